@@ -1,0 +1,107 @@
+/** TLS through `node:tls`, for what `Deno.startTls` cannot do: a client certificate, or TLS inside TLS (an https proxy). */
+import { Duplex } from "node:stream";
+import { connect } from "node:tls";
+import type { Conn, TlsMaterial } from "./dial.ts";
+
+const READ_CHUNK_BYTES = 65_536;
+
+export interface NodeTlsOptions {
+  /** Name for SNI and verification. */
+  readonly hostname: string;
+  readonly tls?: TlsMaterial;
+}
+
+/** Completes a TLS handshake over `conn`, which it then owns. Rejects with the platform's error. */
+export async function startNodeTls(conn: Conn, options: NodeTlsOptions): Promise<Conn> {
+  const { rootCertificates } = await import("node:tls");
+  const { tls, hostname } = options;
+  const socket = connect({
+    socket: duplexOf(conn),
+    servername: /^[\d.]+$|:/.test(hostname) ? "" : hostname,
+    host: hostname,
+    ALPNProtocols: ["http/1.1"],
+    ...(tls?.caCerts === undefined ? {} : { ca: [...rootCertificates, ...tls.caCerts] }),
+    ...(tls?.client === undefined ? {} : { cert: tls.client.cert, key: tls.client.key }),
+  });
+  await new Promise<void>((resolve, reject) => {
+    socket.once("secureConnect", () => resolve());
+    socket.once("error", reject);
+  });
+  return connOf(socket);
+}
+
+function duplexOf(conn: Conn): Duplex {
+  const chunk = new Uint8Array(READ_CHUNK_BYTES);
+  return new Duplex({
+    read() {
+      conn.read(chunk).then(
+        (count) => this.push(count === null ? null : new Uint8Array(chunk.subarray(0, count))),
+        (error: Error) => this.destroy(error),
+      );
+    },
+    write(bytes: Uint8Array, _encoding, done) {
+      writeAll(conn, bytes).then(() => done(), done);
+    },
+    destroy(error, done) {
+      conn.close();
+      done(error);
+    },
+  });
+}
+
+async function writeAll(conn: Conn, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
+}
+
+/** A stream as a pull-style connection: paused mode, one pending read at a time. */
+function connOf(stream: Duplex): Conn {
+  let failure: Error | undefined;
+  let wake: (() => void) | undefined;
+  let isEnded = false;
+  const onChange = () => {
+    wake?.();
+    wake = undefined;
+  };
+  stream.on("readable", onChange);
+  stream.on("end", () => {
+    isEnded = true;
+    onChange();
+  });
+  stream.on("close", () => {
+    isEnded = true;
+    onChange();
+  });
+  stream.on("error", (error: Error) => {
+    failure = error;
+    onChange();
+  });
+  return {
+    async read(into) {
+      while (true) {
+        const chunk: Uint8Array | null = stream.read();
+        if (chunk !== null) {
+          const taken = chunk.subarray(0, into.length);
+          into.set(taken);
+          if (chunk.length > taken.length) stream.unshift(chunk.subarray(taken.length));
+          return taken.length;
+        }
+        if (failure !== undefined) throw failure;
+        if (isEnded) return null;
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    },
+    write(bytes) {
+      return new Promise((resolve, reject) => {
+        stream.write(
+          new Uint8Array(bytes),
+          (error) => error ? reject(error) : resolve(bytes.length),
+        );
+      });
+    },
+    close() {
+      stream.destroy();
+    },
+  };
+}
