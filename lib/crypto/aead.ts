@@ -1,0 +1,86 @@
+/**
+ * ChaCha20-Poly1305 (RFC 8439 §2.8) in the two shapes that WireGuard needs.
+ *   nonce, 12 bytes: zero 4 | counter u64le (WireGuard whitepaper §5.4)
+ * `Aead` seals and opens packets in place and is the fast one (`aead_wasm.ts`); `aeadSeal` and `aeadOpen` are for
+ * handshakes, take associated data, and are noble's.
+ */
+import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
+import { assertLength, ByteWriter } from "../base/bytes.ts";
+import { instantiateWasmAead } from "./aead_wasm.ts";
+
+/** Bytes of a key. */
+export const AEAD_KEY_BYTES = 32;
+/** Bytes that sealing adds. */
+export const AEAD_TAG_BYTES = 16;
+const NONCE_BYTES = 12;
+const NONCE_COUNTER_OFFSET = 4;
+
+/** Seals and opens in the caller's buffer, without associated data. Not re-entrant; holds no key between calls. */
+export interface Aead {
+  /**
+   * Encrypts `length` bytes at `buffer[offset]` in place and writes the 16-byte tag behind them.
+   * `key` 32 bytes, `counter` an integer in [0, 2^53). Throws `RangeError` when buffer or key do not fit.
+   */
+  sealInPlace(
+    key: Uint8Array,
+    counter: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+  ): void;
+  /**
+   * Verifies and decrypts `length` bytes, tag included, at `buffer[offset]` in place.
+   * Returns whether the tag was right; if not, the bytes are unspecified and must not be used.
+   * Throws `RangeError` when buffer or key do not fit; fewer than 16 bytes are a wrong tag.
+   */
+  openInPlace(
+    key: Uint8Array,
+    counter: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+  ): boolean;
+}
+
+/** A new instance of the WASM core, about a millisecond of work; keep it. */
+export function loadAead(): Aead {
+  return instantiateWasmAead();
+}
+
+/** `ciphertext || tag` of `plaintext` with associated data `ad`, both borrowed. `key` 32 bytes, `counter` in [0, 2^53). */
+export function aeadSeal(
+  key: Uint8Array,
+  counter: number,
+  plaintext: Uint8Array,
+  ad: Uint8Array,
+): Uint8Array {
+  assertLength(key, AEAD_KEY_BYTES, "key");
+  return chacha20poly1305(key, nonceOf(counter), ad).encrypt(plaintext);
+}
+
+/** The plaintext of `ciphertext || tag`, or `undefined` when the tag is wrong. Arguments as for `aeadSeal`. */
+export function aeadOpen(
+  key: Uint8Array,
+  counter: number,
+  ciphertext: Uint8Array,
+  ad: Uint8Array,
+): Uint8Array | undefined {
+  assertLength(key, AEAD_KEY_BYTES, "key");
+  if (ciphertext.length < AEAD_TAG_BYTES) return undefined;
+  const cipher = chacha20poly1305(key, nonceOf(counter), ad);
+  try {
+    return cipher.decrypt(ciphertext);
+  } catch {
+    // Arguments are checked above, so that a wrong tag is all that noble can still object to.
+    return undefined;
+  }
+}
+
+function nonceOf(counter: number): Uint8Array {
+  if (!Number.isSafeInteger(counter) || counter < 0) {
+    throw new RangeError(`counter must be an integer in [0, 2^53): is ${counter}`);
+  }
+  const nonce = new Uint8Array(NONCE_BYTES);
+  new ByteWriter(nonce, NONCE_COUNTER_OFFSET).u64le(BigInt(counter));
+  return nonce;
+}
