@@ -1,0 +1,106 @@
+// The agent's SSH server: who may connect (anybody: the tunnel has authenticated them) and all forwardings.
+// What happens inside a session channel is in session.go.
+//
+// Forwarding handlers are those of tailscale/gliderssh; Unix sockets get Coder's rules: the parent directory of a
+// remote socket is created, and a file in its place removed.
+
+package main
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+
+	ssh "github.com/tailscale/gliderssh"
+	gossh "golang.org/x/crypto/ssh"
+	"tailscale.com/types/logger"
+)
+
+const hostKeyBits = 2048
+
+type sshService struct {
+	logf    logger.Logf
+	dir     string   // working directory of sessions
+	environ []string // what every command inherits
+	server  *ssh.Server
+	ready   chan struct{} // closed when the host key exists
+
+	mu    sync.Mutex
+	conns map[net.Conn]struct{}
+}
+
+func newSSHService(dir string, logf logger.Logf) *sshService {
+	s := &sshService{logf: logf, dir: dir, environ: os.Environ(), ready: make(chan struct{}), conns: map[net.Conn]struct{}{}}
+	tcp, unix := &ssh.ForwardedTCPHandler{}, &ssh.ForwardedUnixHandler{}
+	s.server = &ssh.Server{
+		Version:                       "Go",
+		LocalPortForwardingCallback:   func(ssh.Context, string, uint32) bool { return true },
+		ReversePortForwardingCallback: func(ssh.Context, string, uint32) bool { return true },
+		LocalUnixForwardingCallback: func(_ ssh.Context, path string) (net.Conn, error) {
+			return net.Dial("unix", path)
+		},
+		ReverseUnixForwardingCallback: func(_ ssh.Context, path string) (net.Listener, error) {
+			return listenUnix(path)
+		},
+		ChannelHandlers: map[string]ssh.ChannelHandler{
+			"session":                        s.handleSession,
+			"direct-tcpip":                   ssh.DirectTCPIPHandler,
+			"direct-streamlocal@openssh.com": ssh.DirectStreamLocalHandler,
+		},
+		// Anything else, keepalive@openssh.com among them, gets REQUEST_FAILURE, as from Coder's agent.
+		RequestHandlers: map[string]ssh.RequestHandler{
+			"tcpip-forward":                          tcp.HandleSSHRequest,
+			"cancel-tcpip-forward":                   tcp.HandleSSHRequest,
+			"streamlocal-forward@openssh.com":        unix.HandleSSHRequest,
+			"cancel-streamlocal-forward@openssh.com": unix.HandleSSHRequest,
+		},
+		SubsystemHandlers: map[string]ssh.SubsystemHandler{},
+	}
+	go func() {
+		defer close(s.ready)
+		key, err := rsa.GenerateKey(rand.Reader, hostKeyBits)
+		if err != nil {
+			panic(err)
+		}
+		signer, err := gossh.NewSignerFromKey(key)
+		if err != nil {
+			panic(err)
+		}
+		s.server.AddHostKey(signer)
+	}()
+	return s
+}
+
+func listenUnix(path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+		return nil, fmt.Errorf("remove old socket: %w", err)
+	}
+	return net.Listen("unix", path)
+}
+
+func (s *sshService) serve(conn net.Conn) {
+	<-s.ready
+	s.mu.Lock()
+	s.conns[conn] = struct{}{}
+	s.mu.Unlock()
+	s.server.HandleConn(conn)
+	s.mu.Lock()
+	delete(s.conns, conn)
+	s.mu.Unlock()
+}
+
+// closeConnections ends every SSH connection, and with it its sessions and listeners.
+func (s *sshService) closeConnections() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.Close()
+	}
+}
