@@ -1,0 +1,116 @@
+/** Endpoints of agents (http-api §4, §6.2, §6.4, §7.1). */
+import * as v from "valibot";
+import { AGENT, type Agent } from "./agent_model.ts";
+import type { LogOptions } from "./builds.ts";
+import type { CoderClient } from "./client.ts";
+import { DERP_MAP, type DerpMapJson } from "./derp_map_model.ts";
+import { ApiError } from "./errors.ts";
+import { AGENT_LOG, type AgentLog } from "./log_stream.ts";
+import { FLAG, list, TEXT } from "./model_parts.ts";
+import type { TextStream } from "./transport.ts";
+import { segment } from "./url.ts";
+import type { CallOptions } from "./workspaces.ts";
+
+export async function getAgent(
+  client: CoderClient,
+  agentId: string,
+  options: CallOptions = {},
+): Promise<Agent> {
+  return await client.get(`/workspaceagents/${segment(agentId)}`, AGENT, options);
+}
+
+/** Start-up log lines so far. */
+export async function getAgentLogs(
+  client: CoderClient,
+  agentId: string,
+  options: LogOptions = {},
+): Promise<readonly AgentLog[]> {
+  const { after = 0, signal } = options;
+  const schema = v.nullish(v.array(AGENT_LOG), []);
+  return await onLogPath(agentId, (path) => client.get(path, schema, { query: { after }, signal }));
+}
+
+/** The start-up log from `after` on, as it is written: each message is a list, for `parseAgentLogs`. */
+export async function followAgentLogs(
+  client: CoderClient,
+  agentId: string,
+  options: LogOptions = {},
+): Promise<TextStream> {
+  const { after = 0, signal } = options;
+  const query = { follow: true, after, no_compression: true };
+  return await onLogPath(agentId, (path) => client.openTextStream(path, { query, signal }));
+}
+
+/** `/logs` since v2.0.0, `/startup-logs` before. */
+async function onLogPath<T>(agentId: string, call: (path: string) => Promise<T>): Promise<T> {
+  const base = `/workspaceagents/${segment(agentId)}`;
+  try {
+    return await call(`${base}/logs`);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) {
+      return await call(`${base}/startup-logs`);
+    }
+    throw error;
+  }
+}
+
+const CONNECTION_INFO = v.pipe(
+  v.object({
+    derp_map: DERP_MAP,
+    derp_force_websockets: FLAG,
+    disable_direct_connections: FLAG,
+    hostname_suffix: TEXT,
+  }),
+  v.transform((wire): ConnectionInfo => ({
+    derpMap: wire.derp_map,
+    derpForceWebsockets: wire.derp_force_websockets,
+    disableDirectConnections: wire.disable_direct_connections,
+    hostnameSuffix: wire.hostname_suffix,
+  })),
+);
+
+/** How to reach an agent. */
+export interface ConnectionInfo {
+  readonly derpMap: DerpMapJson;
+  readonly derpForceWebsockets: boolean;
+  readonly disableDirectConnections: boolean;
+  /** Coder Connect's domain; empty before v2.22.0. */
+  readonly hostnameSuffix: string;
+}
+
+export async function getConnectionInfo(
+  client: CoderClient,
+  agentId: string,
+  options: CallOptions = {},
+): Promise<ConnectionInfo> {
+  const path = `/workspaceagents/${segment(agentId)}/connection`;
+  return await client.get(path, CONNECTION_INFO, options);
+}
+
+/** The same without an agent: the deployment's relays and suffix (from v2.5.1 on at the latest). */
+export async function getGenericConnectionInfo(
+  client: CoderClient,
+  options: CallOptions = {},
+): Promise<ConnectionInfo> {
+  return await client.get("/workspaceagents/connection", CONNECTION_INFO, options);
+}
+
+const CONTAINER = v.object({ id: v.string(), name: TEXT, image: TEXT, running: FLAG });
+const CONTAINERS = v.object({ containers: list(CONTAINER) });
+
+export interface Container {
+  readonly id: string;
+  readonly name: string;
+  readonly image: string;
+  readonly running: boolean;
+}
+
+/** Containers the agent sees (behaviour §2.7). */
+export async function listContainers(
+  client: CoderClient,
+  agentId: string,
+  options: CallOptions = {},
+): Promise<readonly Container[]> {
+  const path = `/workspaceagents/${segment(agentId)}/containers`;
+  return (await client.get(path, CONTAINERS, options)).containers;
+}

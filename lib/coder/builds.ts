@@ -1,0 +1,47 @@
+/** Endpoints of builds (http-api §4, §6.1). */
+import * as v from "valibot";
+import type { CoderClient } from "./client.ts";
+import { BUILD_LOG, type BuildLog } from "./log_stream.ts";
+import type { TextStream } from "./transport.ts";
+import { segment } from "./url.ts";
+import { BUILD, type Build } from "./workspace_model.ts";
+import type { CallOptions } from "./workspaces.ts";
+
+export async function getBuild(
+  client: CoderClient,
+  buildId: string,
+  options: CallOptions = {},
+): Promise<Build> {
+  return await client.get(`/workspacebuilds/${segment(buildId)}`, BUILD, options);
+}
+
+export interface LogOptions extends CallOptions {
+  /** Only lines with a greater id. @default 0, all */
+  readonly after?: number;
+}
+
+/** Log lines so far. */
+export async function getBuildLogs(
+  client: CoderClient,
+  buildId: string,
+  options: LogOptions = {},
+): Promise<readonly BuildLog[]> {
+  const { after = 0, signal } = options;
+  return await client.get(`/workspacebuilds/${segment(buildId)}/logs`, v.array(BUILD_LOG), {
+    query: { after },
+    signal,
+  });
+}
+
+/** The log from `after` on, as it is written: one message is one line, for `parseBuildLog`. */
+export async function followBuildLogs(
+  client: CoderClient,
+  buildId: string,
+  options: LogOptions = {},
+): Promise<TextStream> {
+  const { after = 0, signal } = options;
+  return await client.openTextStream(`/workspacebuilds/${segment(buildId)}/logs`, {
+    query: { follow: true, after },
+    signal,
+  });
+}

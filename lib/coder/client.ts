@@ -1,0 +1,303 @@
+/**
+ * The client of one deployment's API: headers, redirects, time limits, what every answer tells about the server
+ * (http-api §1). Endpoints are functions over it, in `workspaces.ts`, `builds.ts`, `agents.ts` and `deployment.ts`.
+ * Not here: retries, which the caller wants to show (`retry.ts`), and cookies, which are never kept.
+ */
+import type * as v from "valibot";
+import { UserError } from "../base/errors.ts";
+import { type Log, SILENT_LOG } from "../base/log.ts";
+import {
+  type Asked,
+  BUILD_VERSION_HEADER,
+  errorOfAnswer,
+  header,
+  headerAll,
+  parseAnswer,
+  readBody,
+} from "./answer.ts";
+import { StepError } from "./errors.ts";
+import { stripToLine } from "./text.ts";
+import {
+  type CoderTransport,
+  type HttpHeaders,
+  type HttpResponse,
+  type TextStream,
+  TransportError,
+  type TransportErrorCode,
+} from "./transport.ts";
+import { apiUrl, type Query, websocketUrl } from "./url.ts";
+
+/** Go's client gives up at the tenth redirect. */
+const MAX_REDIRECTS = 10;
+const MAX_WARNINGS = 16;
+
+export interface CoderClientOptions {
+  readonly url: URL;
+  /** Without one, requests go out unauthenticated and get their 401 (behaviour §1.14 [N]). */
+  readonly token?: string;
+  readonly transport: CoderTransport;
+  /** e.g. `hawser/0.1.0 (linux/amd64; hawser ssh)`. */
+  readonly userAgent: string;
+  /** Sent with every request, websockets too. @default none */
+  readonly headers?: HttpHeaders;
+  /** Waits; rejects when aborted. */
+  readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+  /** @default silent */
+  readonly log?: Log;
+  /** Limit of one body. @default 8 MiB */
+  readonly maxBodyBytes?: number;
+  /** Limit of one websocket message. @default 8 MiB */
+  readonly maxMessageBytes?: number;
+  /** How long a server may take over one answer. @default 30 s */
+  readonly timeoutMs?: number;
+}
+
+export interface RequestOptions {
+  readonly query?: Query;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export class CoderClient {
+  readonly url: URL;
+  readonly #options: Required<Omit<CoderClientOptions, "token">>;
+  readonly #token: string | undefined;
+  readonly #warnings = new Set<string>();
+  #serverVersion: string | undefined;
+  #hasAnswered = false;
+
+  constructor(options: CoderClientOptions) {
+    this.url = options.url;
+    this.#token = options.token === "" ? undefined : options.token;
+    this.#options = {
+      headers: [],
+      log: SILENT_LOG,
+      maxBodyBytes: 8 * 1024 * 1024,
+      maxMessageBytes: 8 * 1024 * 1024,
+      timeoutMs: 30_000,
+      ...options,
+    };
+  }
+
+  /** What the last answer said in `X-Coder-Build-Version`; `undefined` before the first. */
+  get serverVersion(): string | undefined {
+    return this.#serverVersion;
+  }
+
+  /** Entitlement warnings seen so far, each once. */
+  get entitlementWarnings(): readonly string[] {
+    return [...this.#warnings];
+  }
+
+  /** Whether any server has ever answered: before that, trouble is probably the user's (`retry.ts`). */
+  get hasAnswered(): boolean {
+    return this.#hasAnswered;
+  }
+
+  /** Headers for connections that others dial to this deployment, the coordinator's websocket for one. */
+  authHeaders(): HttpHeaders {
+    const headers: [string, string][] = [["User-Agent", this.#options.userAgent]];
+    if (this.#token !== undefined) headers.push(["Coder-Session-Token", this.#token]);
+    return [...headers, ...this.#options.headers];
+  }
+
+  /** GETs JSON and checks it. Throws `ApiError` for an error status, `UserError` for an answer we cannot use. */
+  async get<Schema extends v.GenericSchema>(
+    path: string,
+    schema: Schema,
+    options: RequestOptions = {},
+  ): Promise<v.InferOutput<Schema>> {
+    return await this.request("GET", path, { ...options, schema });
+  }
+
+  /** Sends and checks the JSON that comes back. */
+  async request<Schema extends v.GenericSchema>(
+    method: string,
+    path: string,
+    options: RequestOptions & { readonly schema: Schema },
+  ): Promise<v.InferOutput<Schema>> {
+    const { asked, response, body } = await this.#exchange(method, path, options);
+    return parseAnswer(options.schema, asked, { response, body });
+  }
+
+  /** Sends and ignores the body of a good answer (2xx or 304). */
+  async send(method: string, path: string, options: RequestOptions = {}): Promise<void> {
+    await this.#exchange(method, path, options);
+  }
+
+  /** Opens a body that goes on and on, such as an event stream. Only the head has a time limit. */
+  async openBody(path: string, options: RequestOptions = {}): Promise<AsyncIterable<Uint8Array>> {
+    const asked = { method: "GET", url: apiUrl(this.url, path, options.query) };
+    const response = await this.#withLimit(asked, options.signal, async (signal) => {
+      const got = await this.#follow(asked, options, signal);
+      if (isGood(got.status)) return got;
+      throw errorOfAnswer(asked, got, await this.#readBody(asked, got));
+    });
+    return response.body;
+  }
+
+  /** Opens a websocket of text messages. Throws `ApiError` when the server refuses the upgrade. */
+  async openTextStream(path: string, options: RequestOptions = {}): Promise<TextStream> {
+    const { transport, maxMessageBytes, log } = this.#options;
+    const url = apiUrl(this.url, path, options.query);
+    const asked = { method: "GET", url };
+    return await this.#withLimit(asked, options.signal, async (signal) => {
+      log.debug("websocket dial", { url: url.href });
+      const result = await transport.openTextStream({
+        url: websocketUrl(url).href,
+        headers: this.authHeaders(),
+        maxMessageBytes,
+        signal,
+      });
+      this.#hasAnswered = true;
+      if (result.kind === "open") return result.stream;
+      this.#noteServer(result.response);
+      throw errorOfAnswer(asked, result.response, await this.#readBody(asked, result.response));
+    });
+  }
+
+  async #exchange(method: string, path: string, options: RequestOptions) {
+    const asked = { method, url: apiUrl(this.url, path, options.query) };
+    return await this.#withLimit(asked, options.signal, async (signal) => {
+      const response = await this.#follow(asked, options, signal);
+      const body = await this.#readBody(asked, response);
+      if (!isGood(response.status)) throw errorOfAnswer(asked, response, body);
+      return { asked, response, body };
+    });
+  }
+
+  async #readBody(asked: Asked, response: HttpResponse): Promise<string> {
+    return await readBody(response, { ...asked, maxBytes: this.#options.maxBodyBytes });
+  }
+
+  /** One request and its redirects (http-api §1.1). */
+  async #follow(
+    asked: Asked,
+    options: RequestOptions,
+    signal: AbortSignal,
+  ): Promise<HttpResponse> {
+    let { method, url } = asked;
+    let body = options.body === undefined ? undefined : JSON.stringify(options.body);
+    for (let redirects = 0;; redirects++) {
+      const response = await this.#sendOnce({ method, url }, body, signal);
+      const location = header(response.headers, "location");
+      if (!isRedirect(response.status) || location === undefined) return response;
+      response.cancel();
+      const target = URL.parse(location, url);
+      if (target === null || redirects === MAX_REDIRECTS - 1) {
+        throw new UserError(
+          `Cannot follow ${asked.method} ${asked.url}: ` +
+            (target === null
+              ? "a redirect leads nowhere"
+              : `stopped after ${MAX_REDIRECTS} redirects`),
+          { hint: "Check the URL of the deployment" },
+        );
+      }
+      if (response.status < 307 && method !== "GET" && method !== "HEAD") {
+        method = "GET"; // RFC 9110 §15.4, as browsers and Go do for 301 to 303
+        body = undefined;
+      }
+      url = target;
+    }
+  }
+
+  async #sendOnce(
+    asked: Asked,
+    body: string | undefined,
+    signal: AbortSignal,
+  ): Promise<HttpResponse> {
+    const { log, transport, userAgent } = this.#options;
+    const { method, url } = asked;
+    const headers: (readonly [string, string])[] = this.#isOurs(url)
+      ? [...this.authHeaders()]
+      : [["User-Agent", userAgent]];
+    headers.push(["Accept", "application/json"]);
+    if (body !== undefined) headers.push(["Content-Type", "application/json"]);
+    log.debug("sdk request", { method, url: url.href });
+    const response = await transport.fetch({
+      method,
+      url: url.href,
+      headers,
+      signal,
+      ...(body === undefined ? {} : { body }),
+    });
+    log.debug("sdk response", { method, url: url.href, status: response.status });
+    this.#hasAnswered = true;
+    this.#noteServer(response);
+    return response;
+  }
+
+  /** Secrets go to the host the user named only, and never from https down to http. */
+  #isOurs(url: URL): boolean {
+    if (url.hostname !== this.url.hostname) return false;
+    return url.protocol === "https:" || this.url.protocol === "http:";
+  }
+
+  #noteServer(response: HttpResponse): void {
+    this.#serverVersion = header(response.headers, BUILD_VERSION_HEADER) ?? this.#serverVersion;
+    for (const warning of headerAll(response.headers, "x-coder-entitlements-warning")) {
+      if (this.#warnings.size < MAX_WARNINGS) this.#warnings.add(stripToLine(warning));
+    }
+  }
+
+  /** Runs one exchange under the time limit; failures of the network get the host's name and a hint. */
+  async #withLimit<T>(
+    asked: Asked,
+    signal: AbortSignal | undefined,
+    run: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { sleep, timeoutMs } = this.#options;
+    const limit = new AbortController();
+    const done = new AbortController();
+    const watchdog = sleep(timeoutMs, done.signal).then(
+      () => limit.abort(noAnswerError(asked, timeoutMs)),
+      () => {}, // the exchange ended first
+    );
+    const both = signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal]);
+    try {
+      return await run(both);
+    } catch (error) {
+      if (error instanceof TransportError) {
+        throw new StepError(`Cannot reach ${asked.url.origin}`, error, hintFor(error.code));
+      }
+      throw error;
+    } finally {
+      done.abort();
+      await watchdog;
+    }
+  }
+}
+
+function isGood(status: number): boolean {
+  return (status >= 200 && status < 300) || status === 304;
+}
+
+function isRedirect(status: number): boolean {
+  return [301, 302, 303, 307, 308].includes(status);
+}
+
+function noAnswerError(asked: Asked, timeoutMs: number): UserError {
+  return new UserError(
+    `Cannot use ${asked.url.origin}: no answer to ${asked.method} ${asked.url.pathname} ` +
+      `within ${Math.round(timeoutMs / 1_000)}s`,
+    { hint: "The server accepts connections and says nothing: check it, and any proxy before it" },
+  );
+}
+
+function hintFor(code: TransportErrorCode): string | undefined {
+  switch (code) {
+    case "unknown-host":
+      return "Check the spelling of the URL (--url, CODER_URL or the saved one) and your network";
+    case "refused":
+    case "unreachable":
+    case "timeout":
+      return "Is the deployment up, and is a VPN or a proxy (HTTPS_PROXY) needed to reach it?";
+    case "tls":
+      return "If the deployment uses its own authority, give its certificate with --client-tls-ca-file";
+    case "not-permitted":
+      return "Allow the network when Deno asks, or start with --allow-net";
+    default:
+      return undefined;
+  }
+}

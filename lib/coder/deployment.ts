@@ -1,0 +1,65 @@
+/** Endpoints of the deployment and its user (http-api §8). */
+import * as v from "valibot";
+import type { CoderClient } from "./client.ts";
+import { FLAG, list, TEXT } from "./model_parts.ts";
+import type { CallOptions } from "./workspaces.ts";
+
+const BUILD_INFO = v.pipe(
+  v.object({
+    version: v.string(),
+    dashboard_url: TEXT,
+    upgrade_message: TEXT,
+    workspace_proxy: FLAG,
+  }),
+  v.transform((wire): BuildInfo => ({
+    version: wire.version,
+    dashboardUrl: wire.dashboard_url,
+    upgradeMessage: wire.upgrade_message,
+    isWorkspaceProxy: wire.workspace_proxy,
+  })),
+);
+
+export interface BuildInfo {
+  readonly version: string;
+  readonly dashboardUrl: string;
+  readonly upgradeMessage: string;
+  /** The URL is that of a workspace proxy, not of the deployment. */
+  readonly isWorkspaceProxy: boolean;
+}
+
+/** Needs no token. */
+export async function getBuildInfo(
+  client: CoderClient,
+  options: CallOptions = {},
+): Promise<BuildInfo> {
+  return await client.get("/buildinfo", BUILD_INFO, options);
+}
+
+const APPEARANCE = v.object({ docs_url: TEXT });
+
+/** Where the deployment's documentation is; empty when it does not say. 404 on builds without a licence. */
+export async function getDocsUrl(client: CoderClient, options: CallOptions = {}): Promise<string> {
+  return (await client.get("/appearance", APPEARANCE, options)).docs_url;
+}
+
+const ENTITLEMENTS = v.object({ warnings: list(v.string()) });
+
+/** Licence warnings of servers that do not send them as headers. 404 on builds without a licence. */
+export async function getEntitlementWarnings(
+  client: CoderClient,
+  options: CallOptions = {},
+): Promise<readonly string[]> {
+  return (await client.get("/entitlements", ENTITLEMENTS, options)).warnings;
+}
+
+const USER = v.object({ id: v.string(), username: v.string() });
+
+export interface User {
+  readonly id: string;
+  readonly username: string;
+}
+
+/** Whom the token belongs to. */
+export async function getMe(client: CoderClient, options: CallOptions = {}): Promise<User> {
+  return await client.get("/users/me", USER, options);
+}

@@ -1,0 +1,31 @@
+/**
+ * Fields as Coder's JSON writes them (http-api §1.5): absent and `null` are the same, the year 0001 is no time,
+ * lists may be `null`, enumerations are open. Models pass unknown fields by; only core fields are demanded.
+ */
+import * as v from "valibot";
+
+/** An optional time as milliseconds since 1970; fractions beyond milliseconds are dropped. */
+export const TIME = v.pipe(v.nullish(v.string(), ""), v.transform(timeMs));
+
+/** Milliseconds since 1970 of an RFC 3339 text; `undefined` for an empty, zero or unreadable one. */
+export function timeMs(text: string): number | undefined {
+  if (text === "" || text.startsWith("0001-")) return undefined;
+  const ms = Date.parse(text);
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+/** Optional text, empty when absent. */
+export const TEXT = v.nullish(v.string(), "");
+
+/** Optional number, 0 when absent. */
+export const COUNT = v.nullish(v.number(), 0);
+
+const UNSET = false;
+
+/** Optional boolean, false when absent. */
+export const FLAG = v.nullish(v.boolean(), UNSET);
+
+/** An optional list, empty when absent. */
+export function list<Item extends v.GenericSchema>(item: Item) {
+  return v.nullish(v.array(item), []);
+}

@@ -1,0 +1,54 @@
+/** The deployment's URL as people type it, and the URLs of its API (http-api §1.1). */
+import { UserError } from "../base/errors.ts";
+import { goQuote } from "./text.ts";
+
+export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/**
+ * The URL of a deployment. Without a scheme `https` is meant, `http` for `localhost` (behaviour §3.2).
+ * Throws `UserError` for what cannot be one.
+ */
+export function parseDeploymentUrl(text: string): URL {
+  const trimmed = text.trim();
+  const hasScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed);
+  const scheme = /^localhost([:/]|$)/i.test(trimmed) ? "http://" : "https://";
+  const url = trimmed === "" ? null : URL.parse(hasScheme ? trimmed : scheme + trimmed);
+  if (url === null || url.hostname === "") {
+    throw new UserError(`Cannot use URL ${goQuote(text)}: it does not name a host`, {
+      hint: "Give the deployment's address, e.g. --url https://coder.example.com",
+    });
+  }
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    throw new UserError(
+      `Cannot use URL ${goQuote(text)}: its scheme is ${goQuote(url.protocol.slice(0, -1))}, ` +
+        "not http or https",
+    );
+  }
+  return url;
+}
+
+/** `/api/v2` + `path` on the deployment; a sub-path of the deployment URL is dropped, as upstream does. */
+export function apiUrl(deployment: URL, path: string, query: Query = {}): URL {
+  const url = new URL(`/api/v2${path}`, deployment);
+  url.username = "";
+  url.password = "";
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) url.searchParams.set(name, String(value));
+  }
+  return url;
+}
+
+/** The same URL for a websocket. */
+export function websocketUrl(url: URL): URL {
+  const copy = new URL(url);
+  copy.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return copy;
+}
+
+/** A path segment: nothing in it can end the segment. Throws `UserError` for the two names that would climb. */
+export function segment(text: string): string {
+  if (text === "" || text === "." || text === "..") {
+    throw new UserError(`Cannot use ${goQuote(text)} as a name`);
+  }
+  return encodeURIComponent(text);
+}

@@ -1,0 +1,125 @@
+/** Endpoints of workspaces and templates that a session needs (http-api §4, §5). */
+import * as v from "valibot";
+import type { CoderClient } from "./client.ts";
+import { isAtLeast } from "./version.ts";
+import { list, TEXT } from "./model_parts.ts";
+import { segment } from "./url.ts";
+import { BUILD, type Build, WORKSPACE, type Workspace, WORKSPACE_LIST } from "./workspace_model.ts";
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** `owner` is `me`, a user name or a UUID. Throws `ApiError` 404 for none. */
+export async function getWorkspaceByName(
+  client: CoderClient,
+  id: { readonly owner: string; readonly name: string },
+  options: CallOptions = {},
+): Promise<Workspace> {
+  const path = `/users/${segment(id.owner)}/workspace/${segment(id.name)}`;
+  return await client.get(path, WORKSPACE, { ...options, query: { include_deleted: false } });
+}
+
+export async function getWorkspace(
+  client: CoderClient,
+  workspaceId: string,
+  options: CallOptions = {},
+): Promise<Workspace> {
+  return await client.get(`/workspaces/${segment(workspaceId)}`, WORKSPACE, options);
+}
+
+/** The workspaces that a search finds, e.g. `owner:"me"`. */
+export async function listWorkspaces(
+  client: CoderClient,
+  search: string,
+  options: CallOptions = {},
+): Promise<readonly Workspace[]> {
+  const found = await client.get("/workspaces", WORKSPACE_LIST, {
+    ...options,
+    query: { q: search },
+  });
+  return found.workspaces;
+}
+
+export interface TemplateVersion {
+  readonly id: string;
+  readonly name: string;
+  /** `UNSUPPORTED_WORKSPACES` and the like. */
+  readonly warnings: readonly string[];
+}
+
+const TEMPLATE_VERSION = v.object({ id: v.string(), name: TEXT, warnings: list(v.string()) });
+
+export async function getTemplateVersion(
+  client: CoderClient,
+  versionId: string,
+  options: CallOptions = {},
+): Promise<TemplateVersion> {
+  return await client.get(`/templateversions/${segment(versionId)}`, TEMPLATE_VERSION, options);
+}
+
+const TEMPLATE = v.object({ id: v.string(), active_version_id: v.string() });
+
+/** The version of a template that new builds should use. */
+export async function getActiveVersionId(
+  client: CoderClient,
+  templateId: string,
+  options: CallOptions = {},
+): Promise<string> {
+  const template = await client.get(`/templates/${segment(templateId)}`, TEMPLATE, options);
+  return template.active_version_id;
+}
+
+export interface StartBuild extends CallOptions {
+  readonly templateVersionId: string;
+}
+
+/**
+ * Starts the workspace; parameters stay those of the last build. Throws `ApiError` 409 when a build is active already,
+ * 403 when the template wants its active version (http-api §5.1).
+ */
+export async function startWorkspace(
+  client: CoderClient,
+  workspaceId: string,
+  options: StartBuild,
+): Promise<Build> {
+  const { signal, templateVersionId } = options;
+  // Servers before v2.25.0 know no such reason and refuse unknown ones.
+  const reason = isAtLeast(client.serverVersion, "v2.25.0") ? { reason: "ssh_connection" } : {};
+  return await client.request("POST", `/workspaces/${segment(workspaceId)}/builds`, {
+    schema: BUILD,
+    signal,
+    body: { transition: "start", template_version_id: templateVersionId, ...reason },
+  });
+}
+
+/** Wakes a dormant workspace. */
+export async function activateWorkspace(
+  client: CoderClient,
+  workspaceId: string,
+  options: CallOptions = {},
+): Promise<void> {
+  const isOld = !isAtLeast(client.serverVersion, "v2.1.4");
+  await client.send("PUT", `/workspaces/${segment(workspaceId)}/${isOld ? "lock" : "dormant"}`, {
+    ...options,
+    body: isOld ? { lock: false } : { dormant: false },
+  });
+}
+
+export interface UsageOptions extends CallOptions {
+  readonly agentId: string;
+  readonly appName: "ssh" | "vscode" | "jetbrains" | "reconnecting-pty";
+}
+
+/** Tells the server that the workspace is in use (behaviour §2.6). */
+export async function postUsage(
+  client: CoderClient,
+  workspaceId: string,
+  options: UsageOptions,
+): Promise<void> {
+  const { agentId, appName, signal } = options;
+  await client.send("POST", `/workspaces/${segment(workspaceId)}/usage`, {
+    signal,
+    body: { agent_id: agentId, app_name: appName },
+  });
+}
