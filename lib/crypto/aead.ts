@@ -6,7 +6,7 @@
  */
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { assertLength, ByteWriter } from "../base/bytes.ts";
-import { instantiateWasmAead } from "./aead_wasm.ts";
+import { WasmAead } from "./aead_wasm.ts";
 
 /** Bytes of a key. */
 export const AEAD_KEY_BYTES = 32;
@@ -44,7 +44,7 @@ export interface Aead {
 
 /** A new instance of the WASM core, about a millisecond of work; keep it. */
 export function loadAead(): Aead {
-  return instantiateWasmAead();
+  return new WasmAead();
 }
 
 /** `ciphertext || tag` of `plaintext` with associated data `ad`, both borrowed. `key` 32 bytes, `counter` in [0, 2^53). */
