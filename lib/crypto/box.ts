@@ -14,39 +14,10 @@ const KEY_BYTES = 32;
 /** "expand 32-byte k" as four little-endian words (Salsa20 specification §8). */
 const SIGMA: readonly number[] = [0x61707865, 0x3320646e, 0x79622d32, 0x6b206574];
 
-/** The key that one pair of key pairs shares in both directions. Expensive to make, to be kept. */
-export class BoxKey {
-  readonly #bytes: Uint8Array;
-
-  /** `bytes`: HSalsa20 of the shared secret, 32 bytes, copied. For `precomputeBox`, and tests. */
-  constructor(bytes: Uint8Array) {
-    assertLength(bytes, KEY_BYTES, "bytes");
-    this.#bytes = new Uint8Array(bytes);
-  }
-
-  /** `tag || ciphertext`, as `sealBox`. */
-  seal(nonce: Uint8Array, message: Uint8Array): Uint8Array {
-    assertLength(nonce, BOX_NONCE_BYTES, "nonce");
-    return xsalsa20poly1305(this.#bytes, nonce).encrypt(message);
-  }
-
-  /** The message, as `openBox`. */
-  open(nonce: Uint8Array, box: Uint8Array): Uint8Array | undefined {
-    assertLength(nonce, BOX_NONCE_BYTES, "nonce");
-    if (box.length < BOX_TAG_BYTES) return undefined;
-    const cipher = xsalsa20poly1305(this.#bytes, nonce);
-    try {
-      return cipher.decrypt(box);
-    } catch {
-      // Lengths are checked above, so that a wrong tag is all that noble can still object to.
-      return undefined;
-    }
-  }
-
-  /** Overwrites the key; nothing opens afterwards. */
-  wipe(): void {
-    this.#bytes.fill(0);
-  }
+/** The key that one pair of key pairs shares in both directions. Expensive to make: keep it, and wipe it in the end. */
+export interface BoxKey {
+  /** HSalsa20 of the shared secret, 32 bytes. */
+  readonly bytes: Uint8Array;
 }
 
 /** The key of our private and the peer's public key, 32 bytes each; `undefined` for a peer key of small order. */
@@ -56,31 +27,40 @@ export function precomputeBox(
 ): BoxKey | undefined {
   const secret = sharedSecret(privateKey, peerPublicKey);
   if (secret === undefined) return undefined;
-  const words = hsalsaOfZero(secret);
-  const bytes = new Uint8Array(KEY_BYTES);
-  const writer = new ByteWriter(bytes);
-  for (const word of words) writer.u32le(word);
-  const key = new BoxKey(bytes);
-  for (const spent of [secret, words, bytes]) spent.fill(0);
-  return key;
+  const bytes = hsalsaOfZero(secret);
+  secret.fill(0);
+  return { bytes };
 }
 
 /** `tag || ciphertext` of `message`, borrowed. `nonce` 24 bytes, never twice with one key. */
 export function sealBox(key: BoxKey, nonce: Uint8Array, message: Uint8Array): Uint8Array {
-  return key.seal(nonce, message);
+  assertLength(nonce, BOX_NONCE_BYTES, "nonce");
+  return xsalsa20poly1305(key.bytes, nonce).encrypt(message);
 }
 
 /** The message in `tag || ciphertext`, borrowed; `undefined` when it was not sealed with this key and nonce. */
 export function openBox(key: BoxKey, nonce: Uint8Array, box: Uint8Array): Uint8Array | undefined {
-  return key.open(nonce, box);
+  assertLength(nonce, BOX_NONCE_BYTES, "nonce");
+  if (box.length < BOX_TAG_BYTES) return undefined;
+  const cipher = xsalsa20poly1305(key.bytes, nonce);
+  try {
+    return cipher.decrypt(box);
+  } catch {
+    // Lengths are checked above, so that a wrong tag is all that noble can still object to.
+    return undefined;
+  }
 }
 
-/** HSalsa20 with sixteen zero bytes as input (NaCl `crypto_box_beforenm`), as words. */
-function hsalsaOfZero(secret: Uint8Array): Uint32Array {
+/** HSalsa20 with sixteen zero bytes as input (NaCl `crypto_box_beforenm`), 32 bytes. */
+function hsalsaOfZero(secret: Uint8Array): Uint8Array {
   const reader = new ByteReader(secret);
   const key = Uint32Array.from({ length: KEY_BYTES / 4 }, () => reader.u32le());
-  const out = new Uint32Array(KEY_BYTES / 4);
-  hsalsa(new Uint32Array(SIGMA), key, new Uint32Array(4), out);
+  const words = new Uint32Array(KEY_BYTES / 4);
+  hsalsa(new Uint32Array(SIGMA), key, new Uint32Array(4), words);
+  const bytes = new Uint8Array(KEY_BYTES);
+  const writer = new ByteWriter(bytes);
+  for (const word of words) writer.u32le(word);
   key.fill(0);
-  return out;
+  words.fill(0);
+  return bytes;
 }
