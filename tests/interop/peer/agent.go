@@ -107,11 +107,12 @@ func agentNodeID(id uuid) int64 {
 	return v
 }
 
-// kill ends the agent like a lost process: peers learn of it from silence, and from the coordinator's LOST.
+// kill ends the agent like a lost machine: peers learn of it from silence, and from the coordinator's LOST.
 func (a *agent) kill() {
 	a.cancel()
 	a.node.close()
 	a.opts.ssh.closeConnections()
+	a.opts.ssh.killProcesses()
 	a.done.Wait()
 }
 

@@ -10,13 +10,19 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 )
 
-const bytesPerMB = 1e6
+const (
+	bytesPerMB = 1e6
+
+	// hangupGrace is how long the agent may take to answer our FIN when a signal ends us.
+	hangupGrace = time.Second
+)
 
 func runMode(c *client, args []string, port uint16) error {
 	choose := func(standard uint16) uint16 {
@@ -78,8 +84,11 @@ func resources() (cpuSeconds, maxRSS float64) {
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// pipeStdio ends when the agent has ended; our own EOF only closes our direction.
+// pipeStdio ends when the agent has ended; our own EOF only closes our direction. OpenSSH ends its proxy command
+// with SIGHUP: then the agent still gets our FIN, or it would keep the SSH connection for hours.
 func pipeStdio(c *client, port uint16) error {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM)
 	conn, err := c.dialTCP(port)
 	if err != nil {
 		return err
@@ -89,8 +98,22 @@ func pipeStdio(c *client, port uint16) error {
 		io.CopyBuffer(onlyWriter{conn}, onlyReader{os.Stdin}, make([]byte, bulkChunkBytes))
 		conn.(closeWriter).CloseWrite()
 	}()
-	_, err = io.CopyBuffer(onlyWriter{os.Stdout}, onlyReader{conn}, make([]byte, bulkChunkBytes))
-	return err
+	received := make(chan error, 1)
+	go func() {
+		_, err := io.CopyBuffer(onlyWriter{os.Stdout}, onlyReader{conn}, make([]byte, bulkChunkBytes))
+		received <- err
+	}()
+	select {
+	case err := <-received:
+		return err
+	case <-signals:
+	}
+	conn.(closeWriter).CloseWrite()
+	select {
+	case <-received:
+	case <-time.After(hangupGrace):
+	}
+	return nil
 }
 
 func measureFirstByte(c *client, port uint16) error {
@@ -158,5 +181,6 @@ func measure(c *client, mode string, port uint16, count uint64, transfer func(ne
 		"mode": mode, "bytes": count, "seconds": elapsed.Seconds(),
 		"mb_per_s":       float64(count) / bytesPerMB / elapsed.Seconds(),
 		"transfer_cpu_s": cpuAfter - cpuBefore, "path_before": pathBefore, "path_after": c.path(),
+		"tcp_retransmits": c.node.tun.stack.Stats().TCP.Retransmits.Value(),
 	})
 }

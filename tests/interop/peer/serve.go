@@ -321,6 +321,11 @@ func (s *server) stats() object {
 	s.mu.Unlock()
 	peers, direct := []object{}, false
 	if a != nil {
+		tcp := a.node.tun.stack.Stats().TCP
+		answer["tcp"] = object{
+			"retransmits": tcp.Retransmits.Value(), "established": tcp.CurrentEstablished.Value(),
+			"send_errors": tcp.SegmentSendErrors.Value(),
+		}
 		for _, p := range a.node.peerList() {
 			p["direct"] = p["address"] != ""
 			direct = direct || p["address"] != ""

@@ -281,6 +281,7 @@ func (s *session) attach(process *os.Process, master *os.File) {
 
 func (s *session) runOnPipes(cmd *exec.Cmd) error {
 	cmd.Stdout, cmd.Stderr = s, s.Stderr()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return err
@@ -294,7 +295,7 @@ func (s *session) runOnPipes(cmd *exec.Cmd) error {
 		io.Copy(stdin, s)
 		stdin.Close()
 	}()
-	return cmd.Wait()
+	return s.service.wait(cmd)
 }
 
 func (s *session) runOnPTY(cmd *exec.Cmd) error {
@@ -332,7 +333,7 @@ func (s *session) runOnPTY(cmd *exec.Cmd) error {
 		case <-exited:
 		}
 	}()
-	err = cmd.Wait()
+	err = s.service.wait(cmd)
 	close(exited)
 	select {
 	case <-drained:
@@ -347,7 +348,7 @@ func (s *session) runSFTP() int {
 	if err != nil {
 		return exitSubsystemError
 	}
-	defer server.Close()
+	// Not server.Close(): that would close the channel before the exit status is out.
 	if err := server.Serve(); err != nil && !errors.Is(err, io.EOF) {
 		return exitSubsystemError
 	}

@@ -12,8 +12,10 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	ssh "github.com/tailscale/gliderssh"
 	gossh "golang.org/x/crypto/ssh"
@@ -29,12 +31,14 @@ type sshService struct {
 	server  *ssh.Server
 	ready   chan struct{} // closed when the host key exists
 
-	mu    sync.Mutex
-	conns map[net.Conn]struct{}
+	mu        sync.Mutex
+	conns     map[net.Conn]struct{}
+	processes map[int]struct{} // leaders of the process groups of running commands
 }
 
 func newSSHService(dir string, logf logger.Logf) *sshService {
-	s := &sshService{logf: logf, dir: dir, environ: os.Environ(), ready: make(chan struct{}), conns: map[net.Conn]struct{}{}}
+	s := &sshService{logf: logf, dir: dir, environ: os.Environ(), ready: make(chan struct{})}
+	s.conns, s.processes = map[net.Conn]struct{}{}, map[int]struct{}{}
 	tcp, unix := &ssh.ForwardedTCPHandler{}, &ssh.ForwardedUnixHandler{}
 	s.server = &ssh.Server{
 		Version:                       "Go",
@@ -103,4 +107,25 @@ func (s *sshService) closeConnections() {
 	for c := range s.conns {
 		c.Close()
 	}
+}
+
+// killProcesses ends every command, as the end of a workspace does.
+func (s *sshService) killProcesses() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for pid := range s.processes {
+		syscall.Kill(-pid, syscall.SIGKILL)
+	}
+}
+
+// wait is cmd.Wait, with the command on the list of killProcesses meanwhile. It must lead a process group.
+func (s *sshService) wait(cmd *exec.Cmd) error {
+	s.mu.Lock()
+	s.processes[cmd.Process.Pid] = struct{}{}
+	s.mu.Unlock()
+	err := cmd.Wait()
+	s.mu.Lock()
+	delete(s.processes, cmd.Process.Pid)
+	s.mu.Unlock()
+	return err
 }
