@@ -1,0 +1,107 @@
+/** Carries bytes between one connection and one link core: a read loop, and one write at a time of what the core gathered. */
+import { messageOf } from "../base/errors.ts";
+import { closeQuietly, type Conn } from "./dial.ts";
+
+/** The side of a link core that faces the socket. */
+export interface ByteLink {
+  /** The next bytes to write, valid until the second call after this one. */
+  takeBatch(): Uint8Array | undefined;
+}
+
+export interface CarrierOptions {
+  readonly conn: Conn;
+  readonly link: ByteLink;
+  /** Gets every chunk; borrowed. What it throws ends the connection with that message. */
+  readonly onBytes: (chunk: Uint8Array) => void;
+  /** A write went out: there is room in the batches again. */
+  readonly onWritten: () => void;
+  /** Called once, with one line that says why, unless `close` came first. */
+  readonly onClosed: (reason: string) => void;
+  /** @default 262_144 */
+  readonly readChunkBytes?: number;
+}
+
+/** Halves the CPU of 64 KB reads on bulk transfers. */
+const READ_CHUNK_BYTES = 262_144;
+
+export class Carrier {
+  readonly #options: CarrierOptions;
+  #isWriting = false;
+  #isClosed = false;
+  readonly #reading: Promise<void>;
+  #writing: Promise<void> = Promise.resolve();
+
+  /** Starts reading and writing at once. */
+  constructor(options: CarrierOptions) {
+    this.#options = options;
+    this.#reading = this.#readLoop();
+    this.kick();
+  }
+
+  /** Something may have to be written. */
+  kick(): void {
+    if (this.#isWriting || this.#isClosed) return;
+    const batch = this.#options.link.takeBatch();
+    if (batch === undefined) return;
+    this.#isWriting = true;
+    this.#writing = this.#writeLoop(batch);
+  }
+
+  /** Closes the connection; `onClosed` is not called. Idempotent. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    closeQuietly(this.#options.conn);
+  }
+
+  /** Resolves when neither loop runs any more. */
+  async ended(): Promise<void> {
+    await Promise.all([this.#reading, this.#writing]);
+  }
+
+  /** Waits until everything gathered so far was written, or the connection is over. */
+  async drained(): Promise<void> {
+    this.kick();
+    await this.#writing;
+  }
+
+  async #readLoop(): Promise<void> {
+    const { conn, onBytes, readChunkBytes } = this.#options;
+    const chunk = new Uint8Array(readChunkBytes ?? READ_CHUNK_BYTES);
+    try {
+      for (;;) {
+        const count = await conn.read(chunk);
+        if (this.#isClosed) return;
+        if (count === null) {
+          this.#end("connection closed by the other side");
+          return;
+        }
+        onBytes(chunk.subarray(0, count));
+        this.kick();
+      }
+    } catch (error) {
+      this.#end(messageOf(error));
+    }
+  }
+
+  async #writeLoop(first: Uint8Array): Promise<void> {
+    const { conn, link, onWritten } = this.#options;
+    try {
+      for (let batch: Uint8Array | undefined = first; batch !== undefined;) {
+        for (let at = 0; at < batch.length;) at += await conn.write(batch.subarray(at));
+        if (this.#isClosed) return;
+        onWritten();
+        batch = link.takeBatch();
+      }
+      this.#isWriting = false;
+    } catch (error) {
+      this.#end(messageOf(error));
+    }
+  }
+
+  #end(reason: string): void {
+    if (this.#isClosed) return;
+    this.close();
+    this.#options.onClosed(reason);
+  }
+}

@@ -1,0 +1,293 @@
+/** The real host: this machine behind the `Host` interface that commands are handed. */
+import { concatBytes } from "../base/bytes.ts";
+import {
+  type FileStat,
+  type Host,
+  type HostFile,
+  type HostFiles,
+  type HostInput,
+  type HostOutput,
+  type NetworkOptions,
+  type RunOptions,
+  type RunResult,
+  type SignalName,
+} from "../cli/host.ts";
+import { SystemClock } from "./clock.ts";
+import { toHostError } from "./host_errors.ts";
+import { SYSTEM_RANDOM } from "./random.ts";
+import { createTransport } from "./transport.ts";
+
+const DEFAULT_MAX_OUTPUT_BYTES = 8 * 1_024 * 1_024;
+const RESIZE_POLL_MS = 1_000;
+const GO_ARCH: Readonly<Record<string, string>> = { x86_64: "amd64", aarch64: "arm64" };
+
+/** The machine that the program runs on. */
+export function createHost(): Host {
+  const os: string = Deno.build.os;
+  return {
+    stdin: systemInput(),
+    stdout: systemOutput(Deno.stdout),
+    stderr: systemOutput(Deno.stderr),
+    files: SYSTEM_FILES,
+    clock: new SystemClock(),
+    random: SYSTEM_RANDOM,
+    os,
+    arch: GO_ARCH[Deno.build.arch] ?? Deno.build.arch,
+    pid: Deno.pid,
+    parentPid: Deno.ppid,
+    homeDir: env("HOME") ?? env("USERPROFILE"),
+    tempDir: tempDir(os),
+    env,
+    network: (options: NetworkOptions) => createTransport(options, env),
+    run,
+    onSignal,
+  };
+}
+
+function env(name: string): string | undefined {
+  try {
+    return Deno.env.get(name);
+  } catch (error) {
+    // An environment that may not be read is an empty one; so is one with an impossible name.
+    if (error instanceof Deno.errors.NotCapable || error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+function tempDir(os: string): string {
+  if (os === "windows") {
+    return env("TMP") ?? env("TEMP") ?? env("USERPROFILE") ?? "C:\\Windows\\Temp";
+  }
+  return env("TMPDIR") || "/tmp";
+}
+
+function systemInput(): HostInput {
+  return {
+    get isTerminal() {
+      return Deno.stdin.isTerminal();
+    },
+    async read(into) {
+      try {
+        return await Deno.stdin.read(into);
+      } catch (error) {
+        throw toHostError("read standard input", error);
+      }
+    },
+    enterRawMode() {
+      Deno.stdin.setRaw(true);
+      let isRaw = true;
+      return () => {
+        if (!isRaw) return;
+        isRaw = false;
+        try {
+          Deno.stdin.setRaw(false);
+        } catch (error) {
+          // The terminal is gone (hang-up): there is nothing left to restore.
+          if (!(error instanceof Error)) throw error;
+        }
+      };
+    },
+  };
+}
+
+function systemOutput(stream: typeof Deno.stdout): HostOutput {
+  const encoder = new TextEncoder();
+  return {
+    get isTerminal() {
+      return stream.isTerminal();
+    },
+    size() {
+      if (!stream.isTerminal()) return undefined;
+      try {
+        return Deno.consoleSize();
+      } catch (error) {
+        // A terminal that does not know its size is used without one.
+        if (error instanceof Error) return undefined;
+        throw error;
+      }
+    },
+    async write(bytes) {
+      try {
+        for (let at = 0; at < bytes.length;) at += await stream.write(bytes.subarray(at));
+      } catch (error) {
+        throw toHostError("write to standard output", error);
+      }
+    },
+    print(text) {
+      const bytes = encoder.encode(text);
+      try {
+        for (let at = 0; at < bytes.length;) at += stream.writeSync(bytes.subarray(at));
+      } catch (error) {
+        // Nobody reads what is printed for people: not worth dying for.
+        if (!(error instanceof Error)) throw error;
+      }
+    },
+  };
+}
+
+const SYSTEM_FILES: HostFiles = {
+  async readText(path) {
+    try {
+      return await Deno.readTextFile(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw toHostError(`open ${path}`, error);
+    }
+  },
+  async writeText(path, text, options = {}) {
+    try {
+      await Deno.writeTextFile(path, text, {
+        mode: options.mode ?? 0o600,
+        append: options.append ?? false,
+      });
+    } catch (error) {
+      throw toHostError(`write ${path}`, error);
+    }
+  },
+  async mkdir(path, options = {}) {
+    try {
+      await Deno.mkdir(path, { recursive: true, mode: options.mode ?? 0o700 });
+    } catch (error) {
+      if (error instanceof Deno.errors.AlreadyExists) return;
+      throw toHostError(`mkdir ${path}`, error);
+    }
+  },
+  async stat(path) {
+    try {
+      const info = await Deno.stat(path);
+      const kind: FileStat["kind"] = info.isFile
+        ? "file"
+        : info.isDirectory
+        ? "directory"
+        : "other";
+      return {
+        kind,
+        sizeBytes: info.size,
+        ...(info.mode === null ? {} : { mode: info.mode & 0o7777 }),
+      };
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw toHostError(`stat ${path}`, error);
+    }
+  },
+  async remove(path) {
+    try {
+      await Deno.remove(path);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw toHostError(`remove ${path}`, error);
+    }
+  },
+  async createExclusive(path, options = {}) {
+    try {
+      const file = await Deno.open(path, {
+        createNew: true,
+        append: true,
+        mode: options.mode ?? 0o600,
+      });
+      return appendingFile(file);
+    } catch (error) {
+      throw toHostError(`open ${path}`, error);
+    }
+  },
+};
+
+function appendingFile(file: Deno.FsFile): HostFile {
+  const encoder = new TextEncoder();
+  let isOpen = true;
+  return {
+    print(text) {
+      if (!isOpen) return;
+      const bytes = encoder.encode(text);
+      try {
+        for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+      } catch (error) {
+        // A full disk must not end a session.
+        if (!(error instanceof Error)) throw error;
+      }
+    },
+    close() {
+      if (isOpen) file.close();
+      isOpen = false;
+      return Promise.resolve();
+    },
+  };
+}
+
+async function run(
+  program: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<RunResult> {
+  options.signal?.throwIfAborted();
+  const limit = options.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES;
+  let child: Deno.ChildProcess;
+  try {
+    child = new Deno.Command(program, {
+      args: [...args],
+      stdin: options.stdin === undefined ? "null" : "piped",
+      stdout: "piped",
+      stderr: "piped",
+      ...(options.env === undefined ? {} : { env: { ...options.env } }),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    }).spawn();
+  } catch (error) {
+    throw toHostError(program, error);
+  }
+  const feeding = options.stdin === undefined
+    ? Promise.resolve()
+    : feed(child.stdin, options.stdin);
+  const [stdout, stderr, status] = await Promise.all([
+    collect(child.stdout, limit),
+    collect(child.stderr, limit),
+    child.status,
+    feeding,
+  ]);
+  options.signal?.throwIfAborted();
+  return { code: status.code, stdout, stderr };
+}
+
+async function feed(sink: WritableStream<Uint8Array>, bytes: Uint8Array): Promise<void> {
+  const writer = sink.getWriter();
+  try {
+    await writer.write(bytes);
+    await writer.close();
+  } catch (error) {
+    // The program ended before it read everything: its exit status tells the story.
+    if (!(error instanceof Error)) throw error;
+  }
+}
+
+async function collect(source: ReadableStream<Uint8Array>, limit: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let kept = 0;
+  for await (const part of source) {
+    if (kept >= limit) continue;
+    const taken = part.subarray(0, limit - kept);
+    parts.push(taken);
+    kept += taken.length;
+  }
+  return concatBytes(...parts);
+}
+
+function onSignal(name: SignalName, handler: () => void): () => void {
+  if (Deno.build.os === "windows") {
+    if (name === "SIGWINCH") return pollSize(handler);
+    if (name !== "SIGINT") return () => {};
+  }
+  Deno.addSignalListener(name, handler);
+  return () => Deno.removeSignalListener(name, handler);
+}
+
+/** Windows has no SIGWINCH: the size is looked at each second. */
+function pollSize(handler: () => void): () => void {
+  let last = "";
+  const look = () => {
+    const size = Deno.stdout.isTerminal() ? Deno.consoleSize() : undefined;
+    const now = size === undefined ? "" : `${size.columns}x${size.rows}`;
+    if (last !== "" && now !== last) handler();
+    last = now;
+  };
+  look();
+  const timer = setInterval(look, RESIZE_POLL_MS);
+  return () => clearInterval(timer);
+}

@@ -1,0 +1,233 @@
+/**
+ * One connection to one relay: HTTP upgrade, then DERP raw or inside a websocket (coder/tailscale
+ * `derp/derphttp/derphttp_client.go`). Bytes in, packets out; what must leave is gathered into batches of up to 64 KB.
+ * Not here: which relay and when to dial again, which `relays.ts` knows.
+ */
+import type { Instant, Random } from "../base/core.ts";
+import {
+  DerpClient,
+  type DerpEvent,
+  SEND_PACKET_HEADER_BYTES,
+  writeSendPacketHeader,
+} from "../derp/mod.ts";
+import { frameInPlace, HttpUpgradeClient, WebsocketConnection } from "../websocket/mod.ts";
+import { SendBatch } from "./send_batch.ts";
+
+export type RelayTransport = "upgrade" | "websocket";
+
+export interface RelayLinkOptions {
+  readonly region: number;
+  readonly transport: RelayTransport;
+  /** `Host` value, with the port unless it is the scheme's default. */
+  readonly host: string;
+  readonly path: string;
+  /** The user's own headers; never the session token. */
+  readonly headers: readonly (readonly [string, string])[];
+  readonly nodePrivateKey: Uint8Array;
+  readonly nodePublicKey: Uint8Array;
+  readonly random: Random;
+}
+
+/** The relay did not let us in. */
+export interface RelayRefusal {
+  readonly status: number;
+  /** The start of the answer's body, as text. */
+  readonly body: string;
+}
+
+type Phase =
+  | { readonly kind: "upgrade"; readonly client: HttpUpgradeClient }
+  | { readonly kind: "derp"; readonly websocket: WebsocketConnection | undefined }
+  | { readonly kind: "refused"; readonly refusal: RelayRefusal }
+  | { readonly kind: "closed"; readonly reason: string };
+
+/** Packets queued beyond this are not accepted: the tunnel keeps its own data until there is room. */
+const MAX_OUTBOX_BYTES = 262_144;
+/** As much of a refusal as is worth showing. */
+const MAX_SHOWN_BODY_BYTES = 1_024;
+
+export class RelayLink {
+  readonly region: number;
+  readonly transport: RelayTransport;
+  readonly #random: Random;
+  readonly #derp: DerpClient;
+  #phase: Phase;
+  #isReady = false;
+  /** Already framed bytes that go out before the batch: request head, pongs, close. */
+  readonly #outbox: Uint8Array[] = [];
+  #outboxBytes = 0;
+  #filling = new SendBatch();
+  #writing = new SendBatch();
+
+  constructor(options: RelayLinkOptions) {
+    this.region = options.region;
+    this.transport = options.transport;
+    this.#random = options.random;
+    this.#derp = new DerpClient({
+      privateKey: options.nodePrivateKey,
+      publicKey: options.nodePublicKey,
+      random: options.random,
+    });
+    const client = new HttpUpgradeClient({
+      path: options.path,
+      host: options.host,
+      headers: options.headers,
+      upgrade: options.transport === "websocket" ? "websocket" : "DERP",
+      ...(options.transport === "websocket" ? { protocol: "derp" } : {}),
+      random: options.random,
+    });
+    this.#phase = { kind: "upgrade", client };
+    this.#push(client.request());
+  }
+
+  /** Whether the relay knows us: packets may be sent. */
+  get isReady(): boolean {
+    return this.#isReady && this.#phase.kind === "derp";
+  }
+
+  get refusal(): RelayRefusal | undefined {
+    return this.#phase.kind === "refused" ? this.#phase.refusal : undefined;
+  }
+
+  /** Why the link cannot be used any more; `undefined` while it can. */
+  get closedReason(): string | undefined {
+    if (this.#phase.kind === "refused") return `answered status ${this.#phase.refusal.status}`;
+    return this.#phase.kind === "closed" ? this.#phase.reason : undefined;
+  }
+
+  /**
+   * Takes what arrived; `chunk` is borrowed until `pollEvent` returned `undefined`, and packets in it may be decrypted in
+   * place. Throws `ProtocolError`: then drop the connection.
+   */
+  handleBytes(chunk: Uint8Array, now: Instant): void {
+    let bytes = chunk;
+    if (this.#phase.kind === "upgrade") {
+      const result = this.#phase.client.handleBytes(bytes);
+      if (result === undefined) return;
+      if (result.kind === "refused") {
+        const body = new TextDecoder().decode(result.body.subarray(0, MAX_SHOWN_BODY_BYTES));
+        this.#phase = { kind: "refused", refusal: { status: result.status, body } };
+        return;
+      }
+      const websocket = this.transport === "websocket"
+        ? new WebsocketConnection({ role: "client", random: this.#random, stream: true })
+        : undefined;
+      this.#phase = { kind: "derp", websocket };
+      bytes = result.rest;
+      if (bytes.length === 0) return;
+    }
+    if (this.#phase.kind !== "derp") return;
+    if (this.#phase.websocket === undefined) this.#derp.handleBytes(bytes, now);
+    else this.#phase.websocket.handleBytes(bytes);
+  }
+
+  /** What happened, its views valid until the next call. Throws `ProtocolError` as `handleBytes` does. */
+  pollEvent(now: Instant): DerpEvent | undefined {
+    while (this.#phase.kind === "derp") {
+      const event = this.#derp.pollEvent();
+      if (event !== undefined) {
+        if (event.kind === "ready") this.#isReady = true;
+        if (event.kind === "dead") this.#phase = { kind: "closed", reason: "stopped answering" };
+        return event;
+      }
+      const { websocket } = this.#phase;
+      if (websocket === undefined) return undefined;
+      const message = websocket.pollMessage();
+      for (let frame = websocket.pollTransmit(); frame; frame = websocket.pollTransmit()) {
+        this.#push(frame);
+      }
+      if (message === undefined) return undefined;
+      if (message.kind === "close") {
+        this.#phase = { kind: "closed", reason: `closed by the relay (${message.code})` };
+        return undefined;
+      }
+      this.#derp.handleBytes(message.bytes, now);
+    }
+    return undefined;
+  }
+
+  handleTimeout(now: Instant): void {
+    if (this.#phase.kind === "derp") this.#derp.handleTimeout(now);
+  }
+
+  pollTimeout(): Instant | undefined {
+    return this.#phase.kind === "derp" ? this.#derp.pollTimeout() : undefined;
+  }
+
+  notePreferred(isHome: boolean): void {
+    this.#derp.notePreferred(isHome);
+  }
+
+  /** Room for one more packet of `packetBytes` in the batch that is being filled. */
+  hasRoom(packetBytes: number): boolean {
+    return this.#filling.roomBytes >= SEND_PACKET_HEADER_BYTES + packetBytes;
+  }
+
+  /** The batch being filled: a packet's bytes go to `end + SEND_PACKET_HEADER_BYTES`, then `commitPacket`. */
+  get filling(): SendBatch {
+    return this.#filling;
+  }
+
+  /** Puts the DERP header before `packetBytes` bytes that the caller wrote behind it, and counts them in. */
+  commitPacket(destination: Uint8Array, packetBytes: number): void {
+    const batch = this.#filling;
+    writeSendPacketHeader(batch.buffer, batch.end, destination, packetBytes);
+    batch.end += SEND_PACKET_HEADER_BYTES + packetBytes;
+  }
+
+  /** Sends a copy of a packet; false when there is no room now. */
+  sendPacket(destination: Uint8Array, packet: Uint8Array): boolean {
+    if (!this.isReady || !this.hasRoom(packet.length)) return false;
+    this.#filling.buffer.set(packet, this.#filling.end + SEND_PACKET_HEADER_BYTES);
+    this.commitPacket(destination, packet.length);
+    return true;
+  }
+
+  /**
+   * The next bytes to write, `undefined` when there are none. They stay valid until the second call after this one:
+   * write them before that, one write at a time.
+   */
+  takeBatch(): Uint8Array | undefined {
+    if (this.#phase.kind === "derp") {
+      for (let frame = this.#derp.pollTransmit(); frame; frame = this.#derp.pollTransmit()) {
+        // Control frames keep their place before the packets that come after them.
+        if (!this.#filling.append(frame)) this.#flushFilling();
+        if (this.#filling.isEmpty) this.#filling.append(frame);
+      }
+    }
+    const first = this.#outbox.shift();
+    if (first !== undefined) {
+      this.#outboxBytes -= first.length;
+      return first;
+    }
+    if (this.#filling.isEmpty) return undefined;
+    const batch = this.#filling;
+    this.#filling = this.#writing;
+    this.#filling.clear();
+    this.#writing = batch;
+    return this.#framed(batch);
+  }
+
+  #framed(batch: SendBatch): Uint8Array {
+    const isWebsocket = this.#phase.kind === "derp" && this.#phase.websocket !== undefined;
+    const start = isWebsocket
+      ? frameInPlace({ role: "client", random: this.#random }, batch.buffer, batch.start, batch.end)
+      : batch.start;
+    return batch.buffer.subarray(start, batch.end);
+  }
+
+  #flushFilling(): void {
+    this.#push(this.#framed(this.#filling).slice());
+    this.#filling.clear();
+  }
+
+  #push(bytes: Uint8Array): void {
+    // A relay that floods us with pings while it reads nothing is cut off by the bound.
+    if (this.#outboxBytes + bytes.length > MAX_OUTBOX_BYTES) {
+      this.#phase = { kind: "closed", reason: "does not read what we send" };
+      return;
+    }
+    this.#outbox.push(bytes);
+    this.#outboxBytes += bytes.length;
+  }
+}

@@ -1,0 +1,270 @@
+/**
+ * Which relays we are connected to and when to dial again: the home relay for the whole life, a peer's home relay while
+ * we talk to it (coder/tailscale `wgengine/magicsock/derp.go`). The driver dials what `pollEvent` asks for.
+ * Not here: packets (`relay_link.ts` carries them, `node.ts` reads them).
+ */
+import { type Instant, type Random, randomFraction } from "../base/core.ts";
+import { earlier } from "../base/deadlines.ts";
+import { type DerpMap, type RelayEndpoint, relayEndpoints } from "./derp_map.ts";
+import { RelayLink, type RelayTransport } from "./relay_link.ts";
+
+export interface RelaysOptions {
+  readonly nodePrivateKey: Uint8Array;
+  readonly nodePublicKey: Uint8Array;
+  /** The user's own headers, sent to every relay. */
+  readonly headers: readonly (readonly [string, string])[];
+  readonly random: Random;
+}
+
+export type RelaysEvent =
+  /** Connect to the first of `endpoints` that answers, then carry bytes to and from `link`. */
+  | {
+    readonly kind: "dial";
+    readonly link: RelayLink;
+    readonly endpoints: readonly RelayEndpoint[];
+  }
+  /** Drop the connection of this link; nothing of it is wanted any more. */
+  | { readonly kind: "hangUp"; readonly link: RelayLink }
+  /** The home relay cannot be reached and never could: not worth waiting longer. */
+  | { readonly kind: "unreachable"; readonly reason: string };
+
+/** What a person may want to know of one relay. */
+export interface RelayStatus {
+  readonly region: number;
+  readonly name: string;
+  readonly isHome: boolean;
+  readonly state: "connecting" | "ready" | "waiting";
+  /** Why the last connection ended or could not be made. */
+  readonly lastFailure: string | undefined;
+}
+
+type State =
+  | { readonly kind: "waiting"; readonly until: Instant }
+  | { readonly kind: "connecting"; readonly link: RelayLink; readonly deadline: Instant }
+  | { readonly kind: "ready"; readonly link: RelayLink };
+
+interface Relay {
+  readonly region: number;
+  state: State;
+  failures: number;
+  hasBeenReady: boolean;
+  /** The relay, or something before it, refused `Upgrade: DERP`. */
+  wantsWebsocket: boolean;
+  lastFailure: string | undefined;
+}
+
+/** For name resolution, TCP, TLS, upgrade and login together, as the official client. */
+const CONNECT_BUDGET_MS = 10_000;
+/** Waits between the first attempts: three within five seconds, then the user is told. */
+const FIRST_ATTEMPT_DELAYS_MS: readonly number[] = [1_000, 2_000];
+const MAX_FIRST_ATTEMPTS = 3;
+const RETRY_STEP_MS = 10;
+const MAX_RETRY_MS = 5_000;
+
+export class Relays {
+  readonly #options: RelaysOptions;
+  readonly #relays = new Map<number, Relay>();
+  readonly #events: RelaysEvent[] = [];
+  #map: DerpMap | undefined;
+  #forcesWebsocket = false;
+  #homeRegion: number | undefined;
+
+  constructor(options: RelaysOptions) {
+    this.#options = options;
+  }
+
+  get homeRegion(): number | undefined {
+    return this.#homeRegion;
+  }
+
+  /** Takes a new map: relays that left it are left, those that moved are dialled anew. */
+  setMap(map: DerpMap, options: { readonly forcesWebsocket: boolean }, now: Instant): void {
+    const before = this.#map;
+    this.#map = map;
+    this.#forcesWebsocket = options.forcesWebsocket;
+    for (const relay of [...this.#relays.values()]) {
+      const old = before === undefined ? "" : JSON.stringify(relayEndpoints(before, relay.region));
+      const fresh = JSON.stringify(relayEndpoints(map, relay.region));
+      if (old === fresh) continue;
+      this.#drop(relay);
+      if (relayEndpoints(map, relay.region).length > 0) this.#dial(relay, now);
+      else this.#relays.delete(relay.region);
+    }
+  }
+
+  setHome(region: number, now: Instant): void {
+    if (this.#homeRegion === region && this.#relays.has(region)) return;
+    const before = this.#homeRegion === undefined ? undefined : this.readyLink(this.#homeRegion);
+    before?.notePreferred(false);
+    this.#homeRegion = region;
+    this.want(region, now);
+    this.readyLink(region)?.notePreferred(true);
+  }
+
+  /** Sees to it that there is a connection to `region`, now and later. Regions that the map lacks are ignored. */
+  want(region: number, now: Instant): void {
+    if (this.#relays.has(region) || this.#map === undefined) return;
+    if (relayEndpoints(this.#map, region).length === 0) return;
+    const relay: Relay = {
+      region,
+      state: { kind: "waiting", until: now },
+      failures: 0,
+      hasBeenReady: false,
+      wantsWebsocket: false,
+      lastFailure: undefined,
+    };
+    this.#relays.set(region, relay);
+    this.#dial(relay, now);
+  }
+
+  /** Leaves all relays but home and those in `regions`. */
+  keepOnly(regions: ReadonlySet<number>): void {
+    for (const relay of [...this.#relays.values()]) {
+      if (relay.region === this.#homeRegion || regions.has(relay.region)) continue;
+      this.#drop(relay);
+      this.#relays.delete(relay.region);
+    }
+  }
+
+  /** The link to `region` if packets can be sent on it. */
+  readyLink(region: number): RelayLink | undefined {
+    const state = this.#relays.get(region)?.state;
+    return state?.kind === "ready" ? state.link : undefined;
+  }
+
+  /** Any link that packets can be sent on, home first. */
+  anyReadyLink(): RelayLink | undefined {
+    const home = this.#homeRegion === undefined ? undefined : this.readyLink(this.#homeRegion);
+    if (home !== undefined) return home;
+    for (const { state } of this.#relays.values()) {
+      if (state.kind === "ready") return state.link;
+    }
+    return undefined;
+  }
+
+  /** The relay let us in. */
+  handleReady(link: RelayLink): void {
+    const relay = this.#relayOf(link);
+    if (relay === undefined) return;
+    relay.state = { kind: "ready", link };
+    relay.failures = 0;
+    relay.hasBeenReady = true;
+    link.notePreferred(link.region === this.#homeRegion);
+  }
+
+  /** The connection of `link` ended, was refused, or could not be made; `reason` is one line without a full stop. */
+  handleClosed(link: RelayLink, reason: string, now: Instant): void {
+    const relay = this.#relayOf(link);
+    if (relay === undefined) return;
+    const status = link.refusal?.status;
+    relay.lastFailure = reason;
+    if (
+      link.transport === "upgrade" && status !== undefined && status >= 400 && status < 500
+    ) {
+      // A relay or proxy that knows no `Upgrade: DERP`: the websocket goes through nearly everywhere.
+      relay.wantsWebsocket = true;
+      this.#dial(relay, now);
+      return;
+    }
+    relay.failures++;
+    if (!relay.hasBeenReady && relay.failures >= MAX_FIRST_ATTEMPTS) {
+      if (relay.region === this.#homeRegion) this.#events.push({ kind: "unreachable", reason });
+    }
+    relay.state = { kind: "waiting", until: now + this.#retryDelayMs(relay) };
+  }
+
+  #retryDelayMs(relay: Relay): number {
+    if (!relay.hasBeenReady) {
+      const first = FIRST_ATTEMPT_DELAYS_MS[relay.failures - 1];
+      if (first !== undefined) return first;
+    }
+    const steps = relay.failures * relay.failures * RETRY_STEP_MS;
+    return Math.min(steps, MAX_RETRY_MS) * (0.5 + randomFraction(this.#options.random));
+  }
+
+  /** Drops all connections and dials them anew: the machine slept, or the network under it changed. */
+  redialAll(now: Instant): void {
+    for (const relay of this.#relays.values()) {
+      this.#drop(relay);
+      this.#dial(relay, now);
+    }
+  }
+
+  pollEvent(): RelaysEvent | undefined {
+    return this.#events.shift();
+  }
+
+  handleTimeout(now: Instant): void {
+    for (const relay of this.#relays.values()) {
+      const { state } = relay;
+      if (state.kind === "waiting" && state.until <= now) this.#dial(relay, now);
+      else if (state.kind === "connecting" && state.deadline <= now) {
+        this.#events.push({ kind: "hangUp", link: state.link });
+        this.handleClosed(state.link, "accepts connections but says nothing", now);
+      } else if (state.kind === "ready") state.link.handleTimeout(now);
+    }
+  }
+
+  pollTimeout(): Instant | undefined {
+    let next: Instant | undefined;
+    for (const { state } of this.#relays.values()) {
+      if (state.kind === "waiting") next = earlier(next, state.until);
+      else if (state.kind === "connecting") next = earlier(next, state.deadline);
+      else next = earlier(next, state.link.pollTimeout());
+    }
+    return next;
+  }
+
+  /** All links that carry bytes now, ready or not. */
+  *links(): Iterable<RelayLink> {
+    for (const { state } of this.#relays.values()) {
+      if (state.kind !== "waiting") yield state.link;
+    }
+  }
+
+  status(): RelayStatus[] {
+    return [...this.#relays.values()].map((relay) => ({
+      region: relay.region,
+      name: this.#map?.regions.get(relay.region)?.name ?? `Unnamed ${relay.region}`,
+      isHome: relay.region === this.#homeRegion,
+      state: relay.state.kind,
+      lastFailure: relay.lastFailure,
+    }));
+  }
+
+  #relayOf(link: RelayLink): Relay | undefined {
+    const relay = this.#relays.get(link.region);
+    const state = relay?.state;
+    return state !== undefined && state.kind !== "waiting" && state.link === link
+      ? relay
+      : undefined;
+  }
+
+  #drop(relay: Relay): void {
+    if (relay.state.kind === "waiting") return;
+    this.#events.push({ kind: "hangUp", link: relay.state.link });
+    relay.state = { kind: "waiting", until: Infinity };
+  }
+
+  #dial(relay: Relay, now: Instant): void {
+    if (this.#map === undefined) return;
+    const endpoints = relayEndpoints(this.#map, relay.region);
+    const first = endpoints[0];
+    if (first === undefined) return;
+    const transport: RelayTransport = this.#forcesWebsocket || relay.wantsWebsocket
+      ? "websocket"
+      : "upgrade";
+    const link = new RelayLink({
+      region: relay.region,
+      transport,
+      host: first.hostHeader,
+      path: "/derp",
+      headers: this.#options.headers,
+      nodePrivateKey: this.#options.nodePrivateKey,
+      nodePublicKey: this.#options.nodePublicKey,
+      random: this.#options.random,
+    });
+    relay.state = { kind: "connecting", link, deadline: now + CONNECT_BUDGET_MS };
+    this.#events.push({ kind: "dial", link, endpoints });
+  }
+}

@@ -1,0 +1,7 @@
+/** The program: builds the real host, runs the command, exits with its number. */
+import { main } from "./lib/cli/main.ts";
+import { createHost } from "./lib/io/host.ts";
+
+if (import.meta.main) {
+  Deno.exit(await main(Deno.args, createHost()));
+}

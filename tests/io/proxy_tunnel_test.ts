@@ -1,0 +1,102 @@
+/** The tunnels through proxies, against scripted proxies in memory that cut their answers anywhere. */
+import { deepStrictEqual, doesNotMatch, match, rejects, strictEqual } from "node:assert/strict";
+import { concatBytes } from "../../lib/base/bytes.ts";
+import type { ProxyServer } from "../../lib/io/proxy.ts";
+import { connectThroughHttp, connectThroughSocks } from "../../lib/io/proxy_tunnel.ts";
+
+const PROXY: ProxyServer = { scheme: "http", host: "p.test", port: 3128, credentials: undefined };
+const WITH_PASSWORD: ProxyServer = { ...PROXY, credentials: { user: "u", password: "p:w" } };
+const TO = { isTls: true, host: "coder.test", port: 443 };
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+/** A proxy that says `answer`, at most `pieceBytes` at a time, whatever it hears. */
+class ScriptedProxy {
+  #written: Uint8Array = new Uint8Array(0);
+  #answer: Uint8Array;
+  readonly #pieceBytes: number;
+
+  constructor(answer: Uint8Array, pieceBytes = 1) {
+    this.#answer = answer;
+    this.#pieceBytes = pieceBytes;
+  }
+
+  get heard(): Uint8Array {
+    return this.#written;
+  }
+
+  get unread(): Uint8Array {
+    return this.#answer;
+  }
+
+  read(into: Uint8Array): Promise<number | null> {
+    const piece = this.#answer.subarray(0, Math.min(into.length, this.#pieceBytes));
+    if (piece.length === 0) return Promise.resolve(null);
+    into.set(piece);
+    this.#answer = this.#answer.subarray(piece.length);
+    return Promise.resolve(piece.length);
+  }
+
+  write(part: Uint8Array): Promise<number> {
+    // Short writes on purpose.
+    const taken = part.subarray(0, 7);
+    this.#written = concatBytes(this.#written, taken);
+    return Promise.resolve(taken.length);
+  }
+}
+
+Deno.test("connectThroughHttp() leaves the tunnel's first bytes unread (RFC 9110 §9.3.6)", async () => {
+  const proxy = new ScriptedProxy(
+    bytes("HTTP/1.1 200 Connection established\r\nX: y\r\n\r\nSSH-2.0"),
+    9,
+  );
+  await connectThroughHttp(proxy, WITH_PASSWORD, TO);
+  strictEqual(new TextDecoder().decode(proxy.unread), "SSH-2.0");
+  strictEqual(
+    new TextDecoder().decode(proxy.heard),
+    "CONNECT coder.test:443 HTTP/1.1\r\nHost: coder.test:443\r\nProxy-Authorization: Basic dTpwOnc=\r\n\r\n",
+  );
+});
+
+Deno.test("connectThroughHttp() says what a proxy refused, without the password", async (t) => {
+  const rows = [
+    { answer: "HTTP/1.1 407 Auth\r\n\r\n", message: /wants a user name and password \(407\)/ },
+    { answer: "HTTP/1.1 503 No\r\n\r\n", message: /answered 503 to CONNECT coder\.test:443/ },
+    { answer: "nonsense\r\n\r\n", message: /did not answer as an HTTP proxy/ },
+    { answer: "HTTP/1.1 200", message: /closed the connection/ },
+    { answer: `HTTP/1.1 200 ${"x".repeat(20_000)}`, message: /endless answer/ },
+  ];
+  for (const row of rows) {
+    await t.step(row.answer.slice(0, 20), async () => {
+      const error = await connectThroughHttp(
+        new ScriptedProxy(bytes(row.answer), 100),
+        WITH_PASSWORD,
+        TO,
+      )
+        .then(() => undefined, (thrown: Error) => thrown);
+      match(error?.message ?? "", row.message);
+      doesNotMatch(error?.message ?? "", /p:w/);
+    });
+  }
+});
+
+Deno.test("connectThroughSocks() lets the proxy resolve the name (RFC 1928 §4)", async () => {
+  const answer = new Uint8Array([5, 2, 1, 0, 5, 0, 0, 1, 1, 2, 3, 4, 0, 80, 99]);
+  const proxy = new ScriptedProxy(answer, 2);
+  await connectThroughSocks(proxy, WITH_PASSWORD, TO);
+  deepStrictEqual([...proxy.unread], [99]);
+  const name = bytes("coder.test");
+  deepStrictEqual(
+    [...proxy.heard],
+    [5, 2, 0, 2, 1, 1, 117, 3, 112, 58, 119, 5, 1, 0, 3, name.length, ...name, 1, 187],
+  );
+});
+
+Deno.test("connectThroughSocks() says what a proxy refused", async () => {
+  const refused = new ScriptedProxy(new Uint8Array([5, 0, 5, 5, 0, 1]), 9);
+  await rejects(connectThroughSocks(refused, PROXY, TO), /connection refused/);
+  await rejects(
+    connectThroughSocks(new ScriptedProxy(new Uint8Array([5, 255])), PROXY, TO),
+    /wants a user name/,
+  );
+  await rejects(connectThroughSocks(new ScriptedProxy(bytes("HTTP")), PROXY, TO), /SOCKS5/);
+});
