@@ -1,0 +1,66 @@
+/**
+ * The relay map as protobuf, as `StreamDERPMaps` gives it (coder/coder `tailnet/convert.go` `DERPMapFromProto`,
+ * `DERPMapToProto`). int64 region ids beyond 2^53 are no regions that anyone could name.
+ */
+import { create } from "@bufbuild/protobuf";
+import { DERPMapSchema } from "../proto/tailnet_pb.ts";
+import type { DERPMap, DERPMap_Region, DERPMap_Region_Node } from "../proto/tailnet_pb.ts";
+import { derpMapOf, MAX_DERP_NODES } from "./derp_map.ts";
+import type { DerpMap, DerpNode, DerpRegion } from "./derp_map.ts";
+
+export function derpMapFromProto(message: DERPMap): DerpMap {
+  const regions = Object.values(message.regions)
+    .filter((region) => Number.isSafeInteger(Number(region.regionId)))
+    .map(regionFromProto);
+  const scores = Object.entries(message.homeParams?.regionScore ?? {});
+  return derpMapOf(regions, new Map(scores.map(([id, score]) => [Number(id), score])));
+}
+
+export function derpMapToProto(map: DerpMap): DERPMap {
+  const regions = [...map.regions.values()].map((region) => [String(region.id), {
+    regionId: BigInt(region.id),
+    regionCode: region.code,
+    regionName: region.name,
+    embeddedRelay: region.embeddedRelay,
+    avoid: region.avoid,
+    nodes: region.nodes.map(({ regionId, canPort80, ...node }) => ({
+      ...node,
+      regionId: BigInt(regionId),
+      canPort80,
+    })),
+  }]);
+  return create(DERPMapSchema, {
+    // Set even when empty: Go clients follow the pointer.
+    homeParams: { regionScore: Object.fromEntries(map.regionScore) },
+    regions: Object.fromEntries(regions),
+  });
+}
+
+function regionFromProto(region: DERPMap_Region): DerpRegion {
+  return {
+    id: Number(region.regionId),
+    code: region.regionCode,
+    name: region.regionName,
+    embeddedRelay: region.embeddedRelay,
+    avoid: region.avoid,
+    nodes: region.nodes.slice(0, MAX_DERP_NODES).map(nodeFromProto),
+  };
+}
+
+function nodeFromProto(node: DERPMap_Region_Node): DerpNode {
+  return {
+    name: node.name,
+    regionId: Number(node.regionId),
+    hostName: node.hostName,
+    certName: node.certName,
+    ipv4: node.ipv4,
+    ipv6: node.ipv6,
+    stunPort: node.stunPort,
+    stunOnly: node.stunOnly,
+    derpPort: node.derpPort,
+    insecureForTests: node.insecureForTests,
+    forceHttp: node.forceHttp,
+    stunTestIp: node.stunTestIp,
+    canPort80: node.canPort80,
+  };
+}

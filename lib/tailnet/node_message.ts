@@ -1,0 +1,150 @@
+/**
+ * One end of a tunnel as it announces itself: our typed form and the protobuf `Node` (coder/coder,
+ * `tailnet/convert.go` `NodeToProto`, `ProtoToNode`; key forms in coder/tailscale `types/key/node.go`, `disco.go`).
+ *   Node.key: "np" | public key 32        Node.disco: text "discokey:" and 64 hexadecimal digits
+ *   Node.addresses, allowed_ips: "<IPv6>/128"        Node.endpoints: "<IPv4>:<port>" or "[<IPv6>]:<port>"
+ * What we cannot use is left out, not refused: other prefixes than /128, zoned endpoints. A node without usable keys
+ * is no node.
+ */
+import { create } from "@bufbuild/protobuf";
+import { assertLength, concatBytes, fromHex, toHex } from "../base/bytes.ts";
+import { NodeSchema } from "../proto/tailnet_pb.ts";
+import type { Node } from "../proto/tailnet_pb.ts";
+import { formatIpv6, parseIpv4, parseIpv6 } from "./address.ts";
+
+export const KEY_BYTES = 32;
+/** More addresses or endpoints of one node than this are not kept. */
+export const MAX_LIST_ENTRIES = 64;
+
+const KEY_PREFIX = new TextEncoder().encode("np");
+const DISCO_PREFIX = "discokey:";
+const HOST_BITS = "/128";
+
+/** Where UDP may reach a node. */
+export interface UdpEndpoint {
+  /** Text of an IPv4 or IPv6 address, without brackets or zone. */
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface TailnetNode {
+  /** A positive int64, constant for the tunnel's life. */
+  readonly id: bigint;
+  /** Wall-clock milliseconds of the announcement. */
+  readonly asOfMs: number;
+  /** WireGuard public key, 32 bytes; also the node's name at relays. */
+  readonly key: Uint8Array;
+  /** Disco public key, 32 bytes. */
+  readonly disco: Uint8Array;
+  /** Home region; 0: none yet, the node cannot be reached. */
+  readonly preferredDerp: number;
+  /** `"999-v4"` to seconds. */
+  readonly derpLatency: ReadonlyMap<string, number>;
+  /** Region to the reason why its relay is used over websockets. */
+  readonly derpForcedWebsocket: ReadonlyMap<number, string>;
+  /** 16 bytes each, all /128. */
+  readonly addresses: readonly Uint8Array[];
+  /** 16 bytes each, all /128. */
+  readonly allowedIps: readonly Uint8Array[];
+  readonly endpoints: readonly UdpEndpoint[];
+}
+
+/** The message that announces `node`. */
+export function nodeToProto(node: TailnetNode): Node {
+  assertLength(node.key, KEY_BYTES, "key");
+  assertLength(node.disco, KEY_BYTES, "disco");
+  return create(NodeSchema, {
+    id: node.id,
+    asOf: timestampOfMs(node.asOfMs),
+    key: concatBytes(KEY_PREFIX, node.key),
+    disco: DISCO_PREFIX + toHex(node.disco),
+    preferredDerp: node.preferredDerp,
+    derpLatency: Object.fromEntries(node.derpLatency),
+    derpForcedWebsocket: Object.fromEntries(node.derpForcedWebsocket),
+    addresses: node.addresses.map((address) => formatIpv6(address) + HOST_BITS),
+    allowedIps: node.allowedIps.map((address) => formatIpv6(address) + HOST_BITS),
+    endpoints: node.endpoints.map(formatEndpoint),
+  });
+}
+
+/** The node that `message` announces; `undefined` when its keys are none. Keeps no reference to the message. */
+export function nodeFromProto(message: Node): TailnetNode | undefined {
+  const key = parseBinaryKey(message.key);
+  const disco = parseDiscoKey(message.disco);
+  if (key === undefined || disco === undefined) return undefined;
+  return {
+    id: message.id,
+    asOfMs: message.asOf === undefined ? 0 : msOfTimestamp(message.asOf),
+    key,
+    disco,
+    preferredDerp: message.preferredDerp,
+    derpLatency: new Map(Object.entries(message.derpLatency)),
+    derpForcedWebsocket: new Map(
+      Object.entries(message.derpForcedWebsocket).map(([region, why]) => [Number(region), why]),
+    ),
+    addresses: parseList(message.addresses, parseHostPrefix),
+    allowedIps: parseList(message.allowedIps, parseHostPrefix),
+    endpoints: parseList(message.endpoints, parseEndpoint),
+  };
+}
+
+/** `1.2.3.4:5` or `[fd00::1]:5`; `undefined` for anything else. */
+export function parseEndpoint(text: string): UdpEndpoint | undefined {
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3] ?? 0);
+  if (port < 1 || port > 0xffff) return undefined;
+  const v6 = match?.[1] === undefined ? undefined : parseIpv6(match[1]);
+  if (v6 !== undefined) return { address: formatIpv6(v6), port };
+  const v4 = match?.[2];
+  return v4 !== undefined && parseIpv4(v4) !== undefined ? { address: v4, port } : undefined;
+}
+
+export function formatEndpoint({ address, port }: UdpEndpoint): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+interface Timestamp {
+  readonly seconds: bigint;
+  readonly nanos: number;
+}
+
+const MS_PER_SECOND = 1_000;
+const NANOS_PER_MS = 1_000_000;
+
+/** google.protobuf.Timestamp of wall-clock milliseconds; a fraction goes into the nanoseconds. */
+export function timestampOfMs(wallMs: number): Timestamp {
+  const seconds = Math.floor(wallMs / MS_PER_SECOND);
+  const nanos = Math.round((wallMs - seconds * MS_PER_SECOND) * NANOS_PER_MS);
+  return { seconds: BigInt(seconds), nanos: Math.min(nanos, 999_999_999) };
+}
+
+/** Milliseconds of a google.protobuf.Timestamp or Duration. */
+export function msOfTimestamp({ seconds, nanos }: Timestamp): number {
+  return Number(seconds) * MS_PER_SECOND + nanos / NANOS_PER_MS;
+}
+
+function parseBinaryKey(bytes: Uint8Array): Uint8Array | undefined {
+  const hasPrefix = bytes[0] === KEY_PREFIX[0] && bytes[1] === KEY_PREFIX[1];
+  if (!hasPrefix || bytes.length !== KEY_PREFIX.length + KEY_BYTES) return undefined;
+  return bytes.slice(KEY_PREFIX.length);
+}
+
+function parseDiscoKey(text: string): Uint8Array | undefined {
+  const hex = text.slice(DISCO_PREFIX.length);
+  if (!text.startsWith(DISCO_PREFIX) || !/^[0-9a-f]{64}$/i.test(hex)) return undefined;
+  return fromHex(hex);
+}
+
+function parseHostPrefix(text: string): Uint8Array | undefined {
+  return text.endsWith(HOST_BITS) ? parseIpv6(text.slice(0, -HOST_BITS.length)) : undefined;
+}
+
+function parseList<T>(texts: readonly string[], parse: (text: string) => T | undefined): T[] {
+  const parsed: T[] = [];
+  for (const text of texts) {
+    if (parsed.length === MAX_LIST_ENTRIES) break;
+    const value = parse(text);
+    if (value !== undefined) parsed.push(value);
+  }
+  return parsed;
+}
