@@ -1,0 +1,4 @@
+/** A flag's text is no value of its kind. The message completes `invalid argument "x" for "--y" flag: …`. */
+export class FlagValueError extends Error {
+  override name = "FlagValueError";
+}

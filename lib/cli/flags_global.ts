@@ -1,0 +1,147 @@
+/** Flags of every command (behaviour §1.16), valid before and after its name. */
+import type { AnyFlag, ParsedArgs } from "./args.ts";
+import { listFlag, switchFlag, textFlag } from "./flag.ts";
+
+export const GLOBAL = {
+  help: switchFlag({ name: "help", shorthand: "h", help: "Show what the command does." }),
+  url: textFlag({ name: "url", env: "CODER_URL", help: "URL of the Coder deployment." }),
+  token: textFlag({
+    name: "token",
+    env: "CODER_SESSION_TOKEN",
+    help: "Session token; the variable is the safer place, arguments are visible to others.",
+  }),
+  globalConfig: textFlag({
+    name: "global-config",
+    env: "CODER_CONFIG_DIR",
+    help: "Configuration folder, shared with the coder command.",
+  }),
+  verbose: switchFlag({
+    name: "verbose",
+    shorthand: "v",
+    env: "CODER_VERBOSE",
+    help: "Show each step with its time, and errors with their causes.",
+  }),
+  forceTty: switchFlag({
+    name: "force-tty",
+    env: "CODER_FORCE_TTY",
+    hidden: true,
+    help: "Treat the output as a terminal.",
+  }),
+  header: listFlag({
+    name: "header",
+    env: "CODER_HEADER",
+    help: "Extra HTTP header for every request, as key=value; may be given several times.",
+  }),
+  headerCommand: textFlag({
+    name: "header-command",
+    env: "CODER_HEADER_COMMAND",
+    help: "Command that prints extra HTTP headers, one key=value a line.",
+  }),
+  noVersionWarning: switchFlag({
+    name: "no-version-warning",
+    env: "CODER_NO_VERSION_WARNING",
+    help: "Do not warn when the server's version does not fit.",
+  }),
+  noFeatureWarning: switchFlag({
+    name: "no-feature-warning",
+    env: "CODER_NO_FEATURE_WARNING",
+    help: "Do not show warnings about the deployment's licence.",
+  }),
+  noOpen: switchFlag({
+    name: "no-open",
+    env: "CODER_NO_OPEN",
+    hidden: true,
+    help: "Do not open a browser.",
+  }),
+  debugHttp: switchFlag({
+    name: "debug-http",
+    hidden: true,
+    help: "Show HTTP requests and answers.",
+  }),
+  debugOptions: switchFlag({
+    name: "debug-options",
+    hidden: true,
+    help: "Show where each option's value comes from.",
+  }),
+  disableDirectConnections: switchFlag({
+    name: "disable-direct-connections",
+    env: "CODER_DISABLE_DIRECT_CONNECTIONS",
+    help: "Reach workspaces through relays only.",
+  }),
+  disableNetworkTelemetry: switchFlag({
+    name: "disable-network-telemetry",
+    env: "CODER_DISABLE_NETWORK_TELEMETRY",
+    help: "Accepted for compatibility; hawser sends no telemetry.",
+  }),
+  useKeyring: switchFlag({
+    name: "use-keyring",
+    env: "CODER_USE_KEYRING",
+    initial: true,
+    help: "Look for the session token in the system's keyring (macOS).",
+  }),
+  clientTlsCaFile: textFlag({
+    name: "client-tls-ca-file",
+    env: "CODER_CLIENT_TLS_CA_FILE",
+    help: "Certificates of the authorities to trust, PEM; replaces the system's.",
+  }),
+  clientTlsCertFile: textFlag({
+    name: "client-tls-cert-file",
+    env: "CODER_CLIENT_TLS_CERT_FILE",
+    help: "Certificate to show to the deployment, PEM; needs --client-tls-key-file.",
+  }),
+  clientTlsKeyFile: textFlag({
+    name: "client-tls-key-file",
+    env: "CODER_CLIENT_TLS_KEY_FILE",
+    help: "Key of --client-tls-cert-file, PEM.",
+  }),
+} as const;
+
+export const GLOBAL_FLAGS: readonly AnyFlag[] = Object.values(GLOBAL);
+
+export interface GlobalOptions {
+  readonly help: boolean;
+  /** Empty when not given. */
+  readonly url: string;
+  /** Empty when not given. */
+  readonly token: string;
+  /** Empty: the system's default folder. */
+  readonly configDir: string;
+  readonly verbose: boolean;
+  readonly forceTty: boolean;
+  /** `key=value` texts. */
+  readonly headers: readonly string[];
+  readonly headerCommand: string;
+  readonly noVersionWarning: boolean;
+  readonly noFeatureWarning: boolean;
+  readonly noOpen: boolean;
+  readonly debugHttp: boolean;
+  readonly debugOptions: boolean;
+  readonly disableDirectConnections: boolean;
+  readonly useKeyring: boolean;
+  readonly caFile: string;
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
+export function readGlobalOptions(parsed: ParsedArgs): GlobalOptions {
+  return {
+    help: parsed.value(GLOBAL.help),
+    url: parsed.value(GLOBAL.url),
+    token: parsed.value(GLOBAL.token),
+    configDir: parsed.value(GLOBAL.globalConfig),
+    verbose: parsed.value(GLOBAL.verbose),
+    forceTty: parsed.value(GLOBAL.forceTty),
+    headers: parsed.value(GLOBAL.header),
+    headerCommand: parsed.value(GLOBAL.headerCommand),
+    noVersionWarning: parsed.value(GLOBAL.noVersionWarning),
+    noFeatureWarning: parsed.value(GLOBAL.noFeatureWarning),
+    noOpen: parsed.value(GLOBAL.noOpen),
+    debugHttp: parsed.value(GLOBAL.debugHttp),
+    debugOptions: parsed.value(GLOBAL.debugOptions),
+    disableDirectConnections: parsed.value(GLOBAL.disableDirectConnections),
+    useKeyring: parsed.value(GLOBAL.useKeyring),
+    caFile: parsed.value(GLOBAL.clientTlsCaFile),
+    certFile: parsed.value(GLOBAL.clientTlsCertFile),
+    keyFile: parsed.value(GLOBAL.clientTlsKeyFile),
+  };
+}

@@ -1,0 +1,263 @@
+/**
+ * Flags of `ssh`: those of the official command, retired ones among them (behaviour §1.15, §2), and ours (issue 4).
+ * Ours have variables under `HAWSER_SSH_`, so that they never change meaning under the official command.
+ */
+import type { AnyFlag, ParsedArgs } from "./args.ts";
+import { choiceFlag, countFlag, durationFlag, listFlag, switchFlag, textFlag } from "./flag.ts";
+
+const WAIT = choiceFlag({
+  name: "wait",
+  env: "CODER_SSH_WAIT",
+  words: ["yes", "no", "auto"],
+  initial: "auto",
+  help: "Wait for the start-up scripts to end; auto asks the template.",
+});
+
+const LOG_DIR = textFlag({
+  name: "log-dir",
+  shorthand: "l",
+  env: "CODER_SSH_LOG_DIR",
+  help: "Folder that a log file of this session is written to.",
+});
+
+export const SSH = {
+  stdio: switchFlag({
+    name: "stdio",
+    env: "CODER_SSH_STDIO",
+    help: "Carry raw SSH over standard input and output, for OpenSSH's ProxyCommand.",
+  }),
+  forwardAgent: switchFlag({
+    name: "forward-agent",
+    shorthand: "A",
+    env: "CODER_SSH_FORWARD_AGENT",
+    help: "Let the workspace use the local SSH agent.",
+  }),
+  forwardGpg: switchFlag({
+    name: "forward-gpg",
+    shorthand: "G",
+    env: "CODER_SSH_FORWARD_GPG",
+    help: "Let the workspace use the local GnuPG agent; public keys and trust are imported there.",
+  }),
+  identityAgent: textFlag({
+    name: "identity-agent",
+    env: "CODER_SSH_IDENTITY_AGENT",
+    help: "Socket of the SSH agent to forward; SSH_AUTH_SOCK by default.",
+  }),
+  workspacePollInterval: durationFlag({
+    name: "workspace-poll-interval",
+    env: "CODER_WORKSPACE_POLL_INTERVAL",
+    initial: "1m",
+    help: "How often to look whether the workspace is about to stop.",
+  }),
+  noWait: switchFlag({
+    name: "no-wait",
+    env: "CODER_SSH_NO_WAIT",
+    replacedBy: WAIT,
+    help: "Do not wait for the start-up scripts. Use --wait=no.",
+  }),
+  logDir: LOG_DIR,
+  logToFile: switchFlag({
+    name: "log-to-file",
+    env: "CODER_SSH_LOG_TO_FILE",
+    hidden: true,
+    replacedBy: LOG_DIR,
+    help: "Write a log file to --log-dir or the temporary folder.",
+  }),
+  wait: WAIT,
+  tty: switchFlag({
+    name: "tty",
+    shorthand: "t",
+    env: "CODER_SSH_TTY",
+    help: "Give the remote command a terminal.",
+  }),
+  remoteForward: listFlag({
+    name: "remote-forward",
+    shorthand: "R",
+    env: "CODER_SSH_REMOTE_FORWARD",
+    help:
+      "Forward remote_port:local_address:local_port or /remote.sock:/local.sock to this machine.",
+  }),
+  env: listFlag({
+    name: "env",
+    shorthand: "e",
+    env: "CODER_SSH_ENV",
+    help: "Environment variables for the session, as key=value.",
+  }),
+  sshHostPrefix: textFlag({
+    name: "ssh-host-prefix",
+    env: "CODER_SSH_SSH_HOST_PREFIX",
+    help: "Prefix to take off the workspace's name, as config-ssh adds it.",
+  }),
+  hostnameSuffix: textFlag({
+    name: "hostname-suffix",
+    env: "CODER_SSH_HOSTNAME_SUFFIX",
+    help: "Suffix to take off the workspace's name, without its leading dot.",
+  }),
+  disableAutostart: switchFlag({
+    name: "disable-autostart",
+    env: "CODER_SSH_DISABLE_AUTOSTART",
+    help: "Do not start a stopped workspace.",
+  }),
+  networkInfoDir: textFlag({
+    name: "network-info-dir",
+    help: "Folder that a file with connection statistics is written to.",
+  }),
+  networkInfoInterval: durationFlag({
+    name: "network-info-interval",
+    initial: "5s",
+    help: "How often to write that file.",
+  }),
+  usageApp: textFlag({
+    name: "usage-app",
+    env: "CODER_SSH_USAGE_APP",
+    hidden: true,
+    help: "Application to report use for: ssh, vscode, jetbrains, or disable.",
+  }),
+  container: textFlag({
+    name: "container",
+    shorthand: "c",
+    hidden: true,
+    help: "Container in the workspace, by id or name.",
+  }),
+  containerUser: textFlag({
+    name: "container-user",
+    hidden: true,
+    help: "User to become in the container.",
+  }),
+  forceNewTunnel: switchFlag({
+    name: "force-new-tunnel",
+    hidden: true,
+    help: "Do not use Coder Connect even when it is there.",
+  }),
+  localForward: listFlag({
+    name: "local-forward",
+    shorthand: "L",
+    env: "HAWSER_SSH_LOCAL_FORWARD",
+    help: "Forward [address:]port:host:hostport, or a socket's path, from this machine.",
+  }),
+  dynamicForward: listFlag({
+    name: "dynamic-forward",
+    shorthand: "D",
+    env: "HAWSER_SSH_DYNAMIC_FORWARD",
+    help: "Listen on [address:]port here as a SOCKS proxy into the workspace.",
+  }),
+  stdioForward: textFlag({
+    name: "stdio-forward",
+    shorthand: "W",
+    help: "Join standard input and output to host:port in the workspace.",
+  }),
+  noCommand: switchFlag({
+    name: "no-command",
+    shorthand: "N",
+    env: "HAWSER_SSH_NO_COMMAND",
+    help: "Run no remote command: forwards only.",
+  }),
+  exitOnForwardFailure: switchFlag({
+    name: "exit-on-forward-failure",
+    env: "HAWSER_SSH_EXIT_ON_FORWARD_FAILURE",
+    help: "End when a forward cannot be made.",
+  }),
+  escapeChar: textFlag({
+    name: "escape-char",
+    env: "HAWSER_SSH_ESCAPE_CHAR",
+    initial: "~",
+    help: "Escape character at the start of a line: one character, ^ and a letter, or none.",
+  }),
+  keepaliveInterval: durationFlag({
+    name: "keepalive-interval",
+    env: "HAWSER_SSH_KEEPALIVE_INTERVAL",
+    initial: "0",
+    help: "How often to ask a silent connection for a sign of life; 0 never asks.",
+  }),
+  keepaliveCount: countFlag({
+    name: "keepalive-count",
+    env: "HAWSER_SSH_KEEPALIVE_COUNT",
+    initial: 3,
+    help: "Unanswered questions in a row that end the session.",
+  }),
+  hostKeyCheck: choiceFlag({
+    name: "host-key-check",
+    env: "HAWSER_SSH_HOST_KEY_CHECK",
+    words: ["accept-new", "yes", "no"],
+    initial: "accept-new",
+    help: "Pin the workspace's host key: accept-new remembers new ones, yes refuses them.",
+  }),
+  knownHosts: textFlag({
+    name: "known-hosts",
+    env: "HAWSER_SSH_KNOWN_HOSTS",
+    help: "File that host keys are remembered in.",
+  }),
+} as const;
+
+export const SSH_FLAGS: readonly AnyFlag[] = Object.values(SSH);
+
+export interface SshOptions {
+  readonly stdio: boolean;
+  readonly forwardAgent: boolean;
+  readonly forwardGpg: boolean;
+  readonly identityAgent: string;
+  readonly workspacePollIntervalMs: number;
+  /** `--no-wait` wins over `--wait`. */
+  readonly wait: "yes" | "no" | "auto";
+  /** Empty: no log file, unless `logToFile`. */
+  readonly logDir: string;
+  readonly logToFile: boolean;
+  readonly tty: boolean;
+  readonly remoteForwards: readonly string[];
+  readonly env: readonly string[];
+  readonly sshHostPrefix: string;
+  readonly hostnameSuffix: string;
+  readonly disableAutostart: boolean;
+  readonly networkInfoDir: string;
+  readonly networkInfoIntervalMs: number;
+  readonly usageApp: string;
+  readonly container: string;
+  readonly containerUser: string;
+  readonly forceNewTunnel: boolean;
+  readonly localForwards: readonly string[];
+  readonly dynamicForwards: readonly string[];
+  readonly stdioForward: string;
+  readonly noCommand: boolean;
+  readonly exitOnForwardFailure: boolean;
+  readonly escapeChar: string;
+  readonly keepaliveIntervalMs: number;
+  readonly keepaliveCount: number;
+  readonly hostKeyCheck: "accept-new" | "yes" | "no";
+  /** Empty: the default file. */
+  readonly knownHosts: string;
+}
+
+export function readSshOptions(parsed: ParsedArgs): SshOptions {
+  return {
+    stdio: parsed.value(SSH.stdio),
+    forwardAgent: parsed.value(SSH.forwardAgent),
+    forwardGpg: parsed.value(SSH.forwardGpg),
+    identityAgent: parsed.value(SSH.identityAgent),
+    workspacePollIntervalMs: parsed.value(SSH.workspacePollInterval),
+    wait: parsed.value(SSH.noWait) ? "no" : parsed.value(SSH.wait),
+    logDir: parsed.value(SSH.logDir),
+    logToFile: parsed.value(SSH.logToFile),
+    tty: parsed.value(SSH.tty),
+    remoteForwards: parsed.value(SSH.remoteForward),
+    env: parsed.value(SSH.env),
+    sshHostPrefix: parsed.value(SSH.sshHostPrefix),
+    hostnameSuffix: parsed.value(SSH.hostnameSuffix),
+    disableAutostart: parsed.value(SSH.disableAutostart),
+    networkInfoDir: parsed.value(SSH.networkInfoDir),
+    networkInfoIntervalMs: parsed.value(SSH.networkInfoInterval),
+    usageApp: parsed.value(SSH.usageApp),
+    container: parsed.value(SSH.container),
+    containerUser: parsed.value(SSH.containerUser),
+    forceNewTunnel: parsed.value(SSH.forceNewTunnel),
+    localForwards: parsed.value(SSH.localForward),
+    dynamicForwards: parsed.value(SSH.dynamicForward),
+    stdioForward: parsed.value(SSH.stdioForward),
+    noCommand: parsed.value(SSH.noCommand),
+    exitOnForwardFailure: parsed.value(SSH.exitOnForwardFailure),
+    escapeChar: parsed.value(SSH.escapeChar),
+    keepaliveIntervalMs: parsed.value(SSH.keepaliveInterval),
+    keepaliveCount: parsed.value(SSH.keepaliveCount),
+    hostKeyCheck: parsed.value(SSH.hostKeyCheck),
+    knownHosts: parsed.value(SSH.knownHosts),
+  };
+}
