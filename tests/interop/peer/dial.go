@@ -37,6 +37,8 @@ const (
 	directWait      = 10 * time.Second
 )
 
+var errWebsocketBuild = errors.New("built without the tag ts_debug_websockets: no websocket to the relay")
+
 type dialOptions struct {
 	url, token, owner, workspace, agent string
 	host                                netip.Addr
@@ -64,7 +66,7 @@ func dialCommand(args []string) error {
 		usage()
 	}
 	if opts.websocket && !websocketBuild {
-		return errors.New("built without ts_debug_websockets: no websocket to the relay")
+		return errWebsocketBuild
 	}
 	var err error
 	if opts.host, err = netip.ParseAddr(*host); err != nil {
@@ -174,8 +176,11 @@ func dialWorkspace(ctx context.Context, opts dialOptions) (_ *client, err error)
 	if err != nil {
 		return nil, err
 	}
+	if info.DERPForceWebsockets && !websocketBuild {
+		return nil, errWebsocketBuild
+	}
 	blockDirect := opts.relayOnly || info.DisableDirectConnections
-	setDebugKnobs(blockDirect, base.Scheme == "http", opts.websocket || info.DERPForceWebsockets && websocketBuild)
+	setDebugKnobs(blockDirect, base.Scheme == "http", opts.websocket || info.DERPForceWebsockets)
 
 	dirty := make(chan struct{}, 1)
 	c.node, err = newNode(nodeOptions{

@@ -22,6 +22,7 @@ import (
 	"github.com/pkg/sftp"
 	ssh "github.com/tailscale/gliderssh"
 	gossh "golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -140,8 +141,39 @@ func (s *session) resize(w windowChange) {
 	defer s.mu.Unlock()
 	s.pty.Columns, s.pty.Rows = w.Columns, w.Rows
 	if s.master != nil {
-		pty.Setsize(s.master, &pty.Winsize{Cols: uint16(w.Columns), Rows: uint16(w.Rows)})
+		s.applySize(s.master)
 	}
+}
+
+// applySize gives the terminal the client's size. Not pty.Setsize: it makes the file blocking, see openPTY.
+func (s *session) applySize(master *os.File) error {
+	raw, err := master.SyscallConn()
+	if err != nil {
+		return err
+	}
+	size := &unix.Winsize{Row: uint16(s.pty.Rows), Col: uint16(s.pty.Columns)}
+	var failure error
+	err = raw.Control(func(fd uintptr) { failure = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, size) })
+	return errors.Join(err, failure)
+}
+
+// openPTY opens a PTY whose master can be closed while it is being read. The one of creack/pty cannot: it is in
+// blocking mode, a pending read keeps it open, and the processes on it would never get their SIGHUP.
+func openPTY() (master, slave *os.File, err error) {
+	blocking, slave, err := pty.Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer blocking.Close()
+	fd, err := unix.FcntlInt(blocking.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err == nil {
+		if err = unix.SetNonblock(fd, true); err == nil {
+			return os.NewFile(uintptr(fd), blocking.Name()), slave, nil
+		}
+		unix.Close(fd)
+	}
+	slave.Close()
+	return nil, nil, err
 }
 
 // signal delivers the signals RFC 4254 §6.10 names.
@@ -299,7 +331,7 @@ func (s *session) runOnPipes(cmd *exec.Cmd) error {
 }
 
 func (s *session) runOnPTY(cmd *exec.Cmd) error {
-	master, slave, err := pty.Open()
+	master, slave, err := openPTY()
 	if err != nil {
 		return err
 	}
@@ -307,10 +339,7 @@ func (s *session) runOnPTY(cmd *exec.Cmd) error {
 	cmd.Env = append(cmd.Env, "TERM="+s.pty.Term, "SSH_TTY="+slave.Name())
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	err = errors.Join(
-		applyTerminalModes(slave, s.pty.Modes),
-		pty.Setsize(master, &pty.Winsize{Cols: uint16(s.pty.Columns), Rows: uint16(s.pty.Rows)}),
-	)
+	err = errors.Join(applyTerminalModes(slave, s.pty.Modes), s.applySize(master))
 	if err == nil {
 		err = cmd.Start()
 	}
