@@ -44,6 +44,7 @@ export class DrpcStream {
   readonly #reader = new PacketReader();
   readonly #events: DrpcEvent[] = [];
   #unsent: Uint8Array[] = [];
+  #unsentBytes = 0;
   #nextMessageId = 1;
   #isInvoked: boolean;
   #isSendEnded = false;
@@ -58,6 +59,11 @@ export class DrpcStream {
   /** Whether the call is over in both directions. */
   get isEnded(): boolean {
     return this.#isEnded;
+  }
+
+  /** Bytes that `pollTransmit` would give. */
+  get unsentBytes(): number {
+    return this.#unsentBytes;
   }
 
   /** Sends one message. Ignored once the call, or our half of it, has ended. */
@@ -101,6 +107,7 @@ export class DrpcStream {
     if (this.#unsent.length === 0) return undefined;
     const bytes = concatBytes(...this.#unsent);
     this.#unsent = [];
+    this.#unsentBytes = 0;
     return bytes;
   }
 
@@ -156,7 +163,9 @@ export class DrpcStream {
 
   #sendPacket(kind: PacketKind, data: Uint8Array): void {
     const messageId = this.#nextMessageId++;
-    this.#unsent.push(encodePacket({ kind, streamId: STREAM_ID, messageId, data }));
+    const bytes = encodePacket({ kind, streamId: STREAM_ID, messageId, data });
+    this.#unsent.push(bytes);
+    this.#unsentBytes += bytes.length;
   }
 
   #end(how: DrpcEnd): void {

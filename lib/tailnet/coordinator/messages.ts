@@ -1,0 +1,158 @@
+/**
+ * What is said on the coordinator's RPCs, between protobuf and our types (coder/coder `tailnet/proto/tailnet.proto`).
+ * Peers are named by the text of their UUID.
+ */
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { DrpcError } from "../../drpc/mod.ts";
+import {
+  CoordinateRequestSchema,
+  CoordinateResponse_PeerUpdate_Kind as Kind,
+  CoordinateResponseSchema,
+  DERPMapSchema,
+  RefreshResumeTokenRequestSchema,
+  RefreshResumeTokenResponseSchema,
+  StreamDERPMapsRequestSchema,
+} from "../../proto/tailnet_pb.ts";
+import type { CoordinateResponse_PeerUpdate } from "../../proto/tailnet_pb.ts";
+import { formatUuid, parseUuid, UUID_BYTES } from "../address.ts";
+import { derpMapFromProto } from "../derp_map_proto.ts";
+import type { DerpMap } from "../derp_map.ts";
+import { msOfTimestamp, nodeFromProto, nodeToProto } from "../node_message.ts";
+import type { TailnetNode } from "../node_message.ts";
+
+export const RpcName = {
+  coordinate: "/coder.tailnet.v2.Tailnet/Coordinate",
+  streamDerpMaps: "/coder.tailnet.v2.Tailnet/StreamDERPMaps",
+  refreshResumeToken: "/coder.tailnet.v2.Tailnet/RefreshResumeToken",
+} as const;
+
+/** What the coordinator tells about a peer; `reason` is for people. */
+export type PeerUpdate =
+  | {
+    readonly kind: "node";
+    readonly peerId: string;
+    readonly reason: string;
+    readonly node: TailnetNode;
+  }
+  | {
+    readonly kind: "disconnected" | "lost" | "readyForHandshake";
+    readonly peerId: string;
+    readonly reason: string;
+  };
+
+export interface CoordinateAnswer {
+  /** Updates that name no peer, no usable node or no known kind are left out. */
+  readonly updates: readonly PeerUpdate[];
+  /** The server's last words, or empty. */
+  readonly error: string;
+}
+
+export interface ResumeToken {
+  /** Opaque. */
+  readonly token: string;
+  /** Wall-clock milliseconds; the token is not to be used from then on. */
+  readonly expiresAtMs: number;
+}
+
+export interface RefreshAnswer {
+  readonly resumeToken: ResumeToken;
+  /** When to ask again; `undefined` or not positive: the server leaves it to us. */
+  readonly refreshInMs: number | undefined;
+}
+
+export function encodeUpdateSelf(node: TailnetNode): Uint8Array {
+  return encodeRequest({ updateSelf: { node: nodeToProto(node) } });
+}
+
+export function encodeDisconnect(): Uint8Array {
+  return encodeRequest({ disconnect: {} });
+}
+
+export function encodeAddTunnel(peerId: string): Uint8Array {
+  return encodeRequest({ addTunnel: { id: uuidBytes(peerId) } });
+}
+
+export function encodeRemoveTunnel(peerId: string): Uint8Array {
+  return encodeRequest({ removeTunnel: { id: uuidBytes(peerId) } });
+}
+
+export function encodeReadyForHandshake(peerId: string): Uint8Array {
+  return encodeRequest({ readyForHandshake: [{ id: uuidBytes(peerId) }] });
+}
+
+export function encodeStreamDerpMaps(): Uint8Array {
+  return toBinary(StreamDERPMapsRequestSchema, create(StreamDERPMapsRequestSchema));
+}
+
+export function encodeRefreshResumeToken(): Uint8Array {
+  return toBinary(RefreshResumeTokenRequestSchema, create(RefreshResumeTokenRequestSchema));
+}
+
+/** Throws `DrpcError`. */
+export function decodeCoordinateAnswer(bytes: Uint8Array): CoordinateAnswer {
+  const { peerUpdates, error } = decodeMessage(CoordinateResponseSchema, bytes);
+  return { updates: peerUpdates.map(toPeerUpdate).filter((update) => update !== undefined), error };
+}
+
+/** Throws `DrpcError`. */
+export function decodeDerpMap(bytes: Uint8Array): DerpMap {
+  return derpMapFromProto(decodeMessage(DERPMapSchema, bytes));
+}
+
+/** Throws `DrpcError`. */
+export function decodeRefreshAnswer(bytes: Uint8Array): RefreshAnswer {
+  const message = decodeMessage(RefreshResumeTokenResponseSchema, bytes);
+  const expiresAtMs = message.expiresAt === undefined ? 0 : msOfTimestamp(message.expiresAt);
+  return {
+    resumeToken: { token: message.token, expiresAtMs },
+    refreshInMs: message.refreshIn === undefined ? undefined : msOfTimestamp(message.refreshIn),
+  };
+}
+
+/** Throws `DrpcError` for bytes that are no such message. */
+export function decodeMessage<Desc extends DescMessage>(
+  schema: Desc,
+  bytes: Uint8Array,
+): MessageShape<Desc> {
+  try {
+    return fromBinary(schema, bytes);
+  } catch (cause) { // the decoder throws plain errors of several classes, only for what it was given
+    throw new DrpcError(`The peer broke dRPC: bytes are no ${schema.typeName}`, {
+      code: "bad-message",
+      spec: "tailnet/proto/tailnet.proto",
+      cause,
+    });
+  }
+}
+
+function toPeerUpdate(update: CoordinateResponse_PeerUpdate): PeerUpdate | undefined {
+  if (update.id.length !== UUID_BYTES) return undefined;
+  const common = { peerId: formatUuid(update.id), reason: update.reason };
+  switch (update.kind) {
+    case Kind.NODE: {
+      const node = update.node === undefined ? undefined : nodeFromProto(update.node);
+      return node === undefined ? undefined : { kind: "node", ...common, node };
+    }
+    case Kind.DISCONNECTED:
+      return { kind: "disconnected", ...common };
+    case Kind.LOST:
+      return { kind: "lost", ...common };
+    case Kind.READY_FOR_HANDSHAKE:
+      return { kind: "readyForHandshake", ...common };
+    default:
+      return undefined;
+  }
+}
+
+function encodeRequest(
+  init: Parameters<typeof create<typeof CoordinateRequestSchema>>[1],
+): Uint8Array {
+  return toBinary(CoordinateRequestSchema, create(CoordinateRequestSchema, init));
+}
+
+function uuidBytes(peerId: string): Uint8Array {
+  const uuid = parseUuid(peerId);
+  if (uuid === undefined) throw new TypeError(`peerId must be a UUID: is "${peerId}"`);
+  return uuid;
+}

@@ -1,0 +1,16 @@
+/** The control plane: who our peers are and where, kept true over restarts of everything. */
+export { CoordinatorClient } from "./client.ts";
+export type { CoordinatorClientOptions, CoordinatorEvent } from "./client.ts";
+export { classifyDialFailure } from "./dial_failure.ts";
+export type { DialFailure, DisconnectReason } from "./dial_failure.ts";
+export type { PeerUpdate, ResumeToken } from "./messages.ts";
+export { PeerBook } from "./peer_book.ts";
+export type { PeerBookOptions, PeerEvent } from "./peer_book.ts";
+export {
+  COORDINATE_VERSION,
+  coordinateProtocol,
+  sendsReadyForHandshake,
+} from "./protocol_version.ts";
+export type { CoordinateProtocol } from "./protocol_version.ts";
+export { CoordinatorSession } from "./session.ts";
+export type { CoordinatorSessionOptions, SessionEnd, SessionEvent } from "./session.ts";
