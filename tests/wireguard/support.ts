@@ -190,3 +190,31 @@ export class Pair {
 export function canSeal(node: Node, now: Instant): boolean {
   return node.peer !== undefined && node.device.canSeal(node.peer, now);
 }
+
+/** Sends numbered packets from a node at a steady pace; what finds no session is counted, not kept. */
+export class Traffic implements Party {
+  sent = 0;
+  refused = 0;
+  isPaused = false;
+  readonly #node: Node;
+  readonly #intervalMs: number;
+  #nextAt: Instant;
+
+  constructor(node: Node, options: { readonly intervalMs: number; readonly startAt: Instant }) {
+    this.#node = node;
+    this.#intervalMs = options.intervalMs;
+    this.#nextAt = options.startAt;
+  }
+
+  step(now: Instant): void {
+    if (now < this.#nextAt) return;
+    this.#nextAt = now + this.#intervalMs;
+    if (this.isPaused) return;
+    if (this.#node.send(this.sent, now)) this.sent++;
+    else this.refused++;
+  }
+
+  pollTimeout(): Instant {
+    return this.#nextAt;
+  }
+}
