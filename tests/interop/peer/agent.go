@@ -45,6 +45,7 @@ type agentOptions struct {
 	id           uuid
 	host         netip.Addr
 	derpMap      derpMap
+	stun         netip.AddrPort
 	blockDirect  bool
 	ssh          *sshService
 	coordination *coordination
@@ -74,6 +75,7 @@ func startAgent(opts agentOptions) (*agent, error) {
 			hostPrefix(opts.id.addressIn(prefixTailscale)), hostPrefix(opts.id.addressIn(prefixCoder)),
 		},
 		derpMap:     opts.derpMap,
+		stun:        opts.stun,
 		blockDirect: opts.blockDirect,
 		logf:        opts.logf,
 		changed: func() {

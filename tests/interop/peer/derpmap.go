@@ -12,6 +12,7 @@
 package main
 
 import (
+	"net/netip"
 	"strconv"
 
 	"tailscale.com/tailcfg"
@@ -98,20 +99,31 @@ func (m derpMap) encode() []byte {
 	return b
 }
 
-// forMagicsock merges relay and STUN into region 999, the only one magicsock may choose as home.
-func (m derpMap) forMagicsock() *tailcfg.DERPMap {
-	merged := tailcfg.DERPNode{Name: "999b", RegionID: relayRegion, IPv6: "none", STUNPort: -1}
-	for _, region := range m.Regions {
-		for _, node := range region.Nodes {
-			if !node.STUNOnly {
-				merged.HostName, merged.IPv4, merged.DERPPort = node.HostName, node.HostName, node.DERPPort
-			}
-			if node.STUNPort > 0 {
-				merged.STUNPort = node.STUNPort
-			}
+// forMagicsock merges relay and STUN into region 999, the only one magicsock may choose as home. stun is the server
+// to use when the map names none on the relay's own host.
+func (m derpMap) forMagicsock(stun netip.AddrPort) *tailcfg.DERPMap {
+	merged := tailcfg.DERPNode{Name: "999b", RegionID: relayRegion, IPv6: "none"}
+	for _, node := range m.nodes() {
+		if !node.STUNOnly {
+			merged.HostName, merged.IPv4, merged.DERPPort = node.HostName, node.HostName, node.DERPPort
 		}
+	}
+	for _, node := range m.nodes() {
+		if node.STUNPort > 0 && node.HostName == merged.HostName {
+			merged.STUNPort = node.STUNPort
+		}
+	}
+	if merged.STUNPort == 0 {
+		merged.STUNPort, merged.STUNTestIP = int(stun.Port()), stun.Addr().String()
 	}
 	return &tailcfg.DERPMap{OmitDefaultRegions: true, Regions: map[int]*tailcfg.DERPRegion{
 		relayRegion: {RegionID: relayRegion, RegionCode: "coder", RegionName: "relay", Nodes: []*tailcfg.DERPNode{&merged}},
 	}}
+}
+
+func (m derpMap) nodes() (all []derpNode) {
+	for _, region := range m.Regions {
+		all = append(all, region.Nodes...)
+	}
+	return all
 }

@@ -182,11 +182,16 @@ func dialWorkspace(ctx context.Context, opts dialOptions) (_ *client, err error)
 	blockDirect := opts.relayOnly || info.DisableDirectConnections
 	setDebugKnobs(blockDirect, base.Scheme == "http", opts.websocket || info.DERPForceWebsockets)
 
+	stun, err := startSTUN(context.Background(), opts.host) // for the life of the process
+	if err != nil {
+		return nil, err
+	}
 	dirty := make(chan struct{}, 1)
 	c.node, err = newNode(nodeOptions{
 		host:        opts.host,
 		addresses:   []netip.Prefix{hostPrefix(newUUID().addressIn(prefixTailscale))},
 		derpMap:     relayMap,
+		stun:        stun,
 		blockDirect: blockDirect,
 		logf:        opts.logf,
 		changed: func() {

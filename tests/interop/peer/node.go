@@ -56,6 +56,7 @@ type nodeOptions struct {
 	host        netip.Addr // local address of the UDP socket
 	addresses   []netip.Prefix
 	derpMap     derpMap
+	stun        netip.AddrPort // see derpMap.forMagicsock
 	blockDirect bool
 	logf        logger.Logf
 	// changed is called when announcement() would differ. It must not block.
@@ -163,7 +164,7 @@ func newNode(opts nodeOptions) (_ *node, err error) {
 	if err := n.dev.Up(); err != nil {
 		return nil, fmt.Errorf("bring device up: %w", err)
 	}
-	n.magic.SetDERPMap(opts.derpMap.forMagicsock())
+	n.magic.SetDERPMap(opts.derpMap.forMagicsock(opts.stun))
 	n.magic.ForceSetNearestDERP(relayRegion)
 	return n, nil
 }

@@ -1,18 +1,14 @@
-// The DERP relay and the STUN server: upstream's, behind switches that make them fail on demand.
+// The DERP relay: upstream's server, behind switches that make it fail on demand.
 
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"sync"
 
 	"tailscale.com/derp/derpserver"
-	"tailscale.com/net/stunserver"
 	"tailscale.com/types/key"
 	"tailscale.com/types/logger"
 )
@@ -113,18 +109,4 @@ func (r *relay) serve(w http.ResponseWriter, req *http.Request) {
 // serveLatencyCheck answers the probe that ranks relays.
 func (r *relay) serveLatencyCheck(w http.ResponseWriter, req *http.Request) {
 	derpserver.ProbeHandler(w, req)
-}
-
-// startSTUN runs a STUN server on a free port of host until ctx ends.
-func startSTUN(ctx context.Context, host netip.Addr, logf logger.Logf) (port int, err error) {
-	s := stunserver.New(ctx)
-	if err := s.Listen(net.JoinHostPort(host.String(), "0")); err != nil {
-		return 0, err
-	}
-	go func() {
-		if err := s.Serve(); err != nil {
-			logf("stun: %v", err)
-		}
-	}()
-	return s.LocalAddr().(*net.UDPAddr).Port, nil
 }

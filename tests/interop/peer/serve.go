@@ -63,10 +63,11 @@ func serveCommand(args []string) error {
 		return err
 	}
 	restPort := listener.Addr().(*net.TCPAddr).Port
-	stunPort, err := startSTUN(ctx, hostAddr, logf)
+	stun, err := startSTUN(ctx, hostAddr)
 	if err != nil {
 		return err
 	}
+	stunPort := int(stun.Port())
 
 	s := &server{ctx: ctx, deployment: newDeployment(*token), relay: newRelay(logf, *websocketOnly), ssh: newSSHService(*dir, logf)}
 	s.deployment.url = "http://" + listener.Addr().String()
@@ -94,7 +95,7 @@ func serveCommand(args []string) error {
 	go http.Serve(agentListener, inner)
 
 	s.agentOptions = agentOptions{
-		host: hostAddr, derpMap: newDERPMap(*host, agentListener.Addr().(*net.TCPAddr).Port, stunPort),
+		host: hostAddr, derpMap: newDERPMap(*host, agentListener.Addr().(*net.TCPAddr).Port, stunPort), stun: stun,
 		blockDirect: *relayOnly, ssh: s.ssh, coordination: s.coordination, logf: logf,
 	}
 	first := s.deployment.beginBuild("start", "initiator")
