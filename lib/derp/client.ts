@@ -14,6 +14,7 @@ import type { DerpEvent } from "./events.ts";
 import {
   encodeFrame,
   FrameType,
+  isKeyAt,
   KEY_BYTES,
   MAX_FRAME_BYTES,
   PeerGoneReason,
@@ -213,10 +214,10 @@ export class DerpClient {
     }
     const { key, serverPublicKey } = this.#state;
     const info = decodeServerInfo(key, payload);
-    const { tokenBucketBytesPerSecond: bytesPerSecond } = info;
-    if (bytesPerSecond !== undefined) {
-      const burstBytes = info.tokenBucketBytesBurst ?? bytesPerSecond;
-      this.#bucket = new TokenBucket({ bytesPerSecond, burstBytes }, this.#now);
+    const { tokenBucketBytesPerSecond: tokensPerSecond } = info;
+    if (tokensPerSecond !== undefined) {
+      const burstTokens = info.tokenBucketBytesBurst ?? tokensPerSecond;
+      this.#bucket = new TokenBucket({ tokensPerSecond, burstTokens }, this.#now);
     }
     this.#state = { kind: "ready", key, serverPublicKey };
     return { kind: "ready", info, serverPublicKey: serverPublicKey.slice() };
@@ -288,13 +289,6 @@ function limitOf(type: number): number {
     default:
       return SKIP_FRAME;
   }
-}
-
-function isKeyAt(bytes: Uint8Array, at: number, key: Uint8Array): boolean {
-  for (let i = 0; i < KEY_BYTES; i++) {
-    if (bytes[at + i] !== key[i]) return false;
-  }
-  return true;
 }
 
 function derpError(code: string, what: string): DerpError {

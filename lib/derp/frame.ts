@@ -116,3 +116,11 @@ export function encodeFrame(type: number, ...parts: readonly Uint8Array[]): Uint
   for (const part of parts) writer.bytes(part);
   return frame;
 }
+
+/** Whether `bytes` has `key` at `at`; public keys, so that stopping early tells nothing. */
+export function isKeyAt(bytes: Uint8Array, at: number, key: Uint8Array): boolean {
+  for (let i = 0; i < KEY_BYTES; i++) {
+    if (bytes[at + i] !== key[i]) return false;
+  }
+  return true;
+}

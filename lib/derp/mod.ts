@@ -4,3 +4,10 @@ export { DerpError } from "./errors.ts";
 export type { DerpEvent, DerpPacketEvent } from "./events.ts";
 export { MAX_PACKET_BYTES, SEND_PACKET_HEADER_BYTES, writeSendPacketHeader } from "./frame.ts";
 export type { ServerInfo } from "./login.ts";
+export { DerpServerConnection } from "./server_connection.ts";
+export {
+  DerpSwitchboard,
+  type DerpSwitchboardOptions,
+  type PacketFate,
+  type SwitchboardEvent,
+} from "./switchboard.ts";

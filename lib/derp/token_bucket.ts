@@ -1,32 +1,35 @@
-/** The rate limit that a relay may announce in its ServerInfo (coder/tailscale `derp/derp_client.go`, `setSendRateLimiter`). */
+/**
+ * A token bucket, for the rate that a relay may announce (coder/tailscale `derp/derp_client.go`, `setSendRateLimiter`) and
+ * for the relay's own sparing answers.
+ */
 import type { Instant } from "../base/core.ts";
 
 export interface TokenBucketOptions {
-  readonly bytesPerSecond: number;
-  /** The most that may leave at once; starts full. */
-  readonly burstBytes: number;
+  readonly tokensPerSecond: number;
+  /** The most that may be taken at once; the bucket starts full. */
+  readonly burstTokens: number;
 }
 
 export class TokenBucket {
-  readonly #bytesPerMs: number;
-  readonly #burstBytes: number;
+  readonly #tokensPerMs: number;
+  readonly #burstTokens: number;
   #tokens: number;
   #filledAt: Instant;
 
   constructor(options: TokenBucketOptions, now: Instant) {
-    this.#bytesPerMs = options.bytesPerSecond / 1000;
-    this.#burstBytes = options.burstBytes;
-    this.#tokens = options.burstBytes;
+    this.#tokensPerMs = options.tokensPerSecond / 1000;
+    this.#burstTokens = options.burstTokens;
+    this.#tokens = options.burstTokens;
     this.#filledAt = now;
   }
 
-  /** Takes `bytes` out and returns true, or leaves the bucket as it is. */
-  take(bytes: number, now: Instant): boolean {
-    const gained = (now - this.#filledAt) * this.#bytesPerMs;
-    this.#tokens = Math.min(this.#burstBytes, this.#tokens + gained);
+  /** Takes `count` tokens out and returns true, or leaves the bucket as it is. */
+  take(count: number, now: Instant): boolean {
+    const gained = (now - this.#filledAt) * this.#tokensPerMs;
+    this.#tokens = Math.min(this.#burstTokens, this.#tokens + gained);
     this.#filledAt = now;
-    if (bytes > this.#tokens) return false;
-    this.#tokens -= bytes;
+    if (count > this.#tokens) return false;
+    this.#tokens -= count;
     return true;
   }
 }
