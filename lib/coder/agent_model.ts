@@ -21,6 +21,7 @@ const WIRE_AGENT = v.object({
   version: TEXT,
   created_at: TIME,
   first_connected_at: TIME,
+  last_connected_at: TIME,
   disconnected_at: TIME,
   started_at: TIME,
   ready_at: TIME,
@@ -45,6 +46,7 @@ export interface Agent {
   readonly version: string;
   readonly createdAtMs: number | undefined;
   readonly firstConnectedAtMs: number | undefined;
+  readonly lastConnectedAtMs: number | undefined;
   readonly disconnectedAtMs: number | undefined;
   readonly startedAtMs: number | undefined;
   readonly readyAtMs: number | undefined;
@@ -72,6 +74,7 @@ function toAgent(wire: v.InferOutput<typeof WIRE_AGENT>): Agent {
     version: wire.version,
     createdAtMs: wire.created_at,
     firstConnectedAtMs: wire.first_connected_at,
+    lastConnectedAtMs: wire.last_connected_at,
     disconnectedAtMs: wire.disconnected_at,
     startedAtMs: wire.started_at,
     readyAtMs: wire.ready_at,
