@@ -1,3 +1,5 @@
+// What can be checked without a network: the messages, the coordinator's rules, versions and resume tokens.
+
 package main
 
 import (

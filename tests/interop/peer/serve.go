@@ -12,8 +12,10 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"os/signal"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -147,6 +149,13 @@ func (s *server) takeAgent() *agent {
 	return a
 }
 
+// endAgent shuts the running agent down, if there is one.
+func (s *server) endAgent() {
+	if a := s.takeAgent(); a != nil {
+		a.shutdown()
+	}
+}
+
 // waitForAgent returns when the agent is on the relay and its host key exists, so that the first client meets no
 // start-up delays that a real workspace would not show.
 func (s *server) waitForAgent() error {
@@ -170,9 +179,7 @@ func (s *server) startWorkspace(reason string) *build {
 		return nil
 	}
 	go func() {
-		if a := s.takeAgent(); a != nil {
-			a.shutdown()
-		}
+		s.endAgent()
 		time.Sleep(jobTime)
 		if err := s.runAgent(b); err != nil {
 			fmt.Fprintln(os.Stderr, "peer: start agent:", err)
@@ -188,9 +195,7 @@ func (s *server) stopWorkspace(reason string) *build {
 	}
 	go func() {
 		time.Sleep(jobTime)
-		if a := s.takeAgent(); a != nil {
-			a.shutdown()
-		}
+		s.endAgent()
 		s.deployment.finishBuild(b, uuid{})
 	}()
 	return b
@@ -212,8 +217,16 @@ func (s *server) waitForBuild(b *build) object {
 	}
 }
 
-// obey reads commands from stdin, one a line, and answers each with one JSON line. The end of stdin ends it.
+// obey reads commands from stdin, one a line, and answers each with one JSON line. The end of stdin ends it, and so
+// does a signal; either way no command of a session is left running.
 func (s *server) obey(output *json.Encoder) error {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		<-signals
+		s.endAgent()
+		os.Exit(0)
+	}()
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
@@ -235,9 +248,7 @@ func (s *server) obey(output *json.Encoder) error {
 			break
 		}
 	}
-	if a := s.takeAgent(); a != nil {
-		a.shutdown()
-	}
+	s.endAgent()
 	return lines.Err()
 }
 
