@@ -10,7 +10,7 @@ const MAX_DELAY_MS = 5_000;
 const BACKOFF = 1.6;
 /** Delays are spread by up to this part of themselves, so that many clients of one restart do not march in step. */
 const JITTER = 0.2;
-/** About 40 seconds in all. */
+/** About 50 seconds in all. */
 export const MAX_PROBE_PINGS = 14;
 
 type ProbeState =
