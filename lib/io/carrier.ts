@@ -1,6 +1,6 @@
 /** Carries bytes between one connection and one link core: a read loop, and one write at a time of what the core gathered. */
 import { messageOf } from "../base/errors.ts";
-import { closeQuietly, type Conn } from "./dial.ts";
+import { closeQuietly, type Conn } from "./conn.ts";
 
 /** The side of a link core that faces the socket. */
 export interface ByteLink {

@@ -3,23 +3,9 @@
  * proxies, NO_PROXY, an own CA and a client certificate work the same for all of them.
  */
 import { UserError } from "../base/errors.ts";
+import { closeQuietly, type Conn, type TlsMaterial } from "./conn.ts";
 import { connectThroughHttp, connectThroughSocks } from "./proxy_tunnel.ts";
 import { type GetEnv, proxyFor } from "./proxy.ts";
-
-/** A connected byte pipe; `Deno.Conn` fits. */
-export interface Conn {
-  read(into: Uint8Array): Promise<number | null>;
-  write(bytes: Uint8Array): Promise<number>;
-  close(): void;
-}
-
-/** Certificates of the user's own, PEM. */
-export interface TlsMaterial {
-  /** Certificate authorities, trusted besides the system's. */
-  readonly caCerts?: readonly string[];
-  /** Client certificate chain and its private key. */
-  readonly client?: { readonly cert: string; readonly key: string };
-}
 
 export interface DialTarget {
   /** Host name or literal address to connect to. */
@@ -134,16 +120,6 @@ async function guarded(signal: AbortSignal, connect: () => Promise<Conn>): Promi
     throw error;
   } finally {
     signal.removeEventListener("abort", onAbort);
-  }
-}
-
-/** Closes a connection that may be closed already. */
-export function closeQuietly(conn: { close(): void }): void {
-  try {
-    conn.close();
-  } catch (error) {
-    // `BadResource`: the other side of a TLS upgrade or an abort closed it first.
-    if (!(error instanceof Deno.errors.BadResource)) throw error;
   }
 }
 

@@ -1,16 +1,16 @@
 /** The real host: this machine behind the `Host` interface that commands are handed. */
 import { concatBytes } from "../base/bytes.ts";
-import {
-  type FileStat,
-  type Host,
-  type HostFile,
-  type HostFiles,
-  type HostInput,
-  type HostOutput,
-  type NetworkOptions,
-  type RunOptions,
-  type RunResult,
-  type SignalName,
+import type {
+  FileStat,
+  Host,
+  HostFile,
+  HostFiles,
+  HostInput,
+  HostOutput,
+  NetworkOptions,
+  RunOptions,
+  RunResult,
+  SignalName,
 } from "../cli/host.ts";
 import { SystemClock } from "./clock.ts";
 import { toHostError } from "./host_errors.ts";
@@ -18,6 +18,8 @@ import { SYSTEM_RANDOM } from "./random.ts";
 import { createTransport } from "./transport.ts";
 
 const DEFAULT_MAX_OUTPUT_BYTES = 8 * 1_024 * 1_024;
+const RAW = true;
+const COOKED = false;
 const RESIZE_POLL_MS = 1_000;
 const GO_ARCH: Readonly<Record<string, string>> = { x86_64: "amd64", aarch64: "arm64" };
 
@@ -74,13 +76,13 @@ function systemInput(): HostInput {
       }
     },
     enterRawMode() {
-      Deno.stdin.setRaw(true);
+      Deno.stdin.setRaw(RAW);
       let isRaw = true;
       return () => {
         if (!isRaw) return;
         isRaw = false;
         try {
-          Deno.stdin.setRaw(false);
+          Deno.stdin.setRaw(COOKED);
         } catch (error) {
           // The terminal is gone (hang-up): there is nothing left to restore.
           if (!(error instanceof Error)) throw error;

@@ -1,7 +1,7 @@
 /** TLS through `node:tls`, for what `Deno.startTls` cannot do: a client certificate, or TLS inside TLS (an https proxy). */
 import { Duplex } from "node:stream";
 import { connect } from "node:tls";
-import type { Conn, TlsMaterial } from "./dial.ts";
+import type { Conn, TlsMaterial } from "./conn.ts";
 
 const READ_CHUNK_BYTES = 65_536;
 

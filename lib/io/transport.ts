@@ -19,7 +19,8 @@ import {
   WebsocketConnection,
   WebsocketError,
 } from "../websocket/mod.ts";
-import { closeQuietly, type Conn, dial, type DialOptions, type TlsMaterial } from "./dial.ts";
+import { closeQuietly, type Conn, type TlsMaterial } from "./conn.ts";
+import { dial, type DialOptions } from "./dial.ts";
 import { toTransportError } from "./host_errors.ts";
 import { type GetEnv, proxyFor, type ProxyServer } from "./proxy.ts";
 import { SYSTEM_RANDOM } from "./random.ts";
@@ -197,7 +198,6 @@ function refusalOf(result: Extract<UpgradeResult, { kind: "refused" }>): HttpRes
   };
 }
 
-// deno-lint-ignore require-await -- an async generator is the plainest AsyncIterable
 async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   yield bytes;
 }

@@ -7,15 +7,14 @@ import { equalBytes } from "../base/bytes.ts";
 import type { Instant, Random } from "../base/core.ts";
 import { earlier } from "../base/deadlines.ts";
 import { type Aead, publicKey } from "../crypto/mod.ts";
-import type { DerpEvent } from "../derp/mod.ts";
-import { SEND_PACKET_HEADER_BYTES } from "../derp/mod.ts";
+import { type DerpEvent, SEND_PACKET_HEADER_BYTES } from "../derp/mod.ts";
+import { DiscoPinger, isDisco } from "../disco/mod.ts";
 import { Netstack } from "../netstack/mod.ts";
 import { WireguardDevice, type WireguardPeer } from "../wireguard/mod.ts";
-import { DiscoResponder } from "./disco_responder.ts";
 import type { RelayLink } from "./relay_link.ts";
 import { Relays } from "./relays.ts";
 
-export interface TailnetNodeOptions {
+export interface TunnelNodeOptions {
   /** Our own addresses in the tunnel, 16 bytes each; the first is the source of what we begin. */
   readonly addresses: readonly Uint8Array[];
   readonly nodePrivateKey: Uint8Array;
@@ -29,7 +28,7 @@ export interface TailnetNodeOptions {
 }
 
 /** A peer as the coordinator describes it. */
-export interface TailnetPeerConfig {
+export interface TunnelPeer {
   /** Stable identity, e.g. the agent's UUID; a new key under it replaces the old peer. */
   readonly id: string;
   readonly nodeKey: Uint8Array;
@@ -39,6 +38,8 @@ export interface TailnetPeerConfig {
 }
 
 export type NodeEvent =
+  /** A relay lets us send and receive. */
+  | { readonly kind: "relayReady"; readonly region: number }
   /** A session with this peer carries data in both directions from now on. */
   | { readonly kind: "established"; readonly id: string }
   /** The relay says that the peer is not connected to it. */
@@ -53,7 +54,7 @@ export type NodeEvent =
 
 interface Peer {
   readonly id: string;
-  readonly config: TailnetPeerConfig;
+  readonly config: TunnelPeer;
   readonly wireguard: WireguardPeer;
   /** The region that the peer was last heard in, for answering before its home relay is connected. */
   heardIn: number | undefined;
@@ -79,7 +80,7 @@ const MAX_PEERS = 4_096;
 /** Interval of empty packets that keep session and relay route alive, once the peer knows us. */
 export const PERSISTENT_KEEPALIVE_MS = 25_000;
 
-export class TailnetNode {
+export class TunnelNode {
   readonly nodePublicKey: Uint8Array;
   readonly discoPublicKey: Uint8Array;
   readonly addresses: readonly Uint8Array[];
@@ -93,12 +94,12 @@ export class TailnetNode {
     bytesOut: 0,
   };
   readonly #wireguard: WireguardDevice;
-  readonly #disco: DiscoResponder;
+  readonly #disco: DiscoPinger;
   readonly #peers = new Map<string, Peer>();
   readonly #events: NodeEvent[] = [];
   #lastDestination: Peer | undefined;
 
-  constructor(options: TailnetNodeOptions) {
+  constructor(options: TunnelNodeOptions) {
     const { random, nodePrivateKey } = options;
     this.addresses = options.addresses;
     this.nodePublicKey = publicKey(nodePrivateKey);
@@ -115,8 +116,8 @@ export class TailnetNode {
       headers: options.relayHeaders ?? [],
       random,
     });
-    this.#disco = new DiscoResponder({
-      discoPrivateKey: options.discoPrivateKey,
+    this.#disco = new DiscoPinger({
+      privateKey: options.discoPrivateKey,
       nodePublicKey: this.nodePublicKey,
       random,
     });
@@ -124,7 +125,7 @@ export class TailnetNode {
   }
 
   /** Adds or updates a peer; a new key under the same id replaces it. Returns whether it was replaced. */
-  upsertPeer(config: TailnetPeerConfig, now: Instant): "added" | "updated" | "replaced" {
+  upsertPeer(config: TunnelPeer, now: Instant): "added" | "updated" | "replaced" {
     const existing = this.#peers.get(config.id);
     const isSame = existing !== undefined &&
       equalBytes(existing.config.nodeKey, config.nodeKey) &&
@@ -137,7 +138,7 @@ export class TailnetNode {
       { publicKey: config.nodeKey, allowedAddresses: config.addresses },
       now,
     );
-    this.#disco.addPeer(config.id, config.discoKey, config.nodeKey);
+    this.#disco.addPeer(config.id, { discoKey: config.discoKey, nodeKey: config.nodeKey });
     this.#lastDestination = undefined;
     this.#peers.set(config.id, {
       id: config.id,
@@ -188,7 +189,7 @@ export class TailnetNode {
     const peer = this.#peers.get(id);
     const link = peer === undefined ? undefined : this.#routeTo(peer);
     if (peer === undefined || link === undefined) return;
-    const packet = this.#disco.ping(id, now);
+    const packet = this.#disco.ping(id, { kind: "relay", regionId: link.region }, now);
     if (packet !== undefined) link.sendPacket(peer.config.nodeKey, packet);
   }
 
@@ -210,8 +211,9 @@ export class TailnetNode {
       this.#handlePacket(link, event.source, event.packet, now);
     } else if (event.kind === "ready") {
       this.relays.handleReady(link);
+      this.#events.push({ kind: "relayReady", region: link.region });
       this.netstack.handlePathRestored(now);
-    } else if (event.kind === "peerGone") {
+    } else if (event.kind === "peer-gone") {
       for (const peer of this.#peers.values()) {
         if (!equalBytes(peer.config.nodeKey, event.peer)) continue;
         if (peer.heardIn === link.region) peer.heardIn = undefined;
@@ -221,7 +223,8 @@ export class TailnetNode {
   }
 
   #handlePacket(link: RelayLink, source: Uint8Array, packet: Uint8Array, now: Instant): void {
-    if (this.#disco.isDisco(packet)) {
+    // WireGuard messages begin with 1 to 4: the common case is told apart by one byte.
+    if ((packet[0] ?? 0) > 4 && isDisco(packet)) {
       this.#handleDisco(link, source, packet, now);
       return;
     }
@@ -241,12 +244,13 @@ export class TailnetNode {
   }
 
   #handleDisco(link: RelayLink, source: Uint8Array, packet: Uint8Array, now: Instant): void {
-    const result = this.#disco.handlePacket(packet, link.region, now);
+    const from = { kind: "relay", regionId: link.region, nodeKey: source } as const;
+    const result = this.#disco.handlePacket(packet, from, now);
     if (result.kind === "ping") link.sendPacket(source, result.pong);
     else if (result.kind === "pong") {
-      const { id, latencyMs } = result;
+      const { peerId: id, latencyMs } = result;
       this.#events.push({ kind: "pong", id, latencyMs, region: link.region });
-    } else if (result.kind === "unknown") this.counters.unknown++;
+    } else if (result.kind === "dropped") this.counters.unknown++;
   }
 
   /** A peer's home relay if connected, else where it was heard, else none (magicsock `derpWriteChanOfAddr`). */

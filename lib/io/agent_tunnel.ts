@@ -1,0 +1,269 @@
+/** The tunnel to one agent on real sockets: an `AgentSession` driven by a `NodeDriver` and one coordinator connection. */
+import type { Clock, Instant } from "../base/core.ts";
+import { messageOf, UserError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { ByteStream } from "../base/stream.ts";
+import { loadAead } from "../crypto/mod.ts";
+import {
+  AgentSession,
+  type AgentSessionEvent,
+  type AgentSessionOptions,
+  type AgentSessionStatus,
+} from "../tailnet/agent_session.ts";
+import type { CoordinatorLink } from "../tailnet/coordinator_link.ts";
+import type { NodeEvent } from "../tailnet/node.ts";
+import { Carrier } from "./carrier.ts";
+import type { Conn } from "./conn.ts";
+import { describeDialError, dial, type DialOptions } from "./dial.ts";
+import { type Companion, NodeDriver } from "./node_driver.ts";
+import { SYSTEM_RANDOM } from "./random.ts";
+import { probeRelays } from "./relay_probe.ts";
+
+export interface AgentTunnelOptions
+  extends Omit<AgentSessionOptions, "random" | "aead" | "wallMsAtZero"> {
+  readonly clock: Clock;
+  readonly dial: DialOptions;
+  readonly log: Log;
+}
+
+/** A disco round trip over the relay. */
+export interface PingResult {
+  readonly latencyMs: number;
+  /** The relay's name. */
+  readonly relay: string;
+}
+
+const RELAY_PROBE_MS = 1_200;
+const PING_TIMEOUT_MS = 5_000;
+const COORDINATOR_READ_BYTES = 16_384;
+
+export class AgentTunnel implements Companion {
+  readonly #options: AgentTunnelOptions;
+  readonly #session: AgentSession;
+  readonly #driver: NodeDriver;
+  readonly #reachable = Promise.withResolvers<void>();
+  readonly #pings: ((result: PingResult) => void)[] = [];
+  readonly #leaving = Promise.withResolvers<void>();
+  #coordinator: { readonly link: CoordinatorLink; readonly carrier: Carrier } | undefined;
+  #coordinatorDial: AbortController | undefined;
+  readonly #running = new Set<Promise<void>>();
+  #stop: Promise<void> | undefined;
+
+  /** Begins at once: coordinator and relay are dialled side by side. */
+  constructor(options: AgentTunnelOptions) {
+    this.#options = options;
+    const { clock } = options;
+    const now = clock.now();
+    // Rejections are for whoever waits; nobody may.
+    this.#reachable.promise.catch(() => {});
+    this.#session = new AgentSession({
+      ...options,
+      random: SYSTEM_RANDOM,
+      aead: loadAead(),
+      wallMsAtZero: clock.wallMs() - now,
+    }, now);
+    this.#driver = new NodeDriver({
+      node: this.#session.node,
+      clock,
+      dial: options.dial,
+      log: options.log,
+      companion: this,
+    });
+    this.#driver.turn();
+  }
+
+  status(): AgentSessionStatus {
+    return this.#session.status();
+  }
+
+  /** Bytes that crossed the relay connections so far. */
+  get traffic(): { readonly bytesIn: number; readonly bytesOut: number } {
+    return this.#session.node.counters;
+  }
+
+  /** Resolves when the tunnel carries data; rejects with `UserError` when it never will, or the signal's reason. */
+  async reachable(signal?: AbortSignal): Promise<void> {
+    if (signal === undefined) return await this.#reachable.promise;
+    signal.throwIfAborted();
+    const aborted = Promise.withResolvers<never>();
+    const onAbort = () => aborted.reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      await Promise.race([this.#reachable.promise, aborted.promise]);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Connects to a TCP port of the agent. Rejects with `StreamError`, `UserError`, or the signal's reason. */
+  async openTcp(port: number, signal?: AbortSignal): Promise<ByteStream> {
+    await this.reachable(signal);
+    return await this.#driver.connectTcp({ address: this.#session.agentAddress, port }, signal);
+  }
+
+  /** One disco round trip; `undefined` when nothing came back in five seconds. */
+  async ping(): Promise<PingResult | undefined> {
+    const { promise, resolve } = Promise.withResolvers<PingResult | undefined>();
+    this.#pings.push(resolve);
+    const timer = setTimeout(() => {
+      const at = this.#pings.indexOf(resolve);
+      if (at >= 0) this.#pings.splice(at, 1);
+      resolve(undefined);
+    }, PING_TIMEOUT_MS);
+    this.#session.ping(this.#driver.now());
+    this.#driver.schedule();
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Tells coordinator and agent that we leave, then closes everything. Idempotent; takes about a second at most. */
+  close(): Promise<void> {
+    this.#stop ??= this.#leave();
+    return this.#stop;
+  }
+
+  async #leave(): Promise<void> {
+    this.#session.leave(this.#driver.now());
+    this.#driver.turn();
+    await this.#leaving.promise;
+    await this.#coordinator?.carrier.drained();
+    await this.#driver.stop();
+    this.#coordinatorDial?.abort();
+    this.#coordinator?.carrier.close();
+    await this.#coordinator?.carrier.ended();
+    await Promise.all(this.#running);
+    this.#reachable.reject(new UserError("The connection to the workspace was closed"));
+  }
+
+  turn(now: Instant): void {
+    for (let event = this.#session.pollEvent(); event; event = this.#session.pollEvent()) {
+      this.#handleSessionEvent(event, now);
+    }
+    if (this.#session.hasLeft) this.#leaving.resolve();
+    this.#coordinator?.carrier.kick();
+  }
+
+  handleTimeout(now: Instant): void {
+    this.#session.handleTimeout(now);
+  }
+
+  pollTimeout(): Instant | undefined {
+    return this.#session.pollTimeout();
+  }
+
+  handleNodeEvent(event: NodeEvent, now: Instant): void {
+    this.#session.handleNodeEvent(event, now);
+    if (event.kind === "pong") {
+      const relay = this.#session.regionName(event.region);
+      for (const resolve of this.#pings.splice(0)) resolve({ latencyMs: event.latencyMs, relay });
+    }
+    this.#driver.schedule();
+  }
+
+  handleUnreachableRelay(reason: string): void {
+    this.#session.handleUnreachableRelay(reason);
+    this.#driver.schedule();
+  }
+
+  handleWake(now: Instant): void {
+    this.#session.retryNow(now);
+  }
+
+  #handleSessionEvent(event: AgentSessionEvent, now: Instant): void {
+    const { log } = this.#options;
+    switch (event.kind) {
+      case "dialCoordinator":
+        this.#run(this.#dialCoordinator(event.link));
+        return;
+      case "hangUpCoordinator":
+        this.#run(this.#hangUpCoordinator(event.link));
+        return;
+      case "probeRelays":
+        this.#run(
+          probeRelays(event.map, {
+            clock: this.#options.clock,
+            dial: this.#options.dial,
+            headers: this.#options.relayHeaders,
+            timeoutMs: RELAY_PROBE_MS,
+          }).then((latencies) => {
+            this.#session.handleRelayLatencies(latencies, this.#driver.now());
+            this.#driver.schedule();
+          }),
+        );
+        return;
+      case "reachable":
+        log.info("agent reachable", { sinceStartMs: Math.round(now) });
+        this.#reachable.resolve();
+        return;
+      case "agentLost":
+        log.warn("agent lost", { reason: event.message });
+        this.#driver.endStreams({ kind: "lost", message: event.message });
+        return;
+      case "failed": {
+        const { message, hint } = event;
+        this.#reachable.reject(new UserError(message, { hint }));
+        this.#driver.endStreams({ kind: "lost", message });
+        return;
+      }
+    }
+  }
+
+  async #dialCoordinator(link: CoordinatorLink): Promise<void> {
+    const { deploymentUrl, log } = this.#options;
+    const isTls = deploymentUrl.protocol === "https:";
+    const target = {
+      host: deploymentUrl.hostname.replace(/^\[|\]$/g, ""),
+      port: deploymentUrl.port === "" ? (isTls ? 443 : 80) : Number(deploymentUrl.port),
+      isTls,
+    };
+    const controller = new AbortController();
+    this.#coordinatorDial = controller;
+    let conn: Conn;
+    try {
+      conn = await dial(target, { ...this.#options.dial, signal: controller.signal });
+    } catch (error) {
+      if (controller.signal.aborted) return;
+      const message = describeDialError(error, target) ?? messageOf(error);
+      log.debug("cannot dial coordinator", { reason: message });
+      this.#session.handleCoordinatorClosed(link, message, this.#driver.now());
+      this.#driver.schedule();
+      return;
+    }
+    const carrier = new Carrier({
+      conn,
+      link,
+      readChunkBytes: COORDINATOR_READ_BYTES,
+      onBytes: (chunk) => {
+        this.#session.handleCoordinatorBytes(link, chunk, this.#driver.now());
+        this.#driver.turn();
+      },
+      onWritten: () => {},
+      onClosed: (reason) => {
+        log.debug("coordinator connection ended", { reason });
+        this.#session.handleCoordinatorClosed(link, reason, this.#driver.now());
+        this.#driver.schedule();
+      },
+    });
+    this.#coordinator = { link, carrier };
+  }
+
+  async #hangUpCoordinator(link: CoordinatorLink): Promise<void> {
+    const current = this.#coordinator;
+    if (current?.link !== link) {
+      this.#coordinatorDial?.abort();
+      return;
+    }
+    this.#coordinator = undefined;
+    await current.carrier.drained();
+    current.carrier.close();
+    await current.carrier.ended();
+  }
+
+  #run(work: Promise<void>): void {
+    const running = work.finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+}

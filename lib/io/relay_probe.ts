@@ -1,0 +1,68 @@
+/** How far away each relay region is: time to the first byte of `GET /derp/latency-check` (coder/tailscale `netcheck.go`). */
+import type { Clock } from "../base/core.ts";
+import {
+  type DerpMap,
+  type RelayEndpoint,
+  relayEndpoints,
+  relayRegions,
+} from "../tailnet/derp_map.ts";
+import { closeQuietly } from "./conn.ts";
+import { dial, type DialOptions } from "./dial.ts";
+
+export interface RelayProbeOptions {
+  readonly clock: Clock;
+  readonly dial: DialOptions;
+  readonly headers: readonly (readonly [string, string])[];
+  /** Regions that have not answered by then are left out. */
+  readonly timeoutMs: number;
+}
+
+/** Milliseconds by region, of those that answered. Connecting does not count. */
+export async function probeRelays(
+  map: DerpMap,
+  options: RelayProbeOptions,
+): Promise<Map<number, number>> {
+  const latencies = new Map<number, number>();
+  await Promise.all(
+    relayRegions(map).filter((region) => !region.avoid).map(async (region) => {
+      const [endpoint] = relayEndpoints(map, region.id);
+      const latencyMs = endpoint === undefined ? undefined : await probe(endpoint, options);
+      if (latencyMs !== undefined) latencies.set(region.id, latencyMs);
+    }),
+  );
+  return latencies;
+}
+
+async function probe(
+  endpoint: RelayEndpoint,
+  options: RelayProbeOptions,
+): Promise<number | undefined> {
+  const signal = AbortSignal.timeout(options.timeoutMs);
+  try {
+    const conn = await dial(endpoint, { ...options.dial, signal });
+    const onAbort = () => closeQuietly(conn);
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      const lines = [
+        "GET /derp/latency-check HTTP/1.1",
+        `Host: ${endpoint.hostHeader}`,
+        "Connection: close",
+        ...options.headers.map(([name, value]) => `${name}: ${value}`),
+      ];
+      const request = new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`);
+      const sentAt = options.clock.now();
+      for (let at = 0; at < request.length;) at += await conn.write(request.subarray(at));
+      const head = new Uint8Array(64);
+      const count = await conn.read(head);
+      const isOk = /^HTTP\/1\.[01] 2/.test(new TextDecoder().decode(head.subarray(0, count ?? 0)));
+      return isOk ? options.clock.now() - sentAt : undefined;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+      closeQuietly(conn);
+    }
+  } catch (error) {
+    // A relay that cannot be reached is one that is not chosen.
+    if (error instanceof Error) return undefined;
+    throw error;
+  }
+}

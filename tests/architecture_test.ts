@@ -1,0 +1,161 @@
+/** The layout of the program as a test: who may import whom, who may name the platform, and nothing goes in circles. */
+import { deepStrictEqual, ok } from "node:assert/strict";
+
+const ROOT = new URL("../", import.meta.url);
+
+/** What each room may import besides itself. `main.ts` is the room `main`, `lib/mod.ts` the room `mod`. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  base: [],
+  crypto: ["base"],
+  wire: ["base"],
+  proto: [],
+  wireguard: ["base", "crypto", "wire"],
+  netstack: ["base", "crypto", "wire"],
+  derp: ["base", "crypto", "wire"],
+  disco: ["base", "crypto", "wire"],
+  websocket: ["base", "crypto", "wire"],
+  yamux: ["base", "crypto", "wire"],
+  drpc: ["base", "crypto", "wire"],
+  tailnet: [
+    "base",
+    "crypto",
+    "wire",
+    "proto",
+    "wireguard",
+    "netstack",
+    "derp",
+    "disco",
+    "websocket",
+    "yamux",
+    "drpc",
+  ],
+  coder: ["base"],
+  ssh: ["base"],
+  io: ["base", "crypto", "wire", "websocket", "netstack", "tailnet"],
+  mod: ["base", "crypto", "tailnet", "io"],
+  sandbox: [
+    "base",
+    "crypto",
+    "wire",
+    "proto",
+    "derp",
+    "websocket",
+    "netstack",
+    "tailnet",
+    "ssh",
+    "io",
+  ],
+  cli: ["base", "coder", "ssh", "io", "mod", "sandbox", "tailnet"],
+  main: ["cli", "io"],
+};
+
+/** Rooms that may name the platform; every other room is handed what it needs. */
+const PLATFORM_ROOMS: ReadonlySet<string> = new Set(["io", "sandbox", "cli", "main"]);
+const PLATFORM =
+  /\bDeno\.|(?<![.\w])fetch\(|\bnew WebSocket\b|(?<![.\w])set(?:Timeout|Interval)\(|\bDate\.now\(|\bperformance\.now\(|from "node:(net|tls|fs|http|https|dgram|child_process)/;
+/** Only this command, and tests, may load the sandbox. */
+const SANDBOX_USERS: ReadonlySet<string> = new Set(["lib/cli/command/demo.ts"]);
+
+interface Source {
+  /** From the root of the repository. */
+  readonly path: string;
+  readonly room: string;
+  readonly text: string;
+  /** Paths of what it imports from this repository. */
+  readonly imports: readonly string[];
+}
+
+async function* walk(dir: URL): AsyncGenerator<URL> {
+  for await (const entry of Deno.readDir(dir)) {
+    const url = new URL(entry.name + (entry.isDirectory ? "/" : ""), dir);
+    if (entry.isDirectory) yield* walk(url);
+    else if (entry.name.endsWith(".ts")) yield url;
+  }
+}
+
+function roomOf(path: string): string {
+  if (path === "main.ts") return "main";
+  if (path === "lib/mod.ts") return "mod";
+  return path.split("/")[1] ?? "";
+}
+
+/** Code without comments, so that a word in a sentence breaks no rule. */
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|[^:"'`])\/\/.*$/gm, "$1");
+}
+
+async function readSources(): Promise<Source[]> {
+  const urls = [new URL("main.ts", ROOT)];
+  for await (const url of walk(new URL("lib/", ROOT))) urls.push(url);
+  const sources: Source[] = [];
+  for (const url of urls) {
+    const path = url.pathname.slice(ROOT.pathname.length);
+    // AssemblyScript has the ending of TypeScript and none of its platform.
+    if (path.startsWith("lib/crypto/wasm/")) continue;
+    const text = await Deno.readTextFile(url);
+    const code = withoutComments(text);
+    const imports = [...code.matchAll(/(?:from|import)\s*\(?\s*"(\.{1,2}\/[^"]+\.ts)"/g)]
+      .map((match) => new URL(match[1] ?? "", url).pathname.slice(ROOT.pathname.length));
+    sources.push({ path, room: roomOf(path), text: code, imports });
+  }
+  return sources;
+}
+
+Deno.test("every room imports only what lies before it on the way of a byte", async () => {
+  const wrong: string[] = [];
+  for (const { path, room, imports } of await readSources()) {
+    const allowed = MAY_IMPORT[room];
+    ok(allowed !== undefined, `room "${room}" of ${path} is not in the table`);
+    for (const target of imports) {
+      const targetRoom = roomOf(target);
+      if (targetRoom !== room && !allowed.includes(targetRoom)) wrong.push(`${path} → ${target}`);
+    }
+  }
+  deepStrictEqual(wrong, []);
+});
+
+Deno.test("only io, sandbox, cli and main.ts name the platform", async () => {
+  const wrong: string[] = [];
+  for (const { path, room, text } of await readSources()) {
+    if (PLATFORM_ROOMS.has(room)) continue;
+    const found = PLATFORM.exec(text);
+    if (found !== null) wrong.push(`${path}: ${found[0]}`);
+  }
+  deepStrictEqual(wrong, []);
+});
+
+Deno.test("primitives and real randomness come through one door each", async () => {
+  const wrong: string[] = [];
+  for (const { path, room, text } of await readSources()) {
+    if (room !== "crypto" && /from "(@noble\/|node:crypto)/.test(text)) {
+      wrong.push(`${path}: primitives`);
+    }
+    if (room !== "io" && /\bgetRandomValues\b|\bMath\.random\b|\brandomUUID\b/.test(text)) {
+      wrong.push(`${path}: randomness`);
+    }
+  }
+  deepStrictEqual(wrong, []);
+});
+
+Deno.test("only the demo command loads the sandbox", async () => {
+  const wrong = (await readSources())
+    .filter(({ path, room, imports }) =>
+      room !== "sandbox" && !SANDBOX_USERS.has(path) &&
+      imports.some((target) => roomOf(target) === "sandbox")
+    )
+    .map(({ path }) => path);
+  deepStrictEqual(wrong, []);
+});
+
+Deno.test("no import goes in a circle", async () => {
+  const byPath = new Map((await readSources()).map((source) => [source.path, source]));
+  const done = new Set<string>();
+  const visit = (path: string, trail: readonly string[]): void => {
+    const at = trail.indexOf(path);
+    ok(at < 0, `circle: ${[...trail.slice(at), path].join(" → ")}`);
+    if (done.has(path)) return;
+    for (const target of byPath.get(path)?.imports ?? []) visit(target, [...trail, path]);
+    done.add(path);
+  };
+  for (const path of byPath.keys()) visit(path, []);
+});
