@@ -1,4 +1,4 @@
-module hawser.dev/peer
+module hawser/tests/interop/peer
 
 go 1.26.6
 
