@@ -21,7 +21,7 @@ import { type DropReason, WireguardCounters } from "./counters.ts";
 import { DataHeaderReader } from "./data_message.ts";
 import { ResponderHandshake } from "./handshake.ts";
 import { HandshakeGate, type HandshakeGateOptions } from "./handshake_gate.ts";
-import type { Inbound, InboundData, InboundNone } from "./inbound.ts";
+import { type Inbound, InboundResults } from "./inbound.ts";
 import { IndexTable } from "./index_table.ts";
 import { MAX_QUEUED_DATAGRAMS, MAX_QUEUED_EVENTS, REKEY_AFTER_MESSAGES } from "./limits.ts";
 import {
@@ -56,8 +56,6 @@ export interface AddPeerOptions {
   readonly allowedAddresses?: readonly Uint8Array[];
 }
 
-type Writable<Type> = { -readonly [Field in keyof Type]: Type[Field] };
-
 export class WireguardDevice {
   /** 32 bytes. */
   readonly publicKey: Uint8Array;
@@ -71,13 +69,7 @@ export class WireguardDevice {
     MAX_QUEUED_DATAGRAMS,
   );
   readonly #events = new BoundedQueue<WireguardEvent>(MAX_QUEUED_EVENTS);
-  readonly #none: Writable<InboundNone> = {
-    kind: "none",
-    reason: "malformed",
-    peer: undefined,
-    reply: undefined,
-  };
-  #data: Writable<InboundData> | undefined;
+  readonly #results = new InboundResults();
 
   /** Throws `RangeError` when the private key has not 32 bytes or a rate is out of range. */
   constructor(options: WireguardDeviceOptions) {
@@ -114,11 +106,20 @@ export class WireguardDevice {
     return peer;
   }
 
-  /** Erases the peer's keys and drops what waits to be sent to it. */
+  /** Erases the peer's keys and drops what waits to be polled for it. */
   removePeer(peer: WireguardPeer): void {
     peer.remove();
-    this.#peers.delete(toHex(peer.publicKey));
+    const name = toHex(peer.publicKey);
+    // One that was removed before may have been added again under the same key.
+    if (this.#peers.get(name) === peer) this.#peers.delete(name);
     this.#transmits.remove((item) => item.peer === peer);
+    this.#events.remove((event) => event.peer === peer);
+  }
+
+  /** Removes all peers and erases the private key: the device is of no use afterwards. */
+  close(): void {
+    for (const peer of [...this.#peers.values()]) this.removePeer(peer);
+    this.#context.localStatic.privateKey.fill(0);
   }
 
   peerOf(publicKey: Uint8Array): WireguardPeer | undefined {
@@ -220,7 +221,7 @@ export class WireguardDevice {
     peer.sessionReceived(session, now);
     if (sealedBytes === TAG_BYTES) {
       this.counters.keepalivesReceived++;
-      return this.#taken("keepalive", peer);
+      return this.#results.none("keepalive", peer);
     }
     peer.dataReceived(now);
     return this.#unwrap(datagram, sealedBytes - TAG_BYTES, peer);
@@ -234,10 +235,7 @@ export class WireguardDevice {
     }
     this.counters.packetsReceived++;
     const packet = datagram.subarray(DATA_HEADER_BYTES, DATA_HEADER_BYTES + packetBytes);
-    this.#data ??= { kind: "data", peer, packet };
-    this.#data.peer = peer;
-    this.#data.packet = packet;
-    return this.#data;
+    return this.#results.data(peer, packet);
   }
 
   #handleInitiation(datagram: Uint8Array, now: Instant, source: Uint8Array): Inbound {
@@ -255,7 +253,7 @@ export class WireguardDevice {
       if (reason !== undefined) return this.#drop(reason);
       peer.countReceived(datagram.length);
       this.counters.initiationsReceived++;
-      return this.#taken("initiation", peer);
+      return this.#results.none("initiation", peer);
     } finally {
       responder.wipe();
     }
@@ -273,7 +271,7 @@ export class WireguardDevice {
     if (reason !== undefined) return this.#drop(reason);
     entry.owner.countReceived(datagram.length);
     this.counters.responsesReceived++;
-    return this.#taken("response", entry.owner);
+    return this.#results.none("response", entry.owner);
   }
 
   #handleCookieReply(datagram: Uint8Array, now: Instant): Inbound {
@@ -282,7 +280,7 @@ export class WireguardDevice {
     const reason = peer === undefined ? "bad-cookie-reply" : peer.handleCookieReply(reply, now);
     if (peer === undefined || reason !== undefined) return this.#drop(reason ?? "bad-cookie-reply");
     this.counters.cookieRepliesReceived++;
-    return this.#taken("cookie-reply", peer);
+    return this.#results.none("cookie-reply", peer);
   }
 
   /** What to answer to a handshake message that is not worth a key exchange; `undefined` when it is. */
@@ -294,24 +292,16 @@ export class WireguardDevice {
   ): Inbound | undefined {
     if (!this.#macs.isMac1Valid(message)) return this.#drop("bad-mac1"); // whitepaper §5.1, silence
     if (this.#gate.isUnderLoad(now) && !this.#macs.isMac2Valid(message, source, now)) {
-      this.#drop("cookie-required");
-      this.#none.reply = this.#macs.createReply(message, { senderIndex, source, now });
+      const reply = this.#macs.createReply(message, { senderIndex, source, now });
       this.counters.cookieRepliesSent++;
-      return this.#none;
+      return this.#drop("cookie-required", undefined, reply);
     }
     return this.#gate.admit() ? undefined : this.#drop("rate-limited");
   }
 
-  #drop(reason: DropReason, peer?: WireguardPeer): InboundNone {
+  #drop(reason: DropReason, peer?: WireguardPeer, reply?: Uint8Array): Inbound {
     this.counters.drops[reason]++;
-    return this.#taken(reason, peer);
-  }
-
-  #taken(reason: InboundNone["reason"], peer: WireguardPeer | undefined): InboundNone {
-    this.#none.reason = reason;
-    this.#none.peer = peer;
-    this.#none.reply = undefined;
-    return this.#none;
+    return this.#results.none(reason, peer, reply);
   }
 
   #transmit(peer: WireguardPeer, datagram: Uint8Array): void {

@@ -21,3 +21,30 @@ export interface InboundNone {
   /** With reason `cookie-required`: a datagram to be sent back to where this one came from. */
   readonly reply: Uint8Array | undefined;
 }
+
+type Writable<Type> = { -readonly [Field in keyof Type]: Type[Field] };
+
+/** The two objects that a device hands out over and over, so that a packet costs no allocation but its view. */
+export class InboundResults {
+  readonly #none: Writable<InboundNone> = {
+    kind: "none",
+    reason: "malformed",
+    peer: undefined,
+    reply: undefined,
+  };
+  #data: Writable<InboundData> | undefined;
+
+  data(peer: WireguardPeer, packet: Uint8Array): InboundData {
+    this.#data ??= { kind: "data", peer, packet };
+    this.#data.peer = peer;
+    this.#data.packet = packet;
+    return this.#data;
+  }
+
+  none(reason: InboundNone["reason"], peer?: WireguardPeer, reply?: Uint8Array): InboundNone {
+    this.#none.reason = reason;
+    this.#none.peer = peer;
+    this.#none.reply = reply;
+    return this.#none;
+  }
+}

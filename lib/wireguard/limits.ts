@@ -41,11 +41,6 @@ export const UNDER_LOAD_AFTER_TIME_MS = 1_000;
 /** Handshake messages a second that are worth a key exchange; the rest are dropped whatever they prove. */
 export const MAX_HANDSHAKES_PER_SECOND = 200;
 
-/**
- * One initiation in flight per peer: a responder keeps one unconfirmed session, so the response to an older
- * initiation leads to keys which the responder has already replaced.
- */
-export const MAX_INITIATIONS_IN_FLIGHT_PER_PEER = 1;
 /** Datagrams and events that wait to be polled, for the whole device; the oldest go first. */
 export const MAX_QUEUED_DATAGRAMS = 1_024;
 export const MAX_QUEUED_EVENTS = 1_024;

@@ -28,7 +28,10 @@ export interface PeerHandshakeOptions {
   readonly freeIndex: (index: number) => void;
 }
 
-/** The one initiation of ours that may still be answered. */
+/**
+ * The initiation of ours that may still be answered: one per peer, the newest. A responder keeps one unconfirmed session,
+ * so that the answer to an older one leads to keys which the responder has replaced already.
+ */
 type PendingInitiation =
   | { readonly kind: "none" }
   | { readonly kind: "sent"; readonly noise: InitiatorHandshake; readonly localIndex: number };
@@ -60,7 +63,10 @@ export class PeerHandshake {
     const noise = new InitiatorHandshake({ localStatic, remoteStaticPublicKey, staticShared });
     const timestamp = this.#timestamps.next(now);
     const noiseMessage = noise.writeMessage1(generatePrivateKey(random), timestamp);
-    if (noiseMessage === undefined) return undefined;
+    if (noiseMessage === undefined) {
+      noise.wipe();
+      return undefined;
+    }
     const localIndex = this.#options.allocateIndex();
     this.#pending = { kind: "sent", noise, localIndex };
     const datagram = encodeInitiation({ senderIndex: localIndex, noiseMessage });

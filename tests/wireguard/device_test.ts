@@ -228,6 +228,24 @@ Deno.test("WireguardDevice.addPeer() is idempotent by key, removePeer() forgets 
   strictEqual(a.pollTimeout(), undefined);
 });
 
+Deno.test("WireguardDevice.removePeer() leaves a peer alone that was added again under the same key", () => {
+  const { a, b, peerB } = connected();
+  a.removePeer(peerB);
+  const again = a.addPeer({ publicKey: b.publicKey }, 1_000);
+  a.removePeer(peerB);
+  strictEqual(a.peerOf(b.publicKey), again);
+});
+
+Deno.test("WireguardDevice.close() removes every peer and takes no handshake any more", () => {
+  const { a, b, peerA, peerB } = connected();
+  b.close();
+  strictEqual(b.peerOf(a.publicKey), undefined);
+  ok(!b.canSeal(peerA, 1_000));
+  a.initiate(peerB, 9_000);
+  assertDropped(b, "bad-initiation", transmitted(a), 9_000);
+  strictEqual(b.pollTimeout(), undefined);
+});
+
 Deno.test("WireguardDevice neither throws nor sends for a peer whose key is of small order", () => {
   const { a } = byHand();
   const peer = a.addPeer({ publicKey: new Uint8Array(32) }, 1_000);

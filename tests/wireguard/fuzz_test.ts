@@ -1,6 +1,8 @@
 /** Nothing that a datagram holds makes a device throw, or changes what it holds. */
 import { ok, strictEqual } from "node:assert";
 import fc from "fast-check";
+import { MacWriter } from "../../lib/wireguard/cookie.ts";
+import { mac1Offset } from "../../lib/wireguard/messages.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { ipv6Packet, Pair, sealCopy } from "./support.ts";
 
@@ -88,4 +90,34 @@ Deno.test("WireguardDevice.handleDatagram() drops every cut or flipped copy of a
     return inbound.kind === "data" ? "data" : inbound.reason;
   });
   strictEqual(reasons.join(), "data,keepalive,initiation,response,bad-cookie-reply");
+});
+
+Deno.test("WireguardDevice.handleDatagram() drops forged handshakes behind a valid mac1", () => {
+  const { device, originals } = materials();
+  const macs = new MacWriter(device.publicKey);
+  const [, , initiation, response] = originals;
+  // From the field after the sender index on, which nothing but mac1 protects.
+  const mutation = fc.record({
+    original: fc.constantFrom(initiation, response),
+    at: fc.nat(1_000),
+    bit: fc.nat(7),
+  });
+  let now = NOW;
+  fc.assert(
+    fc.property(mutation, ({ original, at, bit }) => {
+      if (original === undefined) throw new Error("No original");
+      const mutant = new Uint8Array(original);
+      const place = 8 + at % (mac1Offset(mutant.length) - 8);
+      mutant[place] = (mutant[place] ?? 0) ^ (1 << bit);
+      macs.writeMacs(mutant, now++);
+      const inbound = device.handleDatagram(mutant, now);
+      ok(inbound.kind === "none" && inbound.peer === undefined, `bit ${bit} of ${place} was taken`);
+    }),
+    { numRuns: 300 },
+  );
+  const reasons = [initiation, response].map((original) => {
+    const inbound = device.handleDatagram(original ?? new Uint8Array(0), now);
+    return inbound.kind === "none" ? inbound.reason : inbound.kind;
+  });
+  strictEqual(reasons.join(), "initiation,response");
 });
