@@ -1,0 +1,47 @@
+/**
+ * Recordings of real deployments, which live beside the repository and are not part of it. Tests that replay them are
+ * skipped, with the reason in their name, where there are none.
+ */
+import { fromHex } from "../../lib/base/bytes.ts";
+
+const CAPTURES = new URL("../../../shared/captures/", import.meta.url);
+
+/** One line of `wire/*.jsonl`. */
+export interface WireLine {
+  readonly t: number;
+  /** `>` client to server, `<` server to client. */
+  readonly dir: ">" | "<";
+  readonly opcode?: number;
+  readonly hex?: string;
+}
+
+/** A test over the capture `path`, given its text. */
+export function captureTest(name: string, path: string, run: (text: string) => void): void {
+  const url = new URL(path, CAPTURES);
+  const isThere = exists(url);
+  Deno.test({
+    name: isThere ? name : `${name} [skipped: no ${path} beside the repository]`,
+    ignore: !isThere,
+    fn: () => run(Deno.readTextFileSync(url)),
+  });
+}
+
+export function parseWire(jsonl: string): WireLine[] {
+  return jsonl.trim().split("\n").map((line): WireLine => JSON.parse(line));
+}
+
+/** Payloads of the binary websocket messages in one direction. */
+export function binaryPayloads(lines: readonly WireLine[], dir: ">" | "<"): Uint8Array[] {
+  const binary = lines.filter((line) => line.dir === dir && line.opcode === 2);
+  return binary.map((line) => fromHex(line.hex ?? ""));
+}
+
+function exists(url: URL): boolean {
+  try {
+    Deno.statSync(url);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
