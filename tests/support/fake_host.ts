@@ -1,0 +1,263 @@
+/**
+ * A machine in memory behind `Host`: a jumping clock, files in a map, standard streams that record, programs that are
+ * functions. Give it a transport, for example that of `FakeCoder`.
+ */
+import {
+  type FileStat,
+  type Host,
+  HostError,
+  type HostFile,
+  type HostFiles,
+  type HostInput,
+  type HostOutput,
+  type NetworkOptions,
+  type RunOptions,
+  type RunResult,
+  type SignalName,
+  type TerminalSize,
+} from "../../lib/cli/host.ts";
+import { type CoderTransport, TransportError } from "../../lib/coder/transport.ts";
+import { JumpingClock } from "./jumping_clock.ts";
+import { SeededRandom } from "./seeded_random.ts";
+
+export interface FakeHostOptions {
+  readonly os?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly files?: Readonly<Record<string, string>>;
+  readonly homeDir?: string | null;
+  readonly transport?: CoderTransport;
+  /** Chunks that standard input delivers before its end. */
+  readonly stdin?: readonly (string | Uint8Array)[];
+  readonly stdinIsTerminal?: boolean;
+  readonly stdoutIsTerminal?: boolean;
+  readonly stderrIsTerminal?: boolean;
+  readonly size?: TerminalSize;
+  readonly seed?: number;
+}
+
+/** What a program of the fake machine does. */
+export type FakeProgram = (
+  args: readonly string[],
+  options: RunOptions,
+) => Promise<Partial<Omit<RunResult, "stdout" | "stderr">> & { stdout?: string; stderr?: string }>;
+
+/** A standard output that keeps what was written. */
+export class FakeOutput implements HostOutput {
+  readonly isTerminal: boolean;
+  readonly #size: TerminalSize | undefined;
+  readonly #decoder = new TextDecoder();
+  text = "";
+
+  constructor(isTerminal: boolean, size: TerminalSize | undefined) {
+    this.isTerminal = isTerminal;
+    this.#size = size;
+  }
+
+  size(): TerminalSize | undefined {
+    return this.isTerminal ? this.#size : undefined;
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    this.text += this.#decoder.decode(bytes, { stream: true });
+    return Promise.resolve();
+  }
+
+  print(text: string): void {
+    this.text += text;
+  }
+
+  /** Complete lines so far. */
+  get lines(): string[] {
+    return this.text.split("\n").slice(0, -1);
+  }
+}
+
+export class FakeHost implements Host {
+  readonly clock = new JumpingClock();
+  readonly random: SeededRandom;
+  readonly os: string;
+  readonly arch = "amd64";
+  readonly pid = 4_321;
+  readonly parentPid = 1_234;
+  readonly homeDir: string | undefined;
+  readonly tempDir: string;
+  readonly stdin: HostInput;
+  readonly stdout: FakeOutput;
+  readonly stderr: FakeOutput;
+  readonly files: FakeFiles;
+  /** Options of every `network` call. */
+  readonly networks: NetworkOptions[] = [];
+  /** Every program run: name, arguments, environment. */
+  readonly runs: { program: string; args: readonly string[]; options: RunOptions }[] = [];
+  readonly programs = new Map<string, FakeProgram>();
+  /** How often raw mode was entered and left. */
+  readonly rawMode = { entered: 0, left: 0 };
+  readonly #env: Map<string, string>;
+  readonly #transport: CoderTransport;
+  readonly #signals = new Map<SignalName, Set<() => void>>();
+
+  constructor(options: FakeHostOptions = {}) {
+    const size = options.size ?? { columns: 80, rows: 24 };
+    this.os = options.os ?? "linux";
+    this.homeDir = options.homeDir === null ? undefined : options.homeDir ?? "/home/alice";
+    this.tempDir = this.os === "windows" ? "C:\\Temp" : "/tmp";
+    this.random = new SeededRandom(options.seed ?? 1);
+    this.files = new FakeFiles(options.files ?? {});
+    this.stdin = this.#input(options.stdin ?? [], options.stdinIsTerminal ?? false);
+    this.stdout = new FakeOutput(options.stdoutIsTerminal ?? false, size);
+    this.stderr = new FakeOutput(options.stderrIsTerminal ?? false, size);
+    this.#env = new Map(Object.entries(options.env ?? {}));
+    this.#transport = options.transport ?? NO_NETWORK;
+  }
+
+  env(name: string): string | undefined {
+    return this.#env.get(name);
+  }
+
+  network(options: NetworkOptions): CoderTransport {
+    this.networks.push(options);
+    return this.#transport;
+  }
+
+  async run(
+    program: string,
+    args: readonly string[],
+    options: RunOptions = {},
+  ): Promise<RunResult> {
+    options.signal?.throwIfAborted();
+    this.runs.push({ program, args, options });
+    const body = this.programs.get(program);
+    if (body === undefined) throw new HostError("not-found", `${program}: no such program`);
+    const { code = 0, stdout = "", stderr = "" } = await body(args, options);
+    const encoder = new TextEncoder();
+    return { code, stdout: encoder.encode(stdout), stderr: encoder.encode(stderr) };
+  }
+
+  onSignal(name: SignalName, handler: () => void): () => void {
+    const handlers = this.#signals.get(name) ?? new Set();
+    this.#signals.set(name, handlers.add(handler));
+    return () => handlers.delete(handler);
+  }
+
+  /** Delivers a signal; whether anybody listened. */
+  raise(name: SignalName): boolean {
+    const handlers = [...this.#signals.get(name) ?? []];
+    for (const handler of handlers) handler();
+    return handlers.length > 0;
+  }
+
+  [Symbol.dispose](): void {
+    this.clock.stop();
+  }
+
+  #input(chunks: readonly (string | Uint8Array)[], isTerminal: boolean): HostInput {
+    const encoder = new TextEncoder();
+    const queue = chunks.map((chunk) => typeof chunk === "string" ? encoder.encode(chunk) : chunk);
+    return {
+      isTerminal,
+      read(into) {
+        const chunk = queue.shift();
+        if (chunk === undefined) return Promise.resolve(null);
+        const taken = chunk.subarray(0, into.length);
+        if (taken.length < chunk.length) queue.unshift(chunk.subarray(taken.length));
+        into.set(taken);
+        return Promise.resolve(taken.length);
+      },
+      enterRawMode: () => {
+        this.rawMode.entered++;
+        let isRaw = true;
+        return () => {
+          if (isRaw) this.rawMode.left++;
+          isRaw = false;
+        };
+      },
+    };
+  }
+}
+
+const NO_NETWORK: CoderTransport = {
+  fetch: () => Promise.reject(new TransportError("refused", "connection refused")),
+  openTextStream: () => Promise.reject(new TransportError("refused", "connection refused")),
+};
+
+interface FakeFile {
+  text: string;
+  mode: number;
+}
+
+/** Files by their path. Folders are those made, and all that hold a file. */
+export class FakeFiles implements HostFiles {
+  readonly entries = new Map<string, FakeFile>();
+  readonly folders = new Map<string, number>();
+  /** Paths that fail, with the error. */
+  readonly broken = new Map<string, HostError>();
+
+  constructor(files: Readonly<Record<string, string>>) {
+    for (const [path, text] of Object.entries(files)) this.entries.set(path, { text, mode: 0o600 });
+  }
+
+  // Async, so that a broken path rejects instead of throwing.
+  // deno-lint-ignore require-await
+  async readText(path: string): Promise<string | undefined> {
+    this.#check(path);
+    return this.entries.get(path)?.text;
+  }
+
+  // deno-lint-ignore require-await
+  async writeText(
+    path: string,
+    text: string,
+    options: { mode?: number; append?: boolean } = {},
+  ): Promise<void> {
+    this.#check(path);
+    const old = options.append === true ? this.entries.get(path)?.text ?? "" : "";
+    this.entries.set(path, { text: old + text, mode: options.mode ?? 0o600 });
+  }
+
+  // deno-lint-ignore require-await
+  async mkdir(path: string, options: { mode?: number } = {}): Promise<void> {
+    this.#check(path);
+    if (!this.folders.has(path)) this.folders.set(path, options.mode ?? 0o700);
+  }
+
+  // deno-lint-ignore require-await
+  async stat(path: string): Promise<FileStat | undefined> {
+    this.#check(path);
+    const file = this.entries.get(path);
+    if (file !== undefined) {
+      return { kind: "file", sizeBytes: file.text.length, mode: file.mode };
+    }
+    const mode = this.folders.get(path);
+    return mode === undefined ? undefined : { kind: "directory", sizeBytes: 0, mode };
+  }
+
+  // deno-lint-ignore require-await
+  async remove(path: string): Promise<void> {
+    this.#check(path);
+    this.entries.delete(path);
+  }
+
+  // deno-lint-ignore require-await
+  async createExclusive(path: string, options: { mode?: number } = {}): Promise<HostFile> {
+    this.#check(path);
+    if (this.entries.has(path)) throw new HostError("exists", `${path}: file exists`);
+    const file: FakeFile = { text: "", mode: options.mode ?? 0o600 };
+    this.entries.set(path, file);
+    let isOpen = true;
+    return {
+      print(text) {
+        if (isOpen) file.text += text;
+      },
+      close() {
+        isOpen = false;
+        return Promise.resolve();
+      },
+    };
+  }
+
+  #check(path: string): void {
+    for (const [broken, error] of this.broken) {
+      if (path === broken || path.startsWith(`${broken}/`)) throw error;
+    }
+  }
+}
