@@ -178,9 +178,11 @@ export function checkJson<Schema extends v.GenericSchema>(
   if (result.success) return result.output;
   const [issue] = result.issues;
   const path = v.getDotPath(issue) ?? "the whole";
+  const problem = issue.received === "undefined"
+    ? "is missing"
+    : `should be ${issue.expected ?? "valid"}, is ${stripToLine(issue.received).slice(0, 80)}`;
   throw new UserError(
-    `Cannot use ${what}: ${stripToLine(path)} should be ${issue.expected ?? "valid"}, is ` +
-      stripToLine(issue.received).slice(0, 80),
+    `Cannot use ${what}: ${stripToLine(path)} ${problem}`,
     { hint: "The server may be older or newer than hawser knows, or no Coder deployment at all" },
   );
 }

@@ -1,0 +1,269 @@
+import assert from "node:assert/strict";
+import { ApiError, describe, StepError } from "../../lib/coder/errors.ts";
+import { UserError } from "../../lib/base/errors.ts";
+import { CoderClient } from "../../lib/coder/client.ts";
+import { getBuildInfo, getMe } from "../../lib/coder/deployment.ts";
+import { followBuildLogs } from "../../lib/coder/builds.ts";
+import { getWorkspaceByName, postUsage } from "../../lib/coder/workspaces.ts";
+import { apiFailure, connectionRefused, silence } from "../support/fake_coder.ts";
+import { fakeSteps } from "../support/fake_steps.ts";
+
+const DEV = { owner: "me", name: "myworkspace" };
+
+Deno.test("CoderClient sends token and agent, no cookie, and no redirect of its own (http-api §1.1)", async () => {
+  using fake = fakeSteps();
+  await getWorkspaceByName(fake.steps.client, DEV);
+  const [request] = fake.coder.requests;
+  assert.equal(request?.path, "/api/v2/users/me/workspace/myworkspace?include_deleted=false");
+  assert.deepEqual(request?.headers, [
+    ["User-Agent", "hawser/0.0.0 (linux/amd64; hawser ssh)"],
+    ["Coder-Session-Token", "abcdefghij-0123456789012345678901"],
+    ["Accept", "application/json"],
+  ]);
+});
+
+Deno.test("CoderClient sends JSON bodies", async () => {
+  using fake = fakeSteps();
+  fake.coder.routes.set("POST /workspaces/w/usage", () => ({ status: 204 }));
+  await postUsage(fake.steps.client, "w", { agentId: "a", appName: "ssh" });
+  assert.deepEqual(fake.coder.requests[0]?.body, { agent_id: "a", app_name: "ssh" });
+});
+
+Deno.test("CoderClient follows redirects: 307 keeps the method, 303 does not (http-api §1.1)", async () => {
+  using fake = fakeSteps();
+  fake.coder.routes.set("POST /workspaces/w/usage", () => ({
+    status: 307,
+    headers: [["location", "/api/v2/workspaces/x/usage"]],
+  }));
+  fake.coder.routes.set("POST /workspaces/x/usage", () => ({
+    status: 303,
+    headers: [["location", "https://coder.example.com/api/v2/done"]],
+  }));
+  fake.coder.routes.set("GET /done", () => ({ body: {} }));
+  await postUsage(fake.steps.client, "w", { agentId: "a", appName: "ssh" });
+  assert.deepEqual(fake.coder.calls, [
+    "POST /workspaces/w/usage",
+    "POST /workspaces/x/usage",
+    "GET /done",
+  ]);
+  assert.equal(fake.coder.requests[2]?.body, undefined);
+});
+
+Deno.test("CoderClient never hands the token to another host, nor from https to http", async () => {
+  for (
+    const target of ["https://evil.example/api/v2/users/me", "http://coder.example.com/api/v2/x"]
+  ) {
+    using fake = fakeSteps();
+    fake.coder.routes.set(
+      "GET /users/me",
+      (request) =>
+        request.url.startsWith("https://coder.example.com/")
+          ? { status: 302, headers: [["location", target]] }
+          : apiFailure(401, "no"),
+    );
+    fake.coder.routes.set("GET /x", () => apiFailure(401, "no"));
+    await assert.rejects(getMe(fake.steps.client), ApiError);
+    const last = fake.coder.requests.at(-1);
+    assert.equal(last?.url, target);
+    assert.deepEqual(last?.headers.map(([name]) => name), ["User-Agent", "Accept"]);
+  }
+});
+
+Deno.test("CoderClient stops after ten redirects", async () => {
+  using fake = fakeSteps();
+  fake.coder.routes.set("GET /users/me", () => ({
+    status: 302,
+    headers: [["location", "/api/v2/users/me"]],
+  }));
+  await assert.rejects(getMe(fake.steps.client), /stopped after 10 redirects/);
+  assert.equal(fake.coder.requests.length, 10);
+});
+
+Deno.test("ApiError has the text form of http-api §1.3", async (t) => {
+  const cases = [
+    {
+      name: "message and helper",
+      answer: apiFailure(401, "You are signed out.", { detail: "API key is invalid." }),
+      text: "GET https://coder.example.com/api/v2/users/me: unexpected status code 401: " +
+        "You are signed out.: Try logging in using 'coder login'.\n\tError: API key is invalid.",
+    },
+    {
+      name: "validations",
+      answer: apiFailure(400, "Bad.", { validations: [{ field: "name", detail: "taken" }] }),
+      text:
+        "GET https://coder.example.com/api/v2/users/me: unexpected status code 400: Bad.\n\tname: taken",
+    },
+    {
+      name: "a proxy's page",
+      answer: {
+        status: 502,
+        body: "<html>Bad Gateway",
+        headers: [["content-type", "text/html"]] as const,
+      },
+      text: "GET https://coder.example.com/api/v2/users/me: unexpected status code 502: " +
+        'unexpected non-JSON response "text/html"\n\tError: <html>Bad Gateway',
+    },
+    {
+      name: "a page without words",
+      answer: { status: 502, body: "" },
+      text: "GET https://coder.example.com/api/v2/users/me: unexpected status code 502: " +
+        'unexpected non-JSON response ""\n\tError: no response body',
+    },
+    {
+      name: "empty JSON",
+      answer: { status: 500, body: "", headers: [["content-type", "application/json"]] as const },
+      text:
+        "GET https://coder.example.com/api/v2/users/me: unexpected status code 500: empty response body",
+    },
+    {
+      name: "JSON without message",
+      answer: { status: 500, body: { x: 1 } },
+      text: "GET https://coder.example.com/api/v2/users/me: unexpected status code 500: " +
+        'unexpected status code 500, response has no message\n\tError: {"x":1}',
+    },
+  ];
+  for (const row of cases) {
+    await t.step(row.name, async () => {
+      using fake = fakeSteps();
+      fake.coder.routes.set("GET /users/me", () => row.answer);
+      await assert.rejects(getMe(fake.steps.client), (error) => {
+        assert.ok(error instanceof ApiError);
+        assert.equal(error.message, row.text);
+        return true;
+      });
+    });
+  }
+});
+
+Deno.test("CoderClient tells a server that is not Coder's (issue 3, What bad input gets)", async (t) => {
+  const answers = {
+    "a page instead of JSON": {
+      body: "<html>hello</html>",
+      headers: [["content-type", "text/html"]] as const,
+    },
+    "a page with 404": {
+      status: 404,
+      body: "<html>",
+      headers: [["content-type", "text/html"]] as const,
+    },
+  };
+  for (const [name, answer] of Object.entries(answers)) {
+    await t.step(name, async () => {
+      using fake = fakeSteps();
+      fake.coder.version = "";
+      fake.coder.routes.set("GET /users/me", () => answer);
+      await assert.rejects(getMe(fake.steps.client), (error) => {
+        assert.ok(error instanceof UserError);
+        assert.match(
+          error.message,
+          /^https:\/\/coder.example.com does not answer as a Coder deployment/,
+        );
+        assert.ok(error.hint !== undefined);
+        return true;
+      });
+    });
+  }
+});
+
+Deno.test("CoderClient names the path of a missing core field", async () => {
+  using fake = fakeSteps();
+  const broken = structuredClone(fake.coder.workspace);
+  const build = broken["latest_build"];
+  assert.ok(typeof build === "object" && build !== null);
+  Reflect.deleteProperty(Reflect.get(build, "job"), "status");
+  fake.coder.workspace = broken;
+  await assert.rejects(
+    getWorkspaceByName(fake.steps.client, DEV),
+    /latest_build\.job\.status is missing$/,
+  );
+});
+
+Deno.test("CoderClient bounds bodies (issue 4: API bodies of 100 MB)", async () => {
+  using fake = fakeSteps();
+  let sent = 0;
+  const endless: AsyncIterable<Uint8Array> = {
+    async *[Symbol.asyncIterator]() {
+      for (;;) {
+        await Promise.resolve();
+        sent += 1_048_576;
+        yield new Uint8Array(1_048_576);
+      }
+    },
+  };
+  const client = new CoderClient({
+    url: fake.coder.url,
+    userAgent: "test",
+    sleep: (ms, signal) => fake.host.clock.sleep(ms, signal),
+    transport: {
+      ...fake.coder.transport(),
+      fetch: () => Promise.resolve({ status: 200, headers: [], body: endless, cancel() {} }),
+    },
+  });
+  await assert.rejects(getMe(client), /longer than 8388608 bytes/);
+  assert.ok(sent <= 9 * 1_048_576);
+});
+
+Deno.test("CoderClient gives a server that says nothing 30 seconds", async () => {
+  using fake = fakeSteps();
+  fake.coder.routes.set("GET /users/me", silence);
+  await assert.rejects(
+    getMe(fake.steps.client),
+    /no answer to GET \/api\/v2\/users\/me within 30s/,
+  );
+  assert.equal(fake.host.clock.now(), 30_000);
+});
+
+Deno.test("CoderClient wraps failures of the network with host and hint", async () => {
+  using fake = fakeSteps();
+  fake.coder.routes.set("GET /users/me", () => {
+    throw connectionRefused();
+  });
+  await assert.rejects(getMe(fake.steps.client), (error) => {
+    assert.ok(error instanceof StepError);
+    assert.equal(
+      describe(error),
+      "Cannot reach https://coder.example.com: dial tcp 192.0.2.1:443: connection refused",
+    );
+    assert.match(error.hint ?? "", /VPN or a proxy/);
+    return true;
+  });
+  assert.ok(!fake.steps.client.hasAnswered);
+});
+
+Deno.test("CoderClient rethrows the reason of an aborted signal", async () => {
+  using fake = fakeSteps();
+  fake.coder.routes.set("GET /users/me", silence);
+  const abort = new AbortController();
+  const reason = new Error("enough");
+  fake.host.clock.after(100, () => abort.abort(reason));
+  await assert.rejects(getMe(fake.steps.client, { signal: abort.signal }), (e) => e === reason);
+});
+
+Deno.test("CoderClient notes version and entitlement warnings, each once (http-api §1.1)", async () => {
+  using fake = fakeSteps();
+  fake.coder.headers = [
+    ["X-Coder-Entitlements-Warning", "licence ends"],
+    ["x-coder-entitlements-warning", "too many\x1b[31m users"],
+  ];
+  await getBuildInfo(fake.steps.client);
+  await getBuildInfo(fake.steps.client);
+  assert.equal(fake.steps.client.serverVersion, "v2.36.0");
+  assert.deepEqual(fake.steps.client.entitlementWarnings, ["licence ends", "too many users"]);
+});
+
+Deno.test("CoderClient reads the body of a refused upgrade (http-api §1.4)", async () => {
+  using fake = fakeSteps();
+  fake.coder.sockets.set("/workspacebuilds/b/logs", () => apiFailure(403, "Forbidden."));
+  await assert.rejects(followBuildLogs(fake.steps.client, "b", { after: 7 }), (error) => {
+    assert.ok(error instanceof ApiError);
+    assert.equal(error.status, 403);
+    assert.equal(error.apiMessage, "Forbidden.");
+    return true;
+  });
+  const [request] = fake.coder.requests;
+  assert.equal(
+    request?.url,
+    "wss://coder.example.com/api/v2/workspacebuilds/b/logs?follow=true&after=7",
+  );
+  assert.ok(request?.headers.some(([name]) => name === "Coder-Session-Token"));
+});

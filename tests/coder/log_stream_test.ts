@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { LogStreamError, parseAgentLogs, parseBuildLog } from "../../lib/coder/log_stream.ts";
+
+Deno.test("parseBuildLog() reads one line and strips it (http-api §6.1)", () => {
+  const log = parseBuildLog(JSON.stringify({
+    id: 7,
+    created_at: "2026-07-24T10:00:00.123Z",
+    log_source: "provisioner",
+    log_level: "info",
+    stage: "Starting\x1b[31m workspace",
+    output: "\x1b[33mwarning\x1b[0m: colours ✓\x1b]0;pwned\x07",
+  }));
+  assert.deepEqual(log, {
+    id: 7,
+    createdAtMs: Date.UTC(2026, 6, 24, 10, 0, 0, 123),
+    level: "info",
+    stage: "Starting workspace",
+    output: "warning: colours ✓",
+  });
+});
+
+Deno.test("parseAgentLogs() reads lists, empty and null ones, old and new elements (http-api §6.2)", () => {
+  assert.deepEqual(parseAgentLogs("[]"), []);
+  assert.deepEqual(parseAgentLogs("null"), []);
+  const [old] = parseAgentLogs(
+    '[{"id":1,"created_at":"2026-07-24T10:00:00Z","output":"x","level":"info"}]',
+  );
+  assert.equal(old?.sourceId, "");
+});
+
+Deno.test("Log messages that say something else throw LogStreamError and nothing else", () => {
+  fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+    for (const parse of [parseBuildLog, parseAgentLogs]) {
+      try {
+        parse(text);
+      } catch (error) {
+        assert.ok(error instanceof LogStreamError);
+      }
+    }
+  }));
+});
