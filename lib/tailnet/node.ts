@@ -212,7 +212,7 @@ export class TunnelNode {
     } else if (event.kind === "ready") {
       this.relays.handleReady(link);
       this.#events.push({ kind: "relayReady", region: link.region });
-      this.netstack.handlePathRestored(now);
+      this.netstack.resume(now);
     } else if (event.kind === "peer-gone") {
       for (const peer of this.#peers.values()) {
         if (!equalBytes(peer.config.nodeKey, event.peer)) continue;
@@ -228,10 +228,11 @@ export class TunnelNode {
       this.#handleDisco(link, source, packet, now);
       return;
     }
-    const inbound = this.#wireguard.handleDatagram(packet, now);
+    const inbound = this.#wireguard.handleDatagram(packet, now, source);
     const peer = inbound.peer === undefined ? undefined : this.#peerOf(inbound.peer);
     if (peer !== undefined) peer.heardIn = link.region;
     if (inbound.kind === "data") this.netstack.handlePacket(inbound.packet, now);
+    else if (inbound.reply !== undefined) link.sendPacket(source, inbound.reply);
     else if (inbound.peer === undefined) this.counters.unknown++;
   }
 
@@ -271,7 +272,7 @@ export class TunnelNode {
       const peer = this.#peerOf(event.peer);
       if (event.kind !== "established" || peer === undefined) continue;
       this.#events.push({ kind: "established", id: peer.id });
-      this.netstack.handlePathRestored(now);
+      this.netstack.resume(now);
     }
     if (this.#canSendAnything(now)) this.#pumpStack(now);
   }
