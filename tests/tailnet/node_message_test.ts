@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { NodeSchema } from "../../lib/proto/tailnet_pb.ts";
+import {
+  formatEndpoint,
+  MAX_LIST_ENTRIES,
+  nodeFromProto,
+  nodeToProto,
+  parseEndpoint,
+} from "../../lib/tailnet/node_message.ts";
+import { testNode } from "./support.ts";
+
+Deno.test("a node survives the wire (tailnet/convert.go)", () => {
+  const node = {
+    ...testNode(1),
+    asOfMs: 1_795_458_791_561.25,
+    derpLatency: new Map([["999-v4", 0.012]]),
+    derpForcedWebsocket: new Map([[999, "proxy"]]),
+    endpoints: [{ address: "192.0.2.1", port: 5 }, { address: "2001:db8::1", port: 65535 }],
+  };
+  const message = nodeToProto(node);
+  assert.equal(message.key.length, 34);
+  assert.deepEqual([...message.key.subarray(0, 2)], [0x6e, 0x70]);
+  assert.match(message.disco, /^discokey:[0-9a-f]{64}$/);
+  assert.match(message.addresses[0] ?? "", /^fd7a:115c:a1e0:.*\/128$/);
+  assert.deepEqual(nodeFromProto(fromBinary(NodeSchema, toBinary(NodeSchema, message))), node);
+});
+
+Deno.test("a node without usable keys is no node", () => {
+  const message = () => nodeToProto(testNode(1));
+  const rows = [
+    { ...message(), key: new Uint8Array(34) },
+    { ...message(), key: message().key.subarray(0, 33) },
+    { ...message(), key: message().key.subarray(2) },
+    { ...message(), disco: message().disco.replace("discokey", "nodekey") },
+    { ...message(), disco: `${message().disco}0` },
+    { ...message(), disco: "" },
+  ];
+  for (const row of rows) assert.equal(nodeFromProto(row), undefined);
+});
+
+Deno.test("addresses and endpoints that cannot be used are left out, and so is what is too much", () => {
+  const node = nodeFromProto({
+    ...nodeToProto(testNode(1)),
+    addresses: ["fd7a::1/128", "fd7a::/48", "10.0.0.1/32", "nonsense"],
+    endpoints: ["[fe80::1%eth0]:1", "1.2.3.4:0", "1.2.3.4:70000", "host:1", "1.2.3.4:7"],
+    allowedIps: new Array<string>(1000).fill("fd7a::1/128"),
+  });
+  assert.equal(node?.addresses.length, 1);
+  assert.deepEqual(node?.endpoints, [{ address: "1.2.3.4", port: 7 }]);
+  assert.equal(node?.allowedIps.length, MAX_LIST_ENTRIES);
+});
+
+Deno.test("endpoints are written as Go writes them", () => {
+  for (const text of ["1.2.3.4:5", "[2001:db8::1]:41641"]) {
+    const endpoint = parseEndpoint(text);
+    assert.ok(endpoint !== undefined);
+    assert.equal(formatEndpoint(endpoint), text);
+  }
+});
