@@ -1,0 +1,164 @@
+/**
+ * What an ACK means to the sending side: window (RFC 9293 §3.10.7.4 fifth), SND.UNA, SACK blocks (RFC 2018 §5),
+ * round trips (RFC 6298), growth of the congestion window, and the timers that hang on progress.
+ * Losses are judged in `recovery.ts`.
+ */
+import type { Instant } from "../base/core.ts";
+import { seqAdd, seqDiff, seqGt, seqGte, seqLt } from "../base/seq.ts";
+import { TcpFlag, type TcpHeader } from "../wire/tcp.ts";
+import { setWindow } from "./handshake.ts";
+import type { IncomingSegment } from "./incoming.ts";
+import { CHALLENGE_ACK_GAP_MS, MIN_SEND_QUEUE_BYTES } from "./limits.ts";
+import { judgeLosses } from "./recovery.ts";
+import { SocketEvent, type Tcb } from "./tcb.ts";
+import { TcpTimer } from "./timers.ts";
+
+/** A writer that waits is told when this part of what it may queue is free. */
+const WRITABLE_FRACTION = 1 / 4;
+
+/** Handles the ACK of a segment; false when it is not acceptable and the segment must be dropped. */
+export function handleAck(tcb: Tcb, segment: IncomingSegment, now: Instant): boolean {
+  const header = segment.header;
+  const ack = header.ack;
+  // RFC 5961 §5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT
+  if (seqGt(ack, tcb.sndNxt) || seqLt(ack, seqAdd(tcb.sndUna, -tcb.sndMaxWnd))) {
+    oweChallengeAck(tcb, now);
+    return false;
+  }
+  const isNew = seqGt(ack, tcb.sndUna);
+  const isDuplicate = !isNew && isDuplicateAck(tcb, segment);
+  if (seqGte(ack, tcb.sndUna)) updateWindow(tcb, header);
+  // Nothing of ours could make progress, and the peer is there.
+  if (tcb.flightSize === 0 || tcb.sndWnd === 0) tcb.stalledMs = 0;
+  const hasBlocks = tcb.isSackPermitted && header.sackCount > 0 && tcb.sent.count > 0;
+  if (!isNew && !isDuplicate && !hasBlocks) return true;
+
+  const flightBefore = tcb.sent.pipeBytes;
+  tcb.rack.beginAck();
+  if (isNew) advance(tcb, ack, now);
+  if (hasBlocks) markBlocks(tcb, header, now);
+  if (tcb.rack.sampleMs >= 0) tcb.rtt.sample(tcb.rack.sampleMs);
+  judgeLosses(tcb, isNew ? "advance" : isDuplicate ? "duplicate" : "blocks", now);
+  if (tcb.rack.deliveredBytes > 0) grow(tcb, flightBefore, now);
+  if (isNew) rearm(tcb, now);
+  return true;
+}
+
+/** Owes an ACK that says where we stand, unless one like it was sent just now (RFC 5961 §7). */
+export function oweChallengeAck(tcb: Tcb, now: Instant): void {
+  if (now - tcb.lastChallengeAt < CHALLENGE_ACK_GAP_MS) {
+    tcb.counters.drop("challenge-limited");
+    return;
+  }
+  tcb.lastChallengeAt = now;
+  tcb.counters.challengeAcks++;
+  tcb.ackOwed = true;
+}
+
+/** RFC 5681 §2, the five conditions of a duplicate. */
+function isDuplicateAck(tcb: Tcb, segment: IncomingSegment): boolean {
+  return segment.header.ack === tcb.sndUna && tcb.flightSize > 0 && segment.payloadBytes === 0 &&
+    !segment.has(TcpFlag.fin) && !segment.has(TcpFlag.syn) &&
+    segment.header.window * 2 ** tcb.sndWndShift === tcb.sndWnd;
+}
+
+function updateWindow(tcb: Tcb, header: TcpHeader): void {
+  // RFC 9293 §3.10.7.4: an old segment must not change the window.
+  const isNewer = seqLt(tcb.sndWl1, header.seq) ||
+    (tcb.sndWl1 === header.seq && seqGte(header.ack, tcb.sndWl2));
+  if (!isNewer) return;
+  setWindow(tcb, header, header.window * 2 ** tcb.sndWndShift);
+  if (tcb.usableWindow > 0 && tcb.timers.isSet(TcpTimer.persist)) {
+    tcb.timers.clear(TcpTimer.persist);
+    tcb.persistBackoff = 0;
+  }
+}
+
+/** Moves SND.UNA to `ack`. */
+function advance(tcb: Tcb, ack: number, now: Instant): void {
+  const acked = seqDiff(ack, tcb.sndUna);
+  const coversFin = tcb.finSent && ack === tcb.sndNxt;
+  tcb.sent.acknowledge(ack, now, tcb.rack, tcb.rtt.minMs);
+  tcb.sendRing.drop(coversFin ? acked - 1 : acked);
+  tcb.sndUna = ack;
+  tcb.rtt.clearBackoff();
+  tcb.timeouts = 0;
+  tcb.stalledMs = 0;
+  if (tcb.isTailProbing && seqGte(ack, tcb.tailProbeEnd)) tcb.isTailProbing = false;
+  if (!tcb.isWriterWaiting) return;
+  const room = queueLimit(tcb) - tcb.sendRing.length;
+  if (room >= queueLimit(tcb) * WRITABLE_FRACTION) {
+    tcb.isWriterWaiting = false;
+    tcb.events |= SocketEvent.writable;
+  }
+}
+
+/** What may be queued: twice the congestion window, so that a slow path holds no minute of unsent data. */
+export function queueLimit(tcb: Tcb): number {
+  return Math.min(
+    tcb.options.sendBufferBytes,
+    Math.max(MIN_SEND_QUEUE_BYTES, 2 * tcb.congestion.cwndBytes),
+  );
+}
+
+function markBlocks(tcb: Tcb, header: TcpHeader, now: Instant): void {
+  for (let i = 0; i < header.sackCount; i++) {
+    const left = header.sackLeft[i] ?? 0;
+    const right = header.sackRight[i] ?? 0;
+    // A block below SND.UNA is a DSACK (RFC 2883), one beyond SND.NXT a lie: both say nothing here.
+    if (!seqLt(left, right) || seqLt(left, tcb.sndUna) || seqGt(right, tcb.sndNxt)) continue;
+    tcb.sent.markSacked(left, right, now, tcb.rack, tcb.rtt.minMs);
+  }
+}
+
+function grow(tcb: Tcb, flightBefore: number, now: Instant): void {
+  if (tcb.phase === "recovery") return; // RFC 6675 §5: the window stays at ssthresh
+  const cwnd = tcb.congestion.cwndBytes;
+  // RFC 9438 §5.8, RFC 7661: a window that was not used says nothing about the network.
+  const isLimited = tcb.congestion.isSlowStart
+    ? flightBefore * 2 >= cwnd
+    : flightBefore + 2 * tcb.mssBytes >= cwnd;
+  if (!isLimited) {
+    if (flightBefore * 2 < cwnd) tcb.congestion.pauseEpoch();
+    return;
+  }
+  const facts = tcb.facts;
+  facts.bytes = tcb.rack.deliveredBytes;
+  facts.now = now;
+  facts.sampleMs = tcb.rack.sampleMs;
+  facts.srttMs = Math.max(0, tcb.rtt.srttMs);
+  facts.sndUna = tcb.sndUna;
+  facts.sndNxt = tcb.sndNxt;
+  tcb.congestion.handleAck(facts);
+}
+
+/** RFC 6298 §5.2, §5.3 */
+function rearm(tcb: Tcb, now: Instant): void {
+  if (tcb.flightSize === 0) {
+    tcb.timers.clear(TcpTimer.retransmit);
+    tcb.timers.clear(TcpTimer.tailProbe);
+    tcb.timers.clear(TcpTimer.reorder);
+    return;
+  }
+  tcb.timers.set(TcpTimer.retransmit, now + tcb.rtt.rtoMs);
+  armTailProbe(tcb, now);
+}
+
+/** When the peers' ACK of a single segment may take longer than a round trip (RFC 8985 §7.2, TLP.max_ack_delay). */
+const MAX_ACK_DELAY_MS = 20;
+const MIN_TAIL_PROBE_MS = 10;
+
+/** Should be called when data was sent or acknowledged (RFC 8985 §7.2). */
+export function armTailProbe(tcb: Tcb, now: Instant): void {
+  const isUseful = tcb.isSackPermitted && tcb.phase === "open" && tcb.sent.sackedCount === 0 &&
+    tcb.sent.count > 0 && tcb.rtt.hasSample && !tcb.isTailProbing;
+  if (!isUseful) {
+    tcb.timers.clear(TcpTimer.tailProbe);
+    return;
+  }
+  const slackMs = tcb.sent.count === 1 ? MAX_ACK_DELAY_MS : 0;
+  tcb.timers.set(
+    TcpTimer.tailProbe,
+    now + Math.max(MIN_TAIL_PROBE_MS, 2 * tcb.rtt.srttMs + slackMs),
+  );
+}

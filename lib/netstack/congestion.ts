@@ -1,0 +1,159 @@
+/**
+ * Congestion control: CUBIC (RFC 9438) with slow start (RFC 5681 §3.1), HyStart++ and an initial window of ten
+ * segments (RFC 6928). Counts acknowledged bytes without the limit of RFC 3465 §2.2, because the peers acknowledge
+ * dozens of segments at once; the bursts that follow are held down in `pacer.ts`.
+ * Left out: ECN, spurious-loss undo (RFC 9438 §4.9).
+ */
+import type { Instant } from "../base/core.ts";
+import { HyStart } from "./hystart.ts";
+
+/** RFC 9438 §4.6. */
+const BETA = 0.7;
+/** RFC 9438 §5.1, in segments per second cubed. */
+const C = 0.4;
+/** RFC 9438 §4.3: growth of the Reno-friendly estimate, as long as it is below the window before the loss. */
+const ALPHA = (3 * (1 - BETA)) / (1 + BETA);
+/** RFC 9438 §4.2: the target is at most this times the window. */
+const MAX_TARGET_FACTOR = 1.5;
+const INITIAL_WINDOW_SEGMENTS = 10;
+const INITIAL_WINDOW_BYTES = 14_600;
+const MIN_WINDOW_SEGMENTS = 2;
+const NO_EPOCH = -1;
+
+/** What an ACK said, in an object that is meant to be reused. */
+export class AckFacts {
+  /** Bytes delivered, in order or not. */
+  bytes = 0;
+  now: Instant = 0;
+  /** -1 for none. */
+  sampleMs = -1;
+  srttMs = 0;
+  sndUna = 0;
+  sndNxt = 0;
+}
+
+export class Congestion {
+  readonly #mssBytes: number;
+  readonly #initialWindowBytes: number;
+  #hystart = new HyStart();
+  #cwndBytes: number;
+  #ssthreshBytes = Infinity;
+  #epochAt: Instant = NO_EPOCH;
+  /** W_max, cwnd_prior and W_est in segments, K in seconds (RFC 9438 §4.1). */
+  #wMax = 0;
+  #cwndPrior = 0;
+  #wEst = 0;
+  #kSeconds = 0;
+
+  constructor(mssBytes: number) {
+    this.#mssBytes = mssBytes;
+    // RFC 6928 §2
+    this.#initialWindowBytes = Math.min(
+      INITIAL_WINDOW_SEGMENTS * mssBytes,
+      Math.max(2 * mssBytes, INITIAL_WINDOW_BYTES),
+    );
+    this.#cwndBytes = this.#initialWindowBytes;
+  }
+
+  get cwndBytes(): number {
+    return this.#cwndBytes;
+  }
+
+  get ssthreshBytes(): number {
+    return this.#ssthreshBytes;
+  }
+
+  get isSlowStart(): boolean {
+    return this.#cwndBytes < this.#ssthreshBytes;
+  }
+
+  /** Should be called for an ACK of new data outside of fast recovery, if the window was what held sending back. */
+  handleAck(facts: AckFacts): void {
+    let bytes = facts.bytes;
+    if (this.isSlowStart) {
+      const isInitial = this.#ssthreshBytes === Infinity; // RFC 9406 §4.3: only in the first slow start
+      const isOver = isInitial &&
+        this.#hystart.handleAck(facts.sampleMs, facts.sndUna, facts.sndNxt);
+      const growth = Math.min(
+        isInitial ? bytes / this.#hystart.growthDivisor : bytes, // RFC 9406 §4.2
+        this.#ssthreshBytes - this.#cwndBytes,
+      );
+      this.#cwndBytes += growth; // RFC 5681 §3.1 (2), byte counting
+      if (isOver) this.#ssthreshBytes = this.#cwndBytes;
+      if (this.isSlowStart || isOver) return;
+      bytes -= growth; // what slow start did not need counts for congestion avoidance
+    }
+    this.#avoid(bytes, facts);
+  }
+
+  /** Should be called once for every window in which a segment was lost, before retransmitting (RFC 9438 §4.6). */
+  handleLoss(flightBytes: number): void {
+    this.#reduce(flightBytes);
+    this.#cwndBytes = this.#ssthreshBytes;
+  }
+
+  /** Should be called when the retransmission timer fires; only the first time in a row lowers the threshold. */
+  handleTimeout(flightBytes: number, attempt: number): void {
+    if (attempt === 1) this.#reduce(flightBytes); // RFC 5681 §3.1: held constant when it fires again
+    this.#cwndBytes = this.#mssBytes; // RFC 5681 §3.1, the loss window
+    this.#hystart = new HyStart();
+  }
+
+  /** Should be called before sending after an idle time longer than the timeout (RFC 5681 §4.1). */
+  handleIdle(): void {
+    this.#cwndBytes = Math.min(this.#cwndBytes, this.#initialWindowBytes);
+    this.#epochAt = NO_EPOCH;
+    this.#hystart = new HyStart();
+  }
+
+  /** Should be called when nothing held sending back for a while: the curve must not run ahead (RFC 9438 §4.2). */
+  pauseEpoch(): void {
+    this.#epochAt = NO_EPOCH;
+  }
+
+  #reduce(flightBytes: number): void {
+    const cwnd = this.#cwndBytes / this.#mssBytes;
+    this.#cwndPrior = cwnd;
+    // RFC 9438 §4.7, fast convergence: leave room when the window has not got back to where it was.
+    this.#wMax = cwnd < this.#wMax ? (cwnd * (1 + BETA)) / 2 : cwnd;
+    this.#ssthreshBytes = Math.max(
+      Math.floor(flightBytes * BETA),
+      MIN_WINDOW_SEGMENTS * this.#mssBytes,
+    );
+    this.#epochAt = NO_EPOCH;
+  }
+
+  #avoid(bytes: number, facts: AckFacts): void {
+    const cwnd = this.#cwndBytes / this.#mssBytes;
+    const acked = bytes / this.#mssBytes;
+    if (this.#epochAt === NO_EPOCH) this.#beginEpoch(cwnd, facts.now);
+    const seconds = (facts.now - this.#epochAt) / 1000;
+    const alpha = this.#wEst >= this.#cwndPrior ? 1 : ALPHA; // RFC 9438 §4.3
+    this.#wEst += (alpha * acked) / cwnd;
+    let next = cwnd;
+    if (this.#cubic(seconds) < this.#wEst) next = Math.max(cwnd, this.#wEst);
+    else {
+      const target = this.#cubic(seconds + facts.srttMs / 1000);
+      const clamped = Math.min(Math.max(target, cwnd), MAX_TARGET_FACTOR * cwnd); // RFC 9438 §4.2
+      next = cwnd + ((clamped - cwnd) / cwnd) * acked; // RFC 9438 §4.4, §4.5
+    }
+    this.#cwndBytes = next * this.#mssBytes;
+  }
+
+  #beginEpoch(cwnd: number, now: Instant): void {
+    this.#epochAt = now;
+    this.#wEst = cwnd;
+    if (cwnd >= this.#wMax) {
+      this.#wMax = cwnd; // RFC 9438 §4.8: no loss before, or past the plateau already
+      this.#kSeconds = 0;
+    } else {
+      this.#kSeconds = Math.cbrt((this.#wMax - cwnd) / C); // RFC 9438 §4.2 (2)
+    }
+  }
+
+  /** W_cubic(t) in segments (RFC 9438 §4.2 (1)). */
+  #cubic(seconds: number): number {
+    const t = seconds - this.#kSeconds;
+    return C * t * t * t + this.#wMax;
+  }
+}

@@ -1,0 +1,8 @@
+/** TCP over IPv6, TSMP pings and ICMPv6 echoes, as one synchronous core. */
+export { NetstackCounters } from "./counters.ts";
+export type { DropReason } from "./counters.ts";
+export type { NetstackEvent } from "./events.ts";
+export { Netstack } from "./netstack.ts";
+export type { ConnectOptions, NetstackOptions } from "./options.ts";
+export { TcpSocket } from "./socket.ts";
+export type { TcpState } from "./state.ts";

@@ -1,0 +1,135 @@
+/** What a connection does when one of its timers is due. The table of timers is in `timers.ts`. */
+import { assertNever, type Instant } from "../base/core.ts";
+import { enterLoss, handleReorderTimeout } from "./recovery.ts";
+import { isSynchronized } from "./state.ts";
+import type { Tcb } from "./tcb.ts";
+import { persistMs } from "./transmit.ts";
+import { TcpTimer } from "./timers.ts";
+
+/** Handles every timer that is due; harmless when none is. */
+export function handleTimers(tcb: Tcb, now: Instant): void {
+  let timer = tcb.timers.pop(now);
+  while (timer !== undefined) {
+    handleTimer(tcb, timer, now);
+    timer = tcb.timers.pop(now);
+  }
+}
+
+function handleTimer(tcb: Tcb, timer: TcpTimer, now: Instant): void {
+  switch (timer) {
+    case TcpTimer.retransmit:
+      handleRetransmitTimeout(tcb, now);
+      return;
+    case TcpTimer.tailProbe:
+      if (tcb.phase !== "open" || tcb.sent.count === 0) return;
+      tcb.tailProbeOwed = true;
+      return;
+    case TcpTimer.reorder:
+      handleReorderTimeout(tcb, now);
+      return;
+    case TcpTimer.persist:
+      handlePersistTimeout(tcb, now);
+      return;
+    case TcpTimer.keepalive:
+      handleKeepaliveTimeout(tcb, now);
+      return;
+    case TcpTimer.pace: // `transmit` asks the pacer again
+      return;
+    case TcpTimer.timeWait:
+      tcb.enter("closed", now);
+      return;
+    case TcpTimer.held:
+      tcb.close({ kind: "lost", message: "Connection was neither accepted nor refused" }, now);
+      return;
+    default:
+      assertNever(timer);
+  }
+}
+
+function handleRetransmitTimeout(tcb: Tcb, now: Instant): void {
+  tcb.counters.timeouts++;
+  tcb.timeouts++;
+  tcb.stalledMs += tcb.rtt.rtoMs;
+  if (!isSynchronized(tcb.state)) {
+    handleSynTimeout(tcb, now);
+    return;
+  }
+  if (hasGivenUp(tcb)) {
+    tcb.close({ kind: "lost", message: "Connection timed out: no answer" }, now);
+    return;
+  }
+  tcb.rtt.backOff(); // RFC 6298 §5.5
+  enterLoss(tcb); // RFC 6298 §5.4
+}
+
+function handleSynTimeout(tcb: Tcb, now: Instant): void {
+  if (tcb.stalledMs >= tcb.options.connectGiveUpMs) {
+    tcb.close({ kind: "lost", message: "Connection timed out: no answer to SYN" }, now);
+    return;
+  }
+  // A first retry that was asked to be early says nothing about the path.
+  const wasEarly = tcb.synCount === 1 && tcb.options.firstSynRetryMs > 0;
+  if (!wasEarly) tcb.rtt.backOff();
+  tcb.synOwed = true;
+}
+
+/**
+ * Should be called when the network under the connection came back: what waits for a timer that has backed off is
+ * tried at once. Says nothing about congestion.
+ */
+export function resume(tcb: Tcb, now: Instant): void {
+  if (tcb.state === "syn-sent" || tcb.state === "syn-received") {
+    tcb.rtt.clearBackoff();
+    tcb.synOwed = true;
+    return;
+  }
+  if (!isSynchronized(tcb.state) || tcb.state === "time-wait") return;
+  if (tcb.timeouts > 0 && tcb.flightSize > 0) {
+    tcb.rtt.clearBackoff();
+    tcb.sent.markAllLost();
+    tcb.retransmitOwed = true;
+    tcb.timers.set(TcpTimer.retransmit, now + tcb.rtt.rtoMs);
+  } else if (tcb.timers.isSet(TcpTimer.persist)) {
+    tcb.persistBackoff = 0;
+    tcb.timers.clear(TcpTimer.persist);
+    tcb.probeOwed = "zero-window";
+  }
+}
+
+/** RFC 9293 §3.8.3 leaves both limits to us; time is what we waited ourselves, so a machine may sleep. */
+function hasGivenUp(tcb: Tcb): boolean {
+  return tcb.stalledMs >= tcb.options.giveUpMs ||
+    tcb.timeouts > tcb.options.giveUpRetransmissions;
+}
+
+function handlePersistTimeout(tcb: Tcb, now: Instant): void {
+  if (tcb.usableWindow > 0) {
+    tcb.smallSegmentOwed = true;
+    return;
+  }
+  tcb.stalledMs += persistMs(tcb);
+  if (hasGivenUp(tcb)) {
+    tcb.close({ kind: "lost", message: "Connection timed out: no answer to window probes" }, now);
+    return;
+  }
+  tcb.persistBackoff++;
+  tcb.probeOwed = "zero-window";
+}
+
+function handleKeepaliveTimeout(tcb: Tcb, now: Instant): void {
+  const { keepaliveMs } = tcb.options;
+  if (!isSynchronized(tcb.state) || tcb.state === "time-wait") return;
+  const quietMs = now - tcb.lastHeardAt;
+  if (quietMs < keepaliveMs) {
+    tcb.timers.set(TcpTimer.keepalive, tcb.lastHeardAt + keepaliveMs);
+    return;
+  }
+  tcb.timers.set(TcpTimer.keepalive, now + keepaliveMs);
+  if (tcb.flightSize > 0) return; // the retransmission timer asks already
+  tcb.stalledMs += keepaliveMs;
+  if (hasGivenUp(tcb)) {
+    tcb.close({ kind: "lost", message: "Connection timed out: no answer to keepalives" }, now);
+    return;
+  }
+  tcb.probeOwed = "keepalive";
+}

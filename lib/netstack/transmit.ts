@@ -1,0 +1,262 @@
+/**
+ * What a connection sends next: SYN, what was lost, new data and FIN, probes, or an ACK alone.
+ * Windows: the peer's (RFC 9293 §3.8.6), silly-window avoidance of the sender (§3.8.6.2.1) without Nagle, the
+ * congestion window against "pipe" (RFC 6675 §5), and the burst cap. One segment per call, one buffer, no object.
+ */
+import type { Instant } from "../base/core.ts";
+import { seqAdd, seqDiff, seqGte } from "../base/seq.ts";
+import { DEFAULT_HOP_LIMIT, IPV6_HEADER_BYTES, NextHeader, writeIpv6 } from "../wire/ipv6.ts";
+import { TcpFlag, writeTcp, writeTcpChecksum } from "../wire/tcp.ts";
+import { armTailProbe } from "./acknowledge.ts";
+import { pipeBytes } from "./recovery.ts";
+import { canTransmitData } from "./state.ts";
+import type { Tcb } from "./tcb.ts";
+import { TcpTimer } from "./timers.ts";
+
+/** Where a packet is written, and when: one object, reused. */
+export interface TransmitTarget {
+  view: DataView;
+  offset: number;
+  now: Instant;
+}
+
+/** Longest wait between two probes of a closed window. */
+const MAX_PERSIST_MS = 15_000;
+
+/** Writes the next packet of the connection; its length, or 0 when nothing must leave now. */
+export function transmit(tcb: Tcb, target: TransmitTarget): number {
+  switch (tcb.state) {
+    case "closed":
+    case "syn-held":
+      return 0;
+    case "syn-sent":
+    case "syn-received":
+      return tcb.synOwed ? writeSyn(tcb, target) : 0;
+    default:
+      break;
+  }
+  while (tcb.receive.duplicateAcksOwed > 0) {
+    if (tcb.receive.takeDuplicateAck(tcb.out)) {
+      tcb.counters.duplicateAcksSent++;
+      return writeAck(tcb, target);
+    }
+    tcb.ackOwed = true;
+  }
+  tcb.out.sackCount = 0;
+  if (canTransmitData(tcb.state)) {
+    const length = transmitData(tcb, target);
+    if (length > 0) return length;
+  }
+  if (tcb.probeOwed !== "none") return writeProbe(tcb, target);
+  if (!tcb.ackOwed) return 0;
+  if (tcb.receive.hasHole) tcb.receive.writeSackBlocks(tcb.out);
+  return writeAck(tcb, target);
+}
+
+function transmitData(tcb: Tcb, target: TransmitTarget): number {
+  const lost = tcb.sent.nextLost();
+  if (lost >= 0) return retransmitLost(tcb, lost, target);
+  tcb.retransmitOwed = false;
+  const length = transmitNew(tcb, target);
+  if (length > 0 || !tcb.tailProbeOwed) return length;
+  return retransmitTail(tcb, target);
+}
+
+/** The oldest lost segment, if "pipe" allows or it is the one that must go out at once (RFC 6675 §5 step 4.3). */
+function retransmitLost(tcb: Tcb, position: number, target: TransmitTarget): number {
+  const bytes = seqDiff(tcb.sent.endOf(position), tcb.sent.startOf(position));
+  if (!tcb.retransmitOwed) {
+    const pipe = pipeBytes(tcb);
+    if (pipe > 0 && pipe + bytes > tcb.congestion.cwndBytes) return 0;
+    if (!mayBurst(tcb, target.now)) return 0;
+  }
+  tcb.retransmitOwed = false;
+  const length = writeAgain(tcb, position, target);
+  // RFC 6298 §5.1, and anew for the oldest: it has just begun its own round trip.
+  if (position === 0 || !tcb.timers.isSet(TcpTimer.retransmit)) {
+    tcb.timers.set(TcpTimer.retransmit, target.now + tcb.rtt.rtoMs);
+  }
+  return length;
+}
+
+/** RFC 8985 §7.3: the last segment once more, when there was nothing new to probe with. */
+function retransmitTail(tcb: Tcb, target: TransmitTarget): number {
+  tcb.tailProbeOwed = false;
+  const last = tcb.sent.count - 1;
+  if (last < 0 || tcb.sent.isSackedAt(last)) return 0;
+  noteTailProbe(tcb, target.now);
+  return writeAgain(tcb, last, target);
+}
+
+function writeAgain(tcb: Tcb, position: number, target: TransmitTarget): number {
+  const start = tcb.sent.startOf(position);
+  const end = tcb.sent.endOf(position);
+  const hasFin = tcb.finSent && end === tcb.sndNxt;
+  tcb.sent.markRetransmitted(position, target.now);
+  tcb.counters.retransmittedSegments++;
+  const bytes = seqDiff(end, start) - (hasFin ? 1 : 0);
+  return writeData(tcb, target, start, bytes, hasFin);
+}
+
+function transmitNew(tcb: Tcb, target: TransmitTarget): number {
+  const unsent = tcb.unsentBytes;
+  const finDue = tcb.finQueued && !tcb.finSent;
+  if ((unsent === 0 && !finDue) || tcb.sent.isFull) return 0;
+  const usable = tcb.usableWindow;
+  const bytes = Math.min(unsent, tcb.mssBytes, usable);
+  if (usable <= 0 || isSilly(tcb, bytes, unsent)) {
+    armPersist(tcb, target.now);
+    return 0;
+  }
+  if (!tcb.tailProbeOwed && !mayGrowPipe(tcb, bytes, target.now)) return 0;
+  // The FIN rides on the last data, if it fits into the window too.
+  const hasFin = finDue && bytes === unsent && bytes < usable;
+  if (bytes === 0 && !hasFin) return 0;
+  tcb.smallSegmentOwed = false;
+
+  const start = tcb.sndNxt;
+  const end = seqAdd(start, bytes + (hasFin ? 1 : 0));
+  tcb.sent.push(end, target.now);
+  if (hasFin) tcb.finSent = true;
+  tcb.sndNxt = end;
+  tcb.lastSentAt = target.now;
+  if (!tcb.timers.isSet(TcpTimer.retransmit)) { // RFC 6298 §5.1
+    tcb.timers.set(TcpTimer.retransmit, target.now + tcb.rtt.rtoMs);
+  }
+  if (tcb.tailProbeOwed) {
+    tcb.tailProbeOwed = false;
+    noteTailProbe(tcb, target.now);
+  } else armTailProbe(tcb, target.now);
+  return writeData(tcb, target, start, bytes, hasFin);
+}
+
+/** RFC 9293 §3.8.6.2.1: a small segment only if it is all there is, or half the largest window. No Nagle. */
+function isSilly(tcb: Tcb, bytes: number, unsent: number): boolean {
+  return bytes < tcb.mssBytes && bytes < unsent && bytes < tcb.sndMaxWnd / 2 &&
+    !tcb.smallSegmentOwed;
+}
+
+function mayGrowPipe(tcb: Tcb, bytes: number, now: Instant): boolean {
+  const pipe = pipeBytes(tcb);
+  if (pipe === 0) {
+    // RFC 5681 §4.1: an idle connection begins anew with the initial window.
+    if (tcb.flightSize === 0 && now - tcb.lastSentAt > tcb.rtt.rtoMs) tcb.congestion.handleIdle();
+  } else if (pipe + bytes > tcb.congestion.cwndBytes) return false;
+  return mayBurst(tcb, now);
+}
+
+function mayBurst(tcb: Tcb, now: Instant): boolean {
+  const cwnd = tcb.congestion.cwndBytes;
+  if (tcb.pacer.canSend(now, cwnd, tcb.rtt.srttMs)) return true;
+  tcb.counters.pacedWaits++;
+  tcb.timers.set(TcpTimer.pace, tcb.pacer.retryAt(now, cwnd, tcb.rtt.srttMs));
+  return false;
+}
+
+/** RFC 9293 §3.8.6.1: when the window is closed and nothing in flight would bring an ACK. */
+function armPersist(tcb: Tcb, now: Instant): void {
+  if (tcb.flightSize > 0 || tcb.timers.isSet(TcpTimer.persist)) return;
+  tcb.timers.set(TcpTimer.persist, now + persistMs(tcb));
+}
+
+/** How long to wait for a window before asking (RFC 9293 §3.8.6.1: exponentially longer each time). */
+export function persistMs(tcb: Tcb): number {
+  return Math.min(MAX_PERSIST_MS, tcb.rtt.rtoMs * 2 ** tcb.persistBackoff);
+}
+
+function noteTailProbe(tcb: Tcb, now: Instant): void {
+  tcb.counters.tailProbes++;
+  tcb.isTailProbing = true;
+  tcb.tailProbeEnd = tcb.sndNxt;
+  tcb.timers.set(TcpTimer.retransmit, now + tcb.rtt.rtoMs); // RFC 8985 §7.3
+}
+
+function writeSyn(tcb: Tcb, target: TransmitTarget): number {
+  const { out, receive, options } = tcb;
+  const isAnswer = tcb.state === "syn-received";
+  tcb.synOwed = false;
+  tcb.synCount++;
+  tcb.synSentAt = target.now;
+  const isEarly = tcb.synCount === 1 && options.firstSynRetryMs > 0;
+  tcb.timers.set(
+    TcpTimer.retransmit,
+    target.now + (isEarly ? options.firstSynRetryMs : tcb.rtt.rtoMs),
+  );
+  out.clearOptions();
+  out.maxSegmentBytes = tcb.ownMssBytes;
+  out.isSackPermitted = !isAnswer || tcb.isSackPermitted;
+  // RFC 7323 §2.2: an answer has the option only if the SYN had it; `beginReceiving` set the shift then.
+  if (!isAnswer) out.windowScale = receive.offeredShift;
+  else if (tcb.hasWindowScale) out.windowScale = receive.windowShift;
+  out.seq = tcb.iss;
+  out.ack = isAnswer ? receive.rcvNxt : 0;
+  out.flags = TcpFlag.syn | (isAnswer ? TcpFlag.ack : 0);
+  out.window = receive.unscaledWindow;
+  const length = writePacket(tcb, target, 0);
+  out.clearOptions();
+  return length;
+}
+
+function writeData(
+  tcb: Tcb,
+  target: TransmitTarget,
+  seq: number,
+  bytes: number,
+  hasFin: boolean,
+): number {
+  tcb.pacer.take(bytes);
+  const isLast = seqGte(seqAdd(seq, bytes), seqAdd(tcb.sndUna, tcb.sendRing.length));
+  tcb.out.seq = seq;
+  tcb.out.flags = TcpFlag.ack | (isLast && bytes > 0 ? TcpFlag.psh : 0) | // RFC 9293 §3.9.1, SHOULD-28
+    (hasFin ? TcpFlag.fin : 0);
+  return writeAcknowledging(tcb, target, bytes);
+}
+
+/** An ACK alone, with the SACK blocks that lie in `out` already. Its sequence number is SND.NXT. */
+function writeAck(tcb: Tcb, target: TransmitTarget): number {
+  if (!tcb.isSackPermitted) tcb.out.sackCount = 0;
+  tcb.out.seq = tcb.sndNxt;
+  tcb.out.flags = TcpFlag.ack;
+  const length = writeAcknowledging(tcb, target, 0);
+  tcb.out.sackCount = 0;
+  return length;
+}
+
+/** A segment from before SND.UNA, which the peer must answer with an ACK (RFC 9293 §3.8.4, §3.8.6.1). */
+function writeProbe(tcb: Tcb, target: TransmitTarget): number {
+  if (tcb.probeOwed === "zero-window") {
+    tcb.counters.zeroWindowProbes++;
+    armPersist(tcb, target.now);
+  } else tcb.counters.keepaliveProbes++;
+  tcb.probeOwed = "none";
+  tcb.out.seq = seqAdd(tcb.sndUna, -1);
+  tcb.out.flags = TcpFlag.ack;
+  return writeAcknowledging(tcb, target, 0);
+}
+
+function writeAcknowledging(tcb: Tcb, target: TransmitTarget, payloadBytes: number): number {
+  tcb.out.ack = tcb.receive.rcvNxt;
+  tcb.out.window = tcb.receive.advertise();
+  tcb.ackOwed = false;
+  return writePacket(tcb, target, payloadBytes);
+}
+
+/** Writes IPv6 header, TCP header as in `tcb.out`, and `payloadBytes` of the send buffer from `out.seq` on. */
+function writePacket(tcb: Tcb, target: TransmitTarget, payloadBytes: number): number {
+  const { view, offset } = target;
+  const { ip, out, endpoints } = tcb;
+  const tcpOffset = offset + IPV6_HEADER_BYTES;
+  const headerBytes = writeTcp(view, tcpOffset, out);
+  let payloadSum = 0;
+  if (payloadBytes > 0) {
+    const position = seqDiff(out.seq, tcb.sndUna);
+    payloadSum = tcb.sendRing.copyTo(position, payloadBytes, view, tcpOffset + headerBytes);
+  }
+  const segmentBytes = headerBytes + payloadBytes;
+  writeTcpChecksum(view, tcpOffset, segmentBytes, headerBytes, tcb.addressSum, payloadSum);
+  ip.payloadBytes = segmentBytes;
+  ip.nextHeader = NextHeader.tcp;
+  ip.hopLimit = DEFAULT_HOP_LIMIT;
+  writeIpv6(view, offset, ip, endpoints.localAddress, endpoints.remoteAddress);
+  return IPV6_HEADER_BYTES + segmentBytes;
+}

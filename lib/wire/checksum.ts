@@ -1,0 +1,119 @@
+/**
+ * The Internet checksum (RFC 1071): one's complement sums of 16-bit big-endian words, and copying that sums on the way.
+ * Works on 32-bit words at any offset, odd ones too; the plain twin, byte by byte, is in `tests/wire/checksum_test.ts`.
+ * Sums here are folded to 16 bits and not complemented, so they can be added; `checksumOf` makes the field.
+ */
+
+const LITTLE_ENDIAN = true;
+
+/** Largest span one call may sum: the accumulators stay within 32 bits. */
+export const MAX_SUM_BYTES = 0x1_0000;
+
+/** Folds carries until the sum fits in 16 bits (RFC 1071 §2). */
+function fold(sum: number): number {
+  let folded = sum;
+  while (folded > 0xffff) folded = (folded & 0xffff) + (folded >>> 16);
+  return folded;
+}
+
+/** Sum of `length` bytes (at most `MAX_SUM_BYTES`) at `offset`, the first byte being the high one of a word. */
+export function sumBytes(view: DataView, offset: number, length: number): number {
+  const end = offset + length;
+  let high = 0;
+  let low = 0;
+  let at = offset;
+  for (; at + 8 <= end; at += 8) {
+    const first = view.getInt32(at);
+    const second = view.getInt32(at + 4);
+    high += (first >>> 16) + (second >>> 16);
+    low += (first & 0xffff) + (second & 0xffff);
+  }
+  for (; at + 2 <= end; at += 2) low += view.getUint16(at);
+  if (at < end) low += view.getUint8(at) << 8; // RFC 1071 §4.1: a last odd byte is padded with zero
+  return fold(high + low);
+}
+
+/** Copies `length` bytes (at most `MAX_SUM_BYTES`) and returns their sum, as `sumBytes` would. */
+export function copyAndSum(
+  source: DataView,
+  sourceOffset: number,
+  target: DataView,
+  targetOffset: number,
+  length: number,
+): number {
+  const end = sourceOffset + length;
+  let high = 0;
+  let low = 0;
+  let from = sourceOffset;
+  let to = targetOffset;
+  for (; from + 8 <= end; from += 8, to += 8) {
+    const first = source.getInt32(from);
+    const second = source.getInt32(from + 4);
+    target.setInt32(to, first);
+    target.setInt32(to + 4, second);
+    high += (first >>> 16) + (second >>> 16);
+    low += (first & 0xffff) + (second & 0xffff);
+  }
+  for (; from + 2 <= end; from += 2, to += 2) {
+    const word = source.getUint16(from);
+    target.setUint16(to, word);
+    low += word;
+  }
+  if (from < end) {
+    const byte = source.getUint8(from);
+    target.setUint8(to, byte);
+    low += byte << 8;
+  }
+  return fold(high + low);
+}
+
+/** Copies `length` bytes between views; cheaper than `set(subarray)` for packets as it allocates nothing. */
+export function copyBytes(
+  source: DataView,
+  sourceOffset: number,
+  target: DataView,
+  targetOffset: number,
+  length: number,
+): void {
+  const end = sourceOffset + length;
+  let from = sourceOffset;
+  let to = targetOffset;
+  for (; from + 8 <= end; from += 8, to += 8) {
+    target.setInt32(to, source.getInt32(from, LITTLE_ENDIAN), LITTLE_ENDIAN);
+    target.setInt32(to + 4, source.getInt32(from + 4, LITTLE_ENDIAN), LITTLE_ENDIAN);
+  }
+  for (; from < end; from++, to++) target.setUint8(to, source.getUint8(from));
+}
+
+/** One's complement addition of two sums. */
+export function addSums(a: number, b: number): number {
+  return fold(a + b);
+}
+
+/** The sum of a span as if it had begun at an odd offset (RFC 1071 §2 (B), byte order independence). */
+export function swapSum(sum: number): number {
+  return ((sum & 0xff) << 8) | (sum >>> 8);
+}
+
+/** Sum of a span that was summed in two pieces, the first of `firstBytes`. */
+export function joinSums(first: number, firstBytes: number, second: number): number {
+  return addSums(first, firstBytes % 2 === 0 ? second : swapSum(second));
+}
+
+/** The checksum field for a sum over everything else. */
+export function checksumOf(sum: number): number {
+  return ~sum & 0xffff;
+}
+
+/** Whether a sum that includes the checksum field says that nothing changed on the way. */
+export function isIntact(sum: number): boolean {
+  return sum === 0xffff;
+}
+
+/**
+ * Sum of the IPv6 pseudo-header (RFC 8200 §8.1) without the two addresses, whose sum the caller adds:
+ * upper-layer length u32 | zero 3 | next header u8.
+ */
+export function sumOfPseudoHeader(lengthBytes: number, nextHeader: number): number {
+  return fold((lengthBytes >>> 16) + (lengthBytes & 0xffff) + nextHeader);
+}
