@@ -1,0 +1,272 @@
+/**
+ * An SSH connection to a workspace agent over a `ByteStream`: handshake with a time limit, host key check, sessions, forwards,
+ * keepalive, and an end with a reason. Authentication is `none`: the tunnel below has authenticated both sides.
+ */
+import { UserError } from "../base/errors.ts";
+import type { ByteStream } from "../base/stream.ts";
+import type { SshClock } from "./host.ts";
+import { Keepalive, type KeepaliveOptions } from "./keepalive.ts";
+import type { ConnectionEnd } from "./ends.ts";
+import { type SessionRequest, SshSession } from "./session.ts";
+import type { SshChannel } from "./ssh2_channel.ts";
+import { type IncomingConnection, loadSsh2, SshTransport } from "./ssh2_client.ts";
+
+const HANDSHAKE_TIMEOUT_MS = 30_000;
+const CLOSE_TIMEOUT_MS = 2_000;
+
+export interface SshConnectionOptions {
+  readonly clock: SshClock;
+  /** The agent ignores it. @default "coder" */
+  readonly username?: string;
+  /** Decides on the server's public key (blob of RFC 4253 §6.6); throws to refuse. @default any key is accepted */
+  readonly verifyHostKey?: (key: Uint8Array) => Promise<void>;
+  /** Connects to the local SSH agent, for sessions that ask for agent forwarding. */
+  readonly dialAgent?: () => Promise<ByteStream>;
+  /** @default no keepalives */
+  readonly keepalive?: KeepaliveOptions;
+  /** @default 30_000 */
+  readonly handshakeTimeoutMs?: number;
+  /** Ends the handshake, not the connection. */
+  readonly signal?: AbortSignal;
+}
+
+/** Takes connections from the workspace for one forward. */
+export type IncomingHandler = (connection: IncomingConnection) => void;
+
+export class SshConnection implements AsyncDisposable {
+  /** Resolves once, when the connection is over; never rejects. */
+  readonly closed: Promise<ConnectionEnd>;
+  readonly #transport: SshTransport;
+  readonly #clock: SshClock;
+  readonly #forwards: Map<string, IncomingHandler>;
+  readonly #over = new AbortController();
+  #isClosing = false;
+  #deadMessage: string | undefined;
+
+  /** Use `connectSsh`. */
+  constructor(
+    transport: SshTransport,
+    options: { readonly clock: SshClock; readonly forwards: Map<string, IncomingHandler> },
+  ) {
+    this.#transport = transport;
+    this.#clock = options.clock;
+    this.#forwards = options.forwards;
+    this.closed = transport.closed.then((error) => {
+      this.#over.abort();
+      if (this.#deadMessage !== undefined) return { kind: "dead", message: this.#deadMessage };
+      if (this.#isClosing) return { kind: "closed" };
+      return { kind: "lost", message: error?.message ?? "The workspace closed the connection" };
+    });
+  }
+
+  /**
+   * Opens a session and starts its shell or command. Rejects with `UserError` when the workspace refuses a part.
+   * Requests travel together, so a shell costs two round trips; only variables are waited for before the start.
+   */
+  async openSession(request: SessionRequest): Promise<SshSession> {
+    let channel: SshChannel;
+    try {
+      channel = await this.#transport.openSession();
+    } catch (error) {
+      throw await this.#failure("ssh session", error);
+    }
+    const step = async (name: string, asked: Promise<void>) => {
+      try {
+        await asked;
+      } catch (error) {
+        throw await this.#failure(name, error);
+      }
+    };
+    try {
+      const env = request.env ?? [];
+      await Promise.all(
+        env.map(([name, value]) => step(`setenv ${name}`, channel.requestEnv(name, value))),
+      );
+      await Promise.all([
+        ...request.forwardAgent === true
+          ? [step("request agent forwarding failed", channel.requestAgentForwarding())]
+          : [],
+        ...request.pty === undefined
+          ? []
+          : [step("request pty", channel.requestPty(request.pty.term, request.pty.size))],
+        request.command === undefined
+          ? step("start shell", channel.requestShell())
+          : step("run command", channel.requestExec(request.command)),
+      ]);
+    } catch (error) {
+      channel.abort();
+      throw error;
+    }
+    return new SshSession(channel, this.closed);
+  }
+
+  /** A TCP connection from the workspace to `host`, a name or an address there. Rejects when it cannot be made. */
+  openTcp(host: string, port: number): Promise<ByteStream> {
+    return this.#transport.openTcp(host, port);
+  }
+
+  /** A connection from the workspace to a unix socket there. */
+  openUnix(path: string): Promise<ByteStream> {
+    return this.#transport.openUnix(path);
+  }
+
+  /** Makes the workspace listen on a TCP address; resolves to the port. `handler` takes what connects. */
+  async listenTcp(address: string, port: number, handler: IncomingHandler): Promise<number> {
+    const wanted = `${address}:${port}`;
+    // Set before the answer: connections may follow it at once.
+    if (port !== 0) this.#forwards.set(wanted, handler);
+    try {
+      const bound = await this.#transport.listenTcp(address, port);
+      this.#forwards.set(`${address}:${bound}`, handler);
+      return bound;
+    } catch (error) {
+      this.#forwards.delete(wanted);
+      throw error;
+    }
+  }
+
+  async unlistenTcp(address: string, port: number): Promise<void> {
+    this.#forwards.delete(`${address}:${port}`);
+    await this.#transport.unlistenTcp(address, port);
+  }
+
+  /** Makes the workspace listen on a unix socket, taking over a file that is there. */
+  async listenUnix(path: string, handler: IncomingHandler): Promise<void> {
+    this.#forwards.set(path, handler);
+    try {
+      await this.#transport.listenUnix(path);
+    } catch (error) {
+      this.#forwards.delete(path);
+      throw error;
+    }
+  }
+
+  async unlistenUnix(path: string): Promise<void> {
+    this.#forwards.delete(path);
+    await this.#transport.unlistenUnix(path);
+  }
+
+  /** Says goodbye and waits for the other side, two seconds at most. Idempotent. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    this.#transport.end();
+    const limit = this.#clock.sleep(CLOSE_TIMEOUT_MS, this.#over.signal).then(
+      () => this.#transport.destroy(new Error("Connection was not closed in time")),
+      ignoreAbort,
+    );
+    await Promise.all([this.closed, limit]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Runs keepalives until the connection is over. Called once, by `connectSsh`. */
+  async runKeepalive(keepalive: Keepalive): Promise<void> {
+    for (;;) {
+      const at = keepalive.pollTimeout();
+      if (at === undefined || this.#over.signal.aborted) return;
+      try {
+        await this.#clock.sleep(Math.max(0, at - this.#clock.now()), this.#over.signal);
+      } catch (error) {
+        if (this.#over.signal.aborted) return;
+        throw error;
+      }
+      keepalive.handleTimeout(this.#clock.now());
+      for (let out = keepalive.pollOutput(); out !== undefined; out = keepalive.pollOutput()) {
+        if (out.kind === "ping") {
+          this.#transport.ping();
+        } else {
+          this.#deadMessage = out.message;
+          this.#transport.destroy(new Error(out.message));
+        }
+      }
+    }
+  }
+
+  /** A refused request, or the loss of the connection that hides behind it. */
+  async #failure(what: string, error: unknown): Promise<Error> {
+    if (!this.#over.signal.aborted) {
+      const reason = error instanceof Error ? error.message : String(error);
+      return new UserError(`${what}: ${reason}`, { cause: error });
+    }
+    const end = await this.closed;
+    return new UserError("SSH connection ended unexpectedly", {
+      exitCode: 255,
+      cause: error,
+      ...(end.kind === "closed" ? {} : { hint: end.message }),
+    });
+  }
+}
+
+/**
+ * Speaks SSH over `stream`, which from then on belongs to the connection. Resolves when sessions can be opened.
+ * Rejects with what `verifyHostKey` threw, with `signal.reason`, or with `UserError`; the stream is given up then.
+ */
+export async function connectSsh(
+  stream: ByteStream,
+  options: SshConnectionOptions,
+): Promise<SshConnection> {
+  const { clock, signal } = options;
+  const limitMs = options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS;
+  const ssh2 = await loadSsh2();
+  if (signal?.aborted) stream.abort();
+  signal?.throwIfAborted();
+  const keepalive = new Keepalive(options.keepalive ?? { intervalMs: 0 }, clock.now());
+  const forwards = new Map<string, IncomingHandler>();
+  let refusal: unknown;
+  const transport = new SshTransport(ssh2, stream, {
+    username: options.username ?? "coder",
+    verifyHostKey: async (key) => {
+      try {
+        await options.verifyHostKey?.(key);
+      } catch (error) {
+        refusal = error;
+        throw error;
+      }
+    },
+    ...(options.dialAgent === undefined ? {} : { dialAgent: options.dialAgent }),
+    onIncoming: (incoming) => {
+      const handler = forwards.get(incoming.boundTo);
+      if (handler === undefined) incoming.reject();
+      else handler(incoming);
+    },
+    onReceived: () => keepalive.handleReceived(clock.now()),
+  });
+  const connection = new SshConnection(transport, { clock, forwards });
+  const done = new AbortController();
+  const late = clock.sleep(limitMs, done.signal).then(
+    () => transport.destroy(new Error(`No SSH handshake within ${limitMs / 1_000} s`)),
+    ignoreAbort,
+  );
+  const onAbort = () => transport.destroy(new Error("Connecting was given up"));
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    await transport.ready;
+  } catch (error) {
+    transport.destroy(new Error("SSH handshake failed"));
+    signal?.throwIfAborted();
+    if (refusal !== undefined) throw refusal;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UserError(`ssh client: ${reason}`, { exitCode: 255, cause: error });
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+    done.abort();
+    await late;
+  }
+  scope(connection.runKeepalive(keepalive), transport);
+  return connection;
+}
+
+/** A keepalive loop that fails takes its connection with it, and the reason into the end. */
+function scope(task: Promise<void>, transport: SshTransport): void {
+  task.catch((error: unknown) =>
+    transport.destroy(error instanceof Error ? error : new Error(String(error)))
+  );
+}
+
+/** The sleep was cut short because what it waited for had come. */
+function ignoreAbort(error: unknown): void {
+  if (error instanceof DOMException && error.name === "AbortError") return;
+  throw error;
+}

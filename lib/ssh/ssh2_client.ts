@@ -1,0 +1,274 @@
+/**
+ * With `ssh2_channel.ts` the only file that knows npm ssh2: all else in this room speaks of `SshTransport` and `SshChannel`.
+ * ssh2 keeps the SSH transport and connection protocols (RFC 4253, RFC 4254); sessions, forwards and policy are ours.
+ * Its own timers stay off: time limits and keepalives belong to `connection.ts`, which is handed a clock.
+ */
+import { equalBytes } from "../base/bytes.ts";
+import type { ByteStream } from "../base/stream.ts";
+import { ByteStreamDuplex } from "./duplex.ts";
+import { SshChannel } from "./ssh2_channel.ts";
+import type {
+  Ssh2Agent,
+  Ssh2AgentModule,
+  Ssh2Channel,
+  Ssh2Client,
+  Ssh2ClientModule,
+  Ssh2TcpConnection,
+  Ssh2UnixConnection,
+  Ssh2UtilsModule,
+} from "./ssh2_types.ts";
+
+/** ssh2's pure JavaScript is three times faster with this one than with AES-GCM; the rest is for servers without it. */
+const CIPHERS = [
+  "chacha20-poly1305@openssh.com",
+  "aes128-gcm@openssh.com",
+  "aes256-gcm@openssh.com",
+  "aes256-ctr",
+  "aes192-ctr",
+  "aes128-ctr",
+] as const;
+
+/** What ssh2 announces for the channels it opens itself. */
+const WINDOW_BYTES = 2 * 1024 * 1024;
+const PACKET_BYTES = 32 * 1024;
+const ACCEPTED = true;
+
+/** A connection from the workspace, for a forward we asked for. */
+export interface IncomingConnection {
+  readonly from: "tcp" | "unix";
+  /** `host:port` or the socket's path, as it was asked for. */
+  readonly boundTo: string;
+  accept(): SshChannel;
+  reject(): void;
+}
+
+export interface SshTransportOptions {
+  readonly username: string;
+  /** Decides on the server's key, the public key blob of RFC 4253 §6.6; throws to refuse. */
+  readonly verifyHostKey: (key: Uint8Array) => Promise<void>;
+  /** Connects to the local agent; without it agent channels are refused. */
+  readonly dialAgent?: () => Promise<ByteStream>;
+  readonly onIncoming: (connection: IncomingConnection) => void;
+  readonly onReceived: () => void;
+}
+
+interface LoadedSsh2 {
+  readonly Client: Ssh2ClientModule["default"];
+  readonly BaseAgent: Ssh2AgentModule["default"]["BaseAgent"];
+  readonly sendPacket: Ssh2UtilsModule["default"]["sendPacket"];
+}
+
+/** Loads ssh2, which takes 50 ms and more: worth starting while the network is still being reached. */
+export async function loadSsh2(): Promise<LoadedSsh2> {
+  // ssh2's WASM glue reads both at load time; they do not exist in a bundle.
+  const globals: { __dirname?: string; __filename?: string } = globalThis;
+  globals.__dirname ??= import.meta.dirname ?? "/";
+  globals.__filename ??= import.meta.filename ?? "/ssh2.js";
+  const client: Ssh2ClientModule = await import("ssh2/lib/client.js");
+  const agent: Ssh2AgentModule = await import("ssh2/lib/agent.js");
+  const utils: Ssh2UtilsModule = await import("ssh2/lib/protocol/utils.js");
+  return {
+    Client: client.default,
+    BaseAgent: agent.default.BaseAgent,
+    sendPacket: utils.default.sendPacket,
+  };
+}
+
+/** One SSH connection: handshake, authentication `none`, channels. */
+export class SshTransport {
+  /** Resolves when the handshake and authentication are done; rejects with the reason. */
+  readonly ready: Promise<void>;
+  /** Resolves when the connection is gone, with the error that ended it if there was one; never rejects. */
+  readonly closed: Promise<Error | undefined>;
+  readonly #client: Ssh2Client;
+  readonly #duplex: ByteStreamDuplex;
+  readonly #sendPacket: LoadedSsh2["sendPacket"];
+  readonly #verifyHostKey: (key: Uint8Array) => Promise<void>;
+  #acceptedKey: Uint8Array | undefined;
+  #error: Error | undefined;
+  #isClosed = false;
+
+  constructor(ssh2: LoadedSsh2, stream: ByteStream, options: SshTransportOptions) {
+    this.#sendPacket = ssh2.sendPacket;
+    this.#verifyHostKey = options.verifyHostKey;
+    this.#client = new ssh2.Client();
+    this.#duplex = new ByteStreamDuplex(stream, { onReceived: options.onReceived });
+    const ready = Promise.withResolvers<void>();
+    const closed = Promise.withResolvers<Error | undefined>();
+    this.ready = ready.promise;
+    this.closed = closed.promise;
+    this.#client
+      .on("ready", () => ready.resolve())
+      .on("error", (error) => {
+        // The first error is the cause; those after it are its consequences.
+        this.#error ??= error;
+        ready.reject(this.#error);
+      })
+      .on("close", () => {
+        this.#isClosed = true;
+        ready.reject(this.#error ?? new Error("Connection closed before the SSH handshake"));
+        closed.resolve(this.#error);
+      })
+      .on("tcp connection", (details: Ssh2TcpConnection, accept, reject) => {
+        const boundTo = `${details.destIP}:${details.destPort}`;
+        options.onIncoming(this.#incoming({ from: "tcp", boundTo, accept, reject }));
+      })
+      .on("unix connection", (details: Ssh2UnixConnection, accept, reject) => {
+        const boundTo = details.socketPath;
+        options.onIncoming(this.#incoming({ from: "unix", boundTo, accept, reject }));
+      });
+    this.#client.connect({
+      sock: this.#duplex,
+      username: options.username,
+      authHandler: ["none"],
+      strictVendor: false, // the agent calls itself "SSH-2.0-Go", and still knows OpenSSH's extensions
+      readyTimeout: 0,
+      keepaliveInterval: 0,
+      algorithms: { cipher: CIPHERS, compress: ["none"] },
+      hostVerifier: (key, verify) => this.#verify(new Uint8Array(key), verify),
+      ...(options.dialAgent === undefined ? {} : { agent: agentOf(ssh2, options.dialAgent) }),
+    });
+  }
+
+  /** Opens a session channel on which nothing runs yet. */
+  async openSession(): Promise<SshChannel> {
+    const channel = await this.#call<Ssh2Channel>((done) => {
+      const opened = Object.assign(
+        (error: Error | undefined, channel: Ssh2Channel) => done(error, channel),
+        { type: "session" },
+      );
+      const number = this.#client._chanMgr.add(opened);
+      if (number === -1) throw new Error("No free channels available");
+      this.#client._protocol.session(number, WINDOW_BYTES, PACKET_BYTES);
+    });
+    return this.#wrap(channel);
+  }
+
+  /** A TCP connection made by the workspace to `host`, which it resolves (RFC 4254 §7.2). */
+  async openTcp(host: string, port: number): Promise<SshChannel> {
+    const channel = await this.#call<Ssh2Channel>((done) =>
+      this.#client.forwardOut("127.0.0.1", 0, host, port, done)
+    );
+    return this.#wrap(channel);
+  }
+
+  /** A connection made by the workspace to a unix socket there (OpenSSH PROTOCOL §2.4). */
+  async openUnix(path: string): Promise<SshChannel> {
+    const channel = await this.#call<Ssh2Channel>((done) =>
+      this.#client.openssh_forwardOutStreamLocal(path, done)
+    );
+    return this.#wrap(channel);
+  }
+
+  /** Asks the workspace to listen; resolves to the port, which it chose if `port` was 0 (RFC 4254 §7.1). */
+  listenTcp(address: string, port: number): Promise<number> {
+    return this.#call<number>((done) => this.#client.forwardIn(address, port, done));
+  }
+
+  unlistenTcp(address: string, port: number): Promise<void> {
+    return this.#call<void>((done) => this.#client.unforwardIn(address, port, done));
+  }
+
+  listenUnix(path: string): Promise<void> {
+    return this.#call<void>((done) => this.#client.openssh_forwardInStreamLocal(path, done));
+  }
+
+  unlistenUnix(path: string): Promise<void> {
+    return this.#call<void>((done) => this.#client.openssh_unforwardInStreamLocal(path, done));
+  }
+
+  /** Sends `keepalive@openssh.com` with a reply wanted; whatever comes back calls `onReceived`. */
+  ping(): void {
+    if (this.#isClosed || !this.#duplex.writable) return;
+    this.#client._callbacks.push(() => {}); // keeps answers to global requests in order
+    this.#client._protocol.ping();
+  }
+
+  /** Says goodbye and ends writing; `closed` resolves when the other side has done so too. */
+  end(): void {
+    this.#client.end();
+  }
+
+  destroy(error: Error): void {
+    this.#error ??= error;
+    this.#duplex.destroy(error);
+  }
+
+  /**
+   * Asks once. ssh2 asks again at every re-key, where a late answer makes it send data under the old keys; so from the
+   * second time on the answer is given at once: the key must be the one that was accepted.
+   */
+  #verify(key: Uint8Array, verify: (isAccepted: boolean) => void): void {
+    if (this.#acceptedKey !== undefined) {
+      const isSame = equalBytes(key, this.#acceptedKey);
+      if (!isSame) {
+        this.#error ??= new Error("The workspace changed its host key in mid-connection");
+      }
+      verify(isSame);
+      return;
+    }
+    this.#verifyHostKey(key).then(
+      () => {
+        this.#acceptedKey = key;
+        verify(ACCEPTED);
+      },
+      (error: unknown) => {
+        this.#error ??= error instanceof Error ? error : new Error(String(error));
+        verify(!ACCEPTED);
+      },
+    );
+  }
+
+  #incoming(
+    call: {
+      readonly from: "tcp" | "unix";
+      readonly boundTo: string;
+      readonly accept: () => Ssh2Channel;
+      readonly reject: () => void;
+    },
+  ): IncomingConnection {
+    return {
+      from: call.from,
+      boundTo: call.boundTo,
+      accept: () => this.#wrap(call.accept()),
+      reject: call.reject,
+    };
+  }
+
+  #wrap(channel: Ssh2Channel): SshChannel {
+    return new SshChannel(channel, {
+      protocol: this.#client._protocol,
+      sendPacket: this.#sendPacket,
+      takeAgentChannels: () => this.#client._agentFwdEnabled = true,
+      drained: () => this.#duplex.drained(),
+      endOf: () =>
+        this.#isClosed
+          ? { kind: "lost", message: this.#error?.message ?? "Connection to the workspace ended" }
+          : { kind: "closed" },
+    });
+  }
+
+  /** A callback interface as a promise that also settles when the connection goes away first. */
+  #call<Value>(start: (done: (error: Error | undefined, value: Value) => void) => void) {
+    return new Promise<Value>((resolve, reject) => {
+      // ssh2 answers what is pending when it closes, but not what is asked for afterwards.
+      if (this.#isClosed) throw this.#error ?? new Error("Connection to the workspace ended");
+      start((error, value) => error ? reject(error) : resolve(value));
+    });
+  }
+}
+
+function agentOf(ssh2: LoadedSsh2, dial: () => Promise<ByteStream>): Ssh2Agent {
+  const getStream: Ssh2Agent["getStream"] = (done) => {
+    dial().then(
+      (stream) => {
+        const duplex = new ByteStreamDuplex(stream, { allowHalfOpen: true });
+        // ssh2 pipes both ways and handles no errors: a broken agent connection is its end.
+        duplex.on("error", () => {});
+        done(undefined, duplex);
+      },
+      (error: unknown) => done(error instanceof Error ? error : new Error(String(error))),
+    );
+  };
+  return Object.assign(new ssh2.BaseAgent(), { getStream });
+}

@@ -1,0 +1,146 @@
+/**
+ * Two `ByteStream`s joined in memory, with a bounded buffer each way: a write waits until its bytes are taken in.
+ */
+import { type ByteStream, type StreamEnd, StreamError } from "../../lib/base/stream.ts";
+
+const BUFFER_BYTES = 64 * 1024;
+
+export interface BytePipeOptions {
+  /** Bytes that one direction holds. @default 65_536 */
+  readonly bufferBytes?: number;
+  /** Bytes that one read gives at most: 1 splits everything. @default no limit */
+  readonly maxReadBytes?: number;
+}
+
+/** Two ends: what is written to one is read from the other. */
+export function createBytePipe(options: BytePipeOptions = {}): [PipeEnd, PipeEnd] {
+  const forth = new Lane(options);
+  const back = new Lane(options);
+  const a = new PipeEnd(forth, back);
+  const b = new PipeEnd(back, forth);
+  a.peer = b;
+  b.peer = a;
+  return [a, b];
+}
+
+/** One direction. */
+class Lane {
+  readonly #limit: number;
+  readonly #maxRead: number;
+  #chunks: Uint8Array[] = [];
+  #bytes = 0;
+  isEnded = false;
+  broken: StreamError | undefined;
+  #wakeReader: (() => void) | undefined;
+  #wakeWriter: (() => void) | undefined;
+
+  constructor(options: BytePipeOptions) {
+    this.#limit = options.bufferBytes ?? BUFFER_BYTES;
+    this.#maxRead = options.maxReadBytes ?? Infinity;
+  }
+
+  async read(into: Uint8Array): Promise<number | null> {
+    while (this.#bytes === 0) {
+      if (this.broken !== undefined) throw this.broken;
+      if (this.isEnded) return null;
+      await new Promise<void>((resolve) => this.#wakeReader = resolve);
+    }
+    if (this.broken !== undefined) throw this.broken;
+    let count = 0;
+    const wanted = Math.min(into.length, this.#maxRead);
+    for (let chunk = this.#chunks[0]; chunk !== undefined; chunk = this.#chunks[0]) {
+      if (count === wanted) break;
+      const part = chunk.subarray(0, wanted - count);
+      into.set(part, count);
+      count += part.length;
+      if (part.length === chunk.length) this.#chunks.shift();
+      else this.#chunks[0] = chunk.subarray(part.length);
+    }
+    this.#bytes -= count;
+    this.#wakeWriter?.();
+    return count;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length;) {
+      if (this.broken !== undefined) throw this.broken;
+      const part = bytes.slice(at, at + this.#limit - this.#bytes);
+      if (part.length > 0) {
+        this.#chunks.push(part);
+        this.#bytes += part.length;
+        at += part.length;
+        this.#wakeReader?.();
+      } else {
+        await new Promise<void>((resolve) => this.#wakeWriter = resolve);
+      }
+    }
+    if (this.broken !== undefined) throw this.broken;
+  }
+
+  end(): void {
+    this.isEnded = true;
+    this.#wakeReader?.();
+  }
+
+  break(error: StreamError): void {
+    this.broken ??= error;
+    this.#chunks = [];
+    this.#bytes = 0;
+    this.#wakeReader?.();
+    this.#wakeWriter?.();
+  }
+}
+
+export class PipeEnd implements ByteStream {
+  readonly closed: Promise<StreamEnd>;
+  readonly #resolveClosed: (end: StreamEnd) => void;
+  readonly #out: Lane;
+  readonly #in: Lane;
+  peer: PipeEnd | undefined;
+  #isReadEnded = false;
+
+  constructor(out: Lane, incoming: Lane) {
+    const { promise, resolve } = Promise.withResolvers<StreamEnd>();
+    this.closed = promise;
+    this.#resolveClosed = resolve;
+    this.#out = out;
+    this.#in = incoming;
+  }
+
+  async read(into: Uint8Array): Promise<number | null> {
+    const count = await this.#in.read(into);
+    if (count === null) {
+      this.#isReadEnded = true;
+      if (this.#out.isEnded) this.#resolveClosed({ kind: "closed" });
+    }
+    return count;
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    return this.#out.write(bytes);
+  }
+
+  closeWrite(): Promise<void> {
+    this.#out.end();
+    if (this.#isReadEnded) this.#resolveClosed({ kind: "closed" });
+    return Promise.resolve();
+  }
+
+  abort(message = "aborted"): void {
+    this.breakWith({ kind: "aborted", message });
+    this.peer?.breakWith({ kind: "reset", message: "Connection reset by peer" });
+  }
+
+  /** The network under both ends goes away. */
+  lose(message = "network is gone"): void {
+    this.breakWith({ kind: "lost", message });
+    this.peer?.breakWith({ kind: "lost", message });
+  }
+
+  breakWith(end: StreamEnd): void {
+    const error = new StreamError(end);
+    this.#in.break(error);
+    this.#out.break(error);
+    this.#resolveClosed(end);
+  }
+}
