@@ -55,8 +55,9 @@ export class Congestion {
     this.#cwndBytes = this.#initialWindowBytes;
   }
 
+  /** A whole number; growth is kept with its fraction. */
   get cwndBytes(): number {
-    return this.#cwndBytes;
+    return Math.floor(this.#cwndBytes);
   }
 
   get ssthreshBytes(): number {

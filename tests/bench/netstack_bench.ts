@@ -83,6 +83,7 @@ function run(
     const moved = move(left, right, buffer, at) + move(right, left, buffer, at);
     if (moved > 0) continue;
     const due = Math.min(left.pollTimeout() ?? Infinity, right.pollTimeout() ?? Infinity);
+    if (due === Infinity) continue; // all done: the loop ends
     while (now() < due);
     left.handleTimeout(now());
     right.handleTimeout(now());
