@@ -81,6 +81,8 @@ export interface HostFiles {
   remove(path: string): Promise<void>;
   /** Creates a file that must not exist yet and opens it for appending. Rejects with `HostError` `"exists"` if it does. */
   createExclusive(path: string, options?: ModeOptions): Promise<HostFile>;
+  /** Takes an exclusive lock on a file, which is created if need be; `undefined` when another process has it. */
+  tryLock(path: string): Promise<HostLock | undefined>;
 }
 
 export interface ModeOptions {
@@ -91,6 +93,8 @@ export interface ModeOptions {
 export interface WriteOptions extends ModeOptions {
   /** Adds to the end instead of replacing. @default false */
   readonly append?: boolean;
+  /** Replaces the file as a whole, so that no reader sees half of it. Not with `append`. @default false */
+  readonly atomic?: boolean;
 }
 
 export interface FileStat {
@@ -98,6 +102,12 @@ export interface FileStat {
   readonly sizeBytes: number;
   /** Permission bits; `undefined` where the system has none. */
   readonly mode?: number;
+}
+
+/** A lock held; the system frees it when the process ends. */
+export interface HostLock {
+  /** Idempotent; never throws. */
+  release(): void;
 }
 
 /** A file open for appending. */

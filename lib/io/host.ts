@@ -14,7 +14,9 @@ import type {
 } from "../cli/host.ts";
 import { SystemClock } from "./clock.ts";
 import { toHostError } from "./host_errors.ts";
+import { tryLockFile } from "./lock_file.ts";
 import { SYSTEM_RANDOM } from "./random.ts";
+import { replaceTextFile } from "./replace_file.ts";
 import { createTransport } from "./transport.ts";
 
 const DEFAULT_MAX_OUTPUT_BYTES = 8 * 1_024 * 1_024;
@@ -137,11 +139,10 @@ const SYSTEM_FILES: HostFiles = {
     }
   },
   async writeText(path, text, options = {}) {
+    const { mode = 0o600, append = false, atomic = false } = options;
     try {
-      await Deno.writeTextFile(path, text, {
-        mode: options.mode ?? 0o600,
-        append: options.append ?? false,
-      });
+      if (atomic) await replaceTextFile(path, text, { mode });
+      else await Deno.writeTextFile(path, text, { mode, append });
     } catch (error) {
       throw toHostError(`write ${path}`, error);
     }
@@ -191,6 +192,7 @@ const SYSTEM_FILES: HostFiles = {
       throw toHostError(`open ${path}`, error);
     }
   },
+  tryLock: tryLockFile,
 };
 
 function appendingFile(file: Deno.FsFile): HostFile {

@@ -9,6 +9,7 @@ import {
   type HostFile,
   type HostFiles,
   type HostInput,
+  type HostLock,
   type HostOutput,
   type NetworkOptions,
   type RunOptions,
@@ -191,6 +192,8 @@ export class FakeFiles implements HostFiles {
   readonly folders = new Map<string, number>();
   /** Paths that fail, with the error. */
   readonly broken = new Map<string, HostError>();
+  /** Paths that somebody holds the lock of. */
+  readonly locked = new Set<string>();
 
   constructor(files: Readonly<Record<string, string>>) {
     for (const [path, text] of Object.entries(files)) this.entries.set(path, { text, mode: 0o600 });
@@ -253,6 +256,14 @@ export class FakeFiles implements HostFiles {
         return Promise.resolve();
       },
     };
+  }
+
+  // deno-lint-ignore require-await
+  async tryLock(path: string): Promise<HostLock | undefined> {
+    this.#check(path);
+    if (this.locked.has(path)) return undefined;
+    this.locked.add(path);
+    return { release: () => void this.locked.delete(path) };
   }
 
   #check(path: string): void {
