@@ -14,9 +14,9 @@ import { SystemClock } from "./io/clock.ts";
 import type { TlsMaterial } from "./io/conn.ts";
 import type { AgentSessionStatus } from "./tailnet/agent_session.ts";
 import { type DerpMap, derpMapOf, type DerpNode, type DerpRegion } from "./tailnet/derp_map.ts";
-import { derpMapFromJson } from "./tailnet/derp_map_json.ts";
+import { derpMapFromJson, derpMapFromModel } from "./tailnet/derp_map_json.ts";
 
-export { derpMapFromJson, derpMapOf };
+export { derpMapFromJson, derpMapFromModel, derpMapOf };
 export type {
   AgentSessionStatus,
   ByteStream,
