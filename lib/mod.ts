@@ -12,6 +12,7 @@ import type { ByteStream } from "./base/stream.ts";
 import { AgentTunnel, type PingResult } from "./io/agent_tunnel.ts";
 import { SystemClock } from "./io/clock.ts";
 import type { TlsMaterial } from "./io/conn.ts";
+import { systemEnv } from "./io/env.ts";
 import type { AgentSessionStatus } from "./tailnet/agent_session.ts";
 import { type DerpMap, derpMapOf, type DerpNode, type DerpRegion } from "./tailnet/derp_map.ts";
 import { derpMapFromJson, derpMapFromModel } from "./tailnet/derp_map_json.ts";
@@ -81,7 +82,7 @@ export function startAgent(options: DialAgentOptions): AgentConnection & {
     ...(options.token === undefined ? [] : [["Coder-Session-Token", options.token] as const]),
     ...(options.userAgent === undefined ? [] : [["User-Agent", options.userAgent] as const]),
   ];
-  const env = options.env ?? ((name) => Deno.env.get(name));
+  const env = options.env ?? systemEnv;
   const tunnel = new AgentTunnel({
     agentId: options.agentId,
     deploymentUrl: options.deploymentUrl,

@@ -3,7 +3,7 @@
  * do not. So time that passed on the wall clock only is added: instants go on counting through a sleep.
  */
 import type { Instant } from "../base/core.ts";
-import type { HostClock } from "../cli/host.ts";
+import type { HostClock } from "../base/host.ts";
 
 /** A forward step of the wall clock beyond this is taken for a sleep, below it for a clock being set. */
 const SLEEP_THRESHOLD_MS = 5_000;

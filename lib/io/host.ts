@@ -11,8 +11,9 @@ import type {
   RunOptions,
   RunResult,
   SignalName,
-} from "../cli/host.ts";
+} from "../base/host.ts";
 import { SystemClock } from "./clock.ts";
+import { systemEnv as env } from "./env.ts";
 import { toHostError } from "./host_errors.ts";
 import { tryLockFile } from "./lock_file.ts";
 import { SYSTEM_RANDOM } from "./random.ts";
@@ -46,16 +47,6 @@ export function createHost(): Host {
     run,
     onSignal,
   };
-}
-
-function env(name: string): string | undefined {
-  try {
-    return Deno.env.get(name);
-  } catch (error) {
-    // An environment that may not be read is an empty one; so is one with an impossible name.
-    if (error instanceof Deno.errors.NotCapable || error instanceof TypeError) return undefined;
-    throw error;
-  }
 }
 
 function tempDir(os: string): string {

@@ -1,7 +1,7 @@
-/** The platform's errors in the words of `Host` and `CoderTransport`. */
+/** The platform's errors in the words of `Host` and `HttpTransport`. */
 import { messageOf } from "../base/errors.ts";
-import { HostError, type HostErrorCode } from "../cli/host.ts";
-import { TransportError, type TransportErrorCode } from "../coder/transport.ts";
+import { HostError, type HostErrorCode } from "../base/host.ts";
+import { TransportError, type TransportErrorCode } from "../base/http.ts";
 
 /** The `HostError` for a failure of `what`, e.g. `open /tmp/x`. */
 export function toHostError(what: string, error: unknown): HostError {

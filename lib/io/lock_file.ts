@@ -2,7 +2,7 @@
  * Advisory exclusive locks on files: flock(2), LockFileEx on Windows. The official command takes its locks the same way,
  * so that both programs exclude each other; the system frees the lock when its holder dies.
  */
-import type { HostLock } from "../cli/host.ts";
+import type { HostLock } from "../base/host.ts";
 import { toHostError } from "./host_errors.ts";
 
 const EXCLUSIVE = true;

@@ -1,18 +1,18 @@
 /**
- * `CoderTransport` on this machine: REST by the platform's `fetch`, websockets by our own framing over the one dialer.
+ * `HttpTransport` on this machine: REST by the platform's `fetch`, websockets by our own framing over the one dialer.
  * Both use the same proxies and certificates. Redirects are the caller's, cookies nobody's.
  */
 import {
-  type CoderFetch,
-  type CoderTransport,
+  type HttpFetch,
   type HttpRequest,
   type HttpResponse,
+  type HttpTransport,
   type TextStream,
   type TextStreamRequest,
   type TextStreamResult,
   TransportError,
-} from "../coder/transport.ts";
-import type { NetworkOptions } from "../cli/host.ts";
+} from "../base/http.ts";
+import type { NetworkOptions } from "../base/host.ts";
 import {
   HttpUpgradeClient,
   type UpgradeResult,
@@ -29,7 +29,7 @@ const READ_CHUNK_BYTES = 65_536;
 const CLOSE_GRACE_MS = 1_000;
 
 /** Both doors for one set of certificates. */
-export function createTransport(options: NetworkOptions, env: GetEnv): CoderTransport {
+export function createTransport(options: NetworkOptions, env: GetEnv): HttpTransport {
   const tls = tlsMaterialOf(options);
   return {
     fetch: createFetch(tls, env),
@@ -50,7 +50,7 @@ export function tlsMaterialOf(options: NetworkOptions): TlsMaterial | undefined 
   };
 }
 
-function createFetch(tls: TlsMaterial | undefined, env: GetEnv): CoderFetch {
+function createFetch(tls: TlsMaterial | undefined, env: GetEnv): HttpFetch {
   const clients = new Map<string, Deno.HttpClient>();
   const clientFor = (proxy: ProxyServer | undefined): Deno.HttpClient | undefined => {
     if (tls === undefined && proxy === undefined) return undefined;

@@ -1,0 +1,166 @@
+/**
+ * The machine as commands see it: one object, handed to `main(args, host)`. Implemented in `lib/io/host.ts`, faked in
+ * `tests/support/fake_host.ts`. Commands name neither `Deno` nor a timer; everything they wait for comes from here.
+ * Not here: the node of the tailnet, UDP sockets and relays, which the session room is handed by `lib/io/`.
+ */
+import type { Clock, Random } from "./core.ts";
+import type { HttpTransport } from "./http.ts";
+
+export interface Host {
+  readonly stdin: HostInput;
+  readonly stdout: HostOutput;
+  readonly stderr: HostOutput;
+  readonly files: HostFiles;
+  readonly clock: HostClock;
+  readonly random: Random;
+  /** As `Deno.build.os` names it: `linux`, `darwin`, `windows`, … */
+  readonly os: string;
+  /** As Go names it: `amd64`, `arm64`, … */
+  readonly arch: string;
+  readonly pid: number;
+  readonly parentPid: number;
+  /** Absolute; `undefined` when the machine knows none. */
+  readonly homeDir: string | undefined;
+  readonly tempDir: string;
+  /** The value of an environment variable; `undefined` when unset or not allowed to be read. */
+  env(name: string): string | undefined;
+  /** HTTP and websockets with the given certificates; proxies come from the environment. */
+  network(options: NetworkOptions): HttpTransport;
+  /**
+   * Runs a program to its end. Rejects with `HostError` when it cannot be started, with the reason when aborted.
+   * The environment is ours plus `env`. Output beyond `maxOutputBytes` of each stream is dropped.
+   */
+  run(program: string, args: readonly string[], options?: RunOptions): Promise<RunResult>;
+  /** Calls `handler` at each such signal, instead of what it does by default, until the returned function is called. */
+  onSignal(name: SignalName, handler: () => void): () => void;
+}
+
+/** `SIGWINCH`: the terminal's size changed (on Windows the implementer polls). Names a system lacks never fire. */
+export type SignalName = "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGWINCH";
+
+export interface HostInput {
+  readonly isTerminal: boolean;
+  /** Reads into `into`, borrowed until settled; the count, or `null` at the end. One read at a time. */
+  read(into: Uint8Array): Promise<number | null>;
+  /** Switches the terminal to raw mode; the returned function restores it, is idempotent and never throws. */
+  enterRawMode(): () => void;
+}
+
+export interface HostOutput {
+  readonly isTerminal: boolean;
+  /** Columns and rows; `undefined` when it is no terminal or the size is unknown. */
+  size(): TerminalSize | undefined;
+  /** Resolves when all bytes were taken. Rejects with `HostError` when nobody reads any more. One write at a time. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Text for people, at once and in order; never throws, a failure is dropped. */
+  print(text: string): void;
+}
+
+export interface TerminalSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+export interface HostClock extends Clock {
+  /** Resolves after `ms`; rejects with the signal's reason when aborted, at once if it already is. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Minutes that local time is ahead of UTC at the given wall-clock instant (Europe/Paris in summer: 120). */
+  utcOffsetMinutes(wallMs: number): number;
+}
+
+export interface HostFiles {
+  /** The text; `undefined` when there is no such file. Rejects with `HostError` otherwise. */
+  readText(path: string): Promise<string | undefined>;
+  /** Creates or replaces. Parent folders must exist. */
+  writeText(path: string, text: string, options?: WriteOptions): Promise<void>;
+  /** Creates the folder and its parents; no error when it exists. */
+  mkdir(path: string, options?: ModeOptions): Promise<void>;
+  /** `undefined` when nothing is there. */
+  stat(path: string): Promise<FileStat | undefined>;
+  /** Removes a file; no error when it is not there. */
+  remove(path: string): Promise<void>;
+  /** Creates a file that must not exist yet and opens it for appending. Rejects with `HostError` `"exists"` if it does. */
+  createExclusive(path: string, options?: ModeOptions): Promise<HostFile>;
+  /** Takes an exclusive lock on a file, which is created if need be; `undefined` when another process has it. */
+  tryLock(path: string): Promise<HostLock | undefined>;
+}
+
+export interface ModeOptions {
+  /** Permission bits, where the system has them. @default 0o600 for files, 0o700 for folders */
+  readonly mode?: number;
+}
+
+export interface WriteOptions extends ModeOptions {
+  /** Adds to the end instead of replacing. @default false */
+  readonly append?: boolean;
+  /** Replaces the file as a whole, so that no reader sees half of it. Not with `append`. @default false */
+  readonly atomic?: boolean;
+}
+
+export interface FileStat {
+  readonly kind: "file" | "directory" | "other";
+  readonly sizeBytes: number;
+  /** Permission bits; `undefined` where the system has none. */
+  readonly mode?: number;
+}
+
+/** A lock held; the system frees it when the process ends. */
+export interface HostLock {
+  /** Idempotent; never throws. */
+  release(): void;
+}
+
+/** A file open for appending. */
+export interface HostFile {
+  /** At once and in order; never throws, a failure is dropped. */
+  print(text: string): void;
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface NetworkOptions {
+  /** PEM text that replaces the system's roots. */
+  readonly caCertificates?: string;
+  /** PEM text of the client's certificate, and its key. */
+  readonly clientCertificate?: { readonly certificate: string; readonly key: string };
+}
+
+export interface RunOptions {
+  /** Bytes for its standard input. @default none: the input is empty */
+  readonly stdin?: Uint8Array;
+  /** Variables added to ours. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** @default 8 MiB */
+  readonly maxOutputBytes?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface RunResult {
+  /** Exit status; 128 + n when a signal ended it. */
+  readonly code: number;
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+}
+
+export type HostErrorCode =
+  | "not-found"
+  | "exists"
+  /** The system's own permissions. */
+  | "permission-denied"
+  /** A Deno permission was refused. */
+  | "not-permitted"
+  | "read-only"
+  | "no-space"
+  | "broken-pipe"
+  | "other";
+
+/** A file, program or standard stream failed. The message says which and why, in words for people. */
+export class HostError extends Error {
+  override name = "HostError";
+  readonly code: HostErrorCode;
+
+  constructor(code: HostErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * What the API client is handed by whoever owns the sockets: one HTTP exchange, and one websocket of text messages.
+ * The implementer knows proxies, certificates and redirects of sockets; this room knows Coder. Implemented in `lib/io/`,
+ * faked in `tests/support/fake_coder.ts`. No cookie is ever kept or sent: a stale one beats a good token (http-api §1.2).
+ */
+
+/** Name and value pairs; a name may repeat. Names of answers are in lower case. */
+export type HttpHeaders = readonly (readonly [name: string, value: string])[];
+
+export interface HttpRequest {
+  readonly method: string;
+  /** Absolute, `http:` or `https:`. */
+  readonly url: string;
+  readonly headers: HttpHeaders;
+  readonly body?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: HttpHeaders;
+  /** Ending the iteration early gives the connection up. Iterated at most once; must be iterated or `cancel`led. */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Gives up a body that nobody reads. Idempotent. */
+  cancel(): void;
+}
+
+/**
+ * One exchange, redirects not followed. Resolves when the answer's head is there, whatever its status.
+ * Rejects with `TransportError`, or with the reason of an aborted signal.
+ */
+export type HttpFetch = (request: HttpRequest) => Promise<HttpResponse>;
+
+export interface TextStreamRequest {
+  /** Absolute, `ws:` or `wss:`. */
+  readonly url: string;
+  readonly headers: HttpHeaders;
+  /** A longer message ends the stream with `TransportError` `"too-large"`. */
+  readonly maxMessageBytes: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A websocket as a sequence of text messages. Pings are answered by the implementer. */
+export interface TextStream {
+  /**
+   * Ends when the peer closed in order, throws `TransportError` when the socket was lost.
+   * Ending the iteration early closes the socket. Iterated at most once.
+   */
+  readonly messages: AsyncIterable<string>;
+  /** Sends a close frame and drops the socket soon after; the iteration ends. Idempotent. */
+  close(): void;
+}
+
+export type TextStreamResult =
+  | { readonly kind: "open"; readonly stream: TextStream }
+  /** The server answered the upgrade with an ordinary response; its body tells why (http-api §1.4). */
+  | { readonly kind: "refused"; readonly response: HttpResponse };
+
+/** Dials a websocket. Rejects as `HttpFetch` does. */
+export type OpenTextStream = (request: TextStreamRequest) => Promise<TextStreamResult>;
+
+/** Both doors, made once the network flags are known. */
+export interface HttpTransport {
+  readonly fetch: HttpFetch;
+  readonly openTextStream: OpenTextStream;
+}
+
+/** What went wrong below HTTP. */
+export type TransportErrorCode =
+  | "unknown-host"
+  | "refused"
+  | "unreachable"
+  | "timeout"
+  | "reset"
+  | "tls"
+  | "too-large"
+  /** The operation was not allowed: a Deno permission is missing. */
+  | "not-permitted"
+  | "other";
+
+/** The network, not the server, failed. The message says what was tried, e.g. `dial tcp 127.0.0.1:1: connection refused`. */
+export class TransportError extends Error {
+  override name = "TransportError";
+  readonly code: TransportErrorCode;
+
+  constructor(code: TransportErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+  }
+}
