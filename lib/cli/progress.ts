@@ -82,7 +82,11 @@ export class Progress {
     const { clock } = this.#host;
     while (!signal.aborted) {
       try {
-        await clock.sleep(this.isTerminal ? FRAME_MS : NOTICES_MS[0] ?? FRAME_MS, signal);
+        const dueAt = running.since + noticeDue(running.notices);
+        // Not longer than a second: meanwhile another text may have begun to count anew.
+        const untilDueMs = Math.min(Math.max(dueAt - clock.now(), FRAME_MS), 1_000);
+        const pauseMs = this.isTerminal ? FRAME_MS : untilDueMs;
+        await clock.sleep(pauseMs, signal);
       } catch (error) {
         if (signal.aborted) return;
         throw error;

@@ -2,6 +2,7 @@
  * A clock for commands: time stands still while anything can run, then jumps to the next sleeper. Hours pass in a
  * millisecond. It counts on everything else being in the process: promises only, no sockets.
  */
+import { clearImmediate, setImmediate } from "node:timers";
 import type { HostClock } from "../../lib/cli/host.ts";
 
 interface Sleeper {
@@ -15,7 +16,7 @@ export const WALL_START_MS = Date.UTC(2026, 6, 24, 10);
 export class JumpingClock implements HostClock {
   #now = 0;
   #sleepers: Sleeper[] = [];
-  #pump: ReturnType<typeof setTimeout> | undefined;
+  #pump: ReturnType<typeof setImmediate> | undefined;
   offsetMinutes = 0;
 
   now(): number {
@@ -59,7 +60,7 @@ export class JumpingClock implements HostClock {
   /** Forgets all sleepers; they never wake. Call it at the end of a test. */
   stop(): void {
     this.#sleepers = [];
-    clearTimeout(this.#pump);
+    if (this.#pump !== undefined) clearImmediate(this.#pump);
     this.#pump = undefined;
   }
 
@@ -69,7 +70,7 @@ export class JumpingClock implements HostClock {
   }
 
   #arm(): void {
-    this.#pump ??= setTimeout(() => this.#jump(), 0);
+    this.#pump ??= setImmediate(() => this.#jump());
   }
 
   /** One sleeper a turn: what it does may add others that are due sooner. */
