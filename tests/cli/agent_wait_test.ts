@@ -229,7 +229,7 @@ Deno.test("agent Error during fetch", async () => {
   });
 });
 
-Deno.test("agent Shows agent troubleshooting URL", async () => {
+Deno.test("ShowTroubleshootingURLAfterTimeout, agent Shows agent troubleshooting URL", async () => {
   using fake = fakeSteps();
   timetable(fake, { 0: { ...TIMED_OUT, troubleshooting_url: "https://trouble.example" } });
   fake.host.clock.after(5_000, () => fake.abort.abort(new CanceledError()));
