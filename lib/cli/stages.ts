@@ -22,7 +22,7 @@ export class StageWriter {
   }
 
   end(stage: string, how: { readonly end: StageEnd; readonly durationMs: number }): void {
-    const duration = `[${Math.max(0, Math.round(how.durationMs))}ms]`;
+    const duration = `[${Math.max(0, Math.trunc(how.durationMs))}ms]`;
     this.#progress.line(`=== ${how.end === "done" ? "✔" : "✘"} ${stage} ${duration}`);
   }
 

@@ -4,14 +4,17 @@
  */
 import * as v from "valibot";
 
-/** An optional time as milliseconds since 1970; fractions beyond milliseconds are dropped. */
+/** An optional time as milliseconds since 1970, with a fraction. */
 export const TIME = v.pipe(v.nullish(v.string(), ""), v.transform(timeMs));
 
 /** Milliseconds since 1970 of an RFC 3339 text; `undefined` for an empty, zero or unreadable one. */
 export function timeMs(text: string): number | undefined {
   if (text === "" || text.startsWith("0001-")) return undefined;
   const ms = Date.parse(text);
-  return Number.isNaN(ms) ? undefined : ms;
+  if (Number.isNaN(ms)) return undefined;
+  // Go writes up to nanoseconds, `Date` keeps three digits: differences would be off by one.
+  const beyond = /\.\d{3}(\d+)/.exec(text)?.[1];
+  return beyond === undefined ? ms : ms + Number(`0.${beyond}`);
 }
 
 /** Optional text, empty when absent. */
