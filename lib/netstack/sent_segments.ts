@@ -17,6 +17,9 @@ const SegmentFlag = {
   retransmitted: 4,
 } as const;
 
+/** Acknowledged in order, these say nothing of the round trip. */
+const AMBIGUOUS = SegmentFlag.lost | SegmentFlag.retransmitted;
+
 const INITIAL_CAPACITY = 16;
 
 export class SentSegments {
@@ -111,12 +114,16 @@ export class SentSegments {
   /** Drops what lies below `ack` and reports to `rack` what was not SACKed before. */
   acknowledge(ack: number, now: Instant, rack: Rack, minRttMs: number): void {
     let gone = 0;
+    let isAmbiguous = false;
     while (gone < this.#count && seqLte(this.endOf(gone), ack)) {
+      if ((this.#flagsOf(gone) & AMBIGUOUS) !== 0) isAmbiguous = true;
       const bytes = seqDiff(this.endOf(gone), this.#start);
       this.#leave(gone, bytes, now, rack, minRttMs);
       this.#start = this.endOf(gone);
       gone++;
     }
+    // Karn (RFC 6298 §3): once a retransmission filled a hole, the segments behind it have waited at the peer.
+    if (isAmbiguous) rack.sampleMs = -1;
     this.#head = (this.#head + gone) & this.#mask;
     this.#count -= gone;
     this.#lostHint = Math.max(0, this.#lostHint - gone);

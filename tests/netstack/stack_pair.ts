@@ -6,6 +6,21 @@ import assert from "node:assert/strict";
 import { earlier } from "../../lib/base/deadlines.ts";
 import type { Instant } from "../../lib/base/core.ts";
 import { Netstack, type NetstackOptions, type TcpSocket } from "../../lib/netstack/mod.ts";
+import { sumBytes } from "../../lib/wire/checksum.ts";
+import {
+  IPV6_ADDRESS_BYTES,
+  IPV6_HEADER_BYTES,
+  IPV6_SOURCE_OFFSET,
+  NextHeader,
+} from "../../lib/wire/ipv6.ts";
+import {
+  parseTcp,
+  TCP_HEADER_BYTES,
+  TcpFlag,
+  TcpHeader,
+  writeTcp,
+  writeTcpChecksum,
+} from "../../lib/wire/tcp.ts";
 import { PacketLink, type PacketLinkOptions } from "../sim/packet_link.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 
@@ -127,6 +142,8 @@ export class StackPair {
   readonly apps: App[] = [];
   /** Called with every packet that leaves a stack. */
   watch: ((from: "left" | "right", packet: Uint8Array) => void) | undefined;
+  /** Takes "SACK permitted" out of every SYN, as if the peer were old. */
+  stripSack = false;
   readonly #buffer = new Uint8Array(2048);
   readonly #plans: { readonly at: Instant; readonly run: () => void }[] = [];
 
@@ -210,8 +227,27 @@ export class StackPair {
       const length = stack.pollTransmit(this.#buffer, 0, this.now);
       if (length === 0) return;
       const packet = this.#buffer.subarray(0, length);
+      if (this.stripSack) stripSackPermitted(packet);
       this.watch?.(name, packet);
       link.send(packet, this.now);
     }
   }
+}
+
+/** Turns the option into padding and writes the checksum anew. */
+function stripSackPermitted(packet: Uint8Array): void {
+  const view = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
+  const header = new TcpHeader();
+  const segmentBytes = packet.length - IPV6_HEADER_BYTES;
+  if (packet[6] !== NextHeader.tcp) return;
+  parseTcp(view, IPV6_HEADER_BYTES, segmentBytes, header);
+  if ((header.flags & TcpFlag.syn) === 0) return;
+  header.isSackPermitted = false;
+  const start = IPV6_HEADER_BYTES + TCP_HEADER_BYTES;
+  packet.fill(1, start, IPV6_HEADER_BYTES + header.headerBytes);
+  const headerBytes = header.headerBytes;
+  writeTcp(view, IPV6_HEADER_BYTES, header);
+  view.setUint8(IPV6_HEADER_BYTES + 12, (headerBytes / 4) << 4);
+  const addressSum = sumBytes(view, IPV6_SOURCE_OFFSET, 2 * IPV6_ADDRESS_BYTES);
+  writeTcpChecksum(view, IPV6_HEADER_BYTES, segmentBytes, headerBytes, addressSum, 0);
 }
