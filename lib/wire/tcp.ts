@@ -4,7 +4,7 @@
  *   source port u16 | destination port u16 | sequence u32 | acknowledgment u32 | data offset 4 bits, reserved 4 |
  *   flags u8 | window u16 | checksum u16 | urgent u16 | options                    20 to 60 bytes, big-endian
  */
-import { addSums, checksumOf, isIntact, sumBytes, sumOfPseudoHeader, swapSum } from "./checksum.ts";
+import { addSums, checksumOf, isIntact, sumBytes, sumOfPseudoHeader } from "./checksum.ts";
 import { IPV6_ADDRESS_BYTES, NextHeader } from "./ipv6.ts";
 
 export const TCP_HEADER_BYTES = 20;

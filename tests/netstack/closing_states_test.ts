@@ -43,11 +43,11 @@ Deno.test("FIN-WAIT-2 still receives: half-close (RFC 9293 §3.6)", () => {
   t.send(2, { seq: 1, ack: 2, payload: bytesFrom(0, 5) });
   t.recv(2, { flags: "A", seq: 2, ack: 6 });
   assert.deepEqual(t.readAll(), bytesFrom(0, 5));
-  assert.equal(t.socket.isReadEnded, false);
+  assert.ok(!t.socket.isReadEnded);
   t.send(90_000, { flags: "FA", seq: 6, ack: 2 });
   t.recv(90_000, { flags: "A", seq: 2, ack: 7 });
   assert.equal(t.socket.state, "time-wait");
-  assert.equal(t.socket.isReadEnded, true);
+  assert.ok(t.socket.isReadEnded);
   assert.deepEqual(t.events(), ["readable", "closed"]);
   assert.deepEqual(t.socket.end, { kind: "closed" });
 });
@@ -87,7 +87,7 @@ Deno.test("TIME-WAIT keeps what was not read", () => {
   t.advance(20_000);
   assert.equal(t.stack.socketCount, 0);
   assert.deepEqual(t.readAll(), bytesFrom(0, 8));
-  assert.equal(t.socket.isReadEnded, true);
+  assert.ok(t.socket.isReadEnded);
 });
 
 Deno.test("TIME-WAIT is over at once for a newer SYN to a listener (RFC 9293 §3.10.7.4 MAY-2)", () => {
@@ -108,7 +108,7 @@ Deno.test("TIME-WAIT is over at once for a newer SYN to a listener (RFC 9293 §3
 
 Deno.test("CLOSE-WAIT may still write, then LAST-ACK, then nothing is left", () => {
   const t = closeWait();
-  assert.equal(t.socket.isReadEnded, true);
+  assert.ok(t.socket.isReadEnded);
   t.act(2, (socket) => socket.write(bytesFrom(0, 4), 2));
   t.recv(2, { flags: "A", seq: 1, ack: 2, payloadBytes: 4 });
   t.act(3, (socket) => socket.shutdownWrite(3));
