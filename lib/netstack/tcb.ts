@@ -191,7 +191,9 @@ export class Tcb {
 
   /** Queued bytes that were never sent. */
   get unsentBytes(): number {
-    return this.sendRing.length - (this.flightSize - (this.finSent ? 1 : 0));
+    const { flightSize } = this;
+    const hasFin = this.finSent && flightSize > 0; // not acknowledged yet, so it is part of the flight
+    return this.sendRing.length - (flightSize - (hasFin ? 1 : 0));
   }
 
   /** What the peer's window still allows; negative when it shrank. */
