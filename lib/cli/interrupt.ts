@@ -27,6 +27,11 @@ export class Interrupt implements Disposable {
     return this.#received === undefined ? undefined : 128 + NUMBERS[this.#received];
   }
 
+  /** The signal that came, without `SIG`, as SSH names it. */
+  get signalName(): string | undefined {
+    return this.#received?.slice("SIG".length);
+  }
+
   /** Aborts with a reason of the program's own. */
   cancel(reason: unknown): void {
     this.#controller.abort(reason);

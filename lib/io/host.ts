@@ -46,7 +46,19 @@ export function createHost(): Host {
     network: (options: NetworkOptions) => createTransport(options, env),
     run,
     onSignal,
+    ...(os === "windows" ? {} : { suspend }),
   };
+}
+
+function suspend(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const onContinue = () => {
+    Deno.removeSignalListener("SIGCONT", onContinue);
+    resolve();
+  };
+  Deno.addSignalListener("SIGCONT", onContinue);
+  Deno.kill(Deno.pid, "SIGTSTP");
+  return promise;
 }
 
 function tempDir(os: string): string {

@@ -1,5 +1,4 @@
 /** `hawser ssh`: the stand-in for `coder ssh`. Grammar, help, and the order in which the parts are put together. */
-import { UserError } from "../../base/errors.ts";
 import { parseArgs } from "../args.ts";
 import { createClient } from "../client.ts";
 import { readConfiguration } from "../config.ts";
@@ -10,6 +9,7 @@ import { renderHelp } from "../help.ts";
 import type { Host } from "../host.ts";
 import { Interrupt } from "../interrupt.ts";
 import { logDirOf, type LogFile, openLogFile } from "../log_file.ts";
+import { pickWorkspace } from "../picker.ts";
 import { Progress } from "../progress.ts";
 import { exitCodeOf, reportError } from "../report_error.ts";
 import { checkSshOptions } from "../ssh_checks.ts";
@@ -44,7 +44,12 @@ async function printHelp(host: Host): Promise<number> {
 
 /** Runs the command; its exit code. Reports its own failures. */
 export async function run(args: readonly string[], host: Host): Promise<number> {
-  const parsed = parseArgs(args, { flags: FLAGS, env: (name) => host.env(name), command: COMMAND });
+  const parsed = parseArgs(args, {
+    flags: FLAGS,
+    env: (name) => host.env(name),
+    command: COMMAND,
+    shown: ["ssh", ...args],
+  });
   const global = readGlobalOptions(parsed);
   if (global.help) return await printHelp(host);
   const options = readSshOptions(parsed);
@@ -96,12 +101,7 @@ class InputEnded extends Error {
 
 async function runWith(around: Surroundings, words: readonly string[]): Promise<number> {
   const { host, global, options, progress, interrupt, input, log } = around;
-  const [workspace, ...command] = words;
-  if (workspace === undefined) {
-    throw new UserError("expected the name of a workspace", {
-      hint: "Name one: hawser ssh <workspace>",
-    });
-  }
+  const [named, ...command] = words;
   let hasSession = false;
   input?.ended.then(() => {
     if (!hasSession) interrupt.cancel(new InputEnded());
@@ -111,6 +111,8 @@ async function runWith(around: Surroundings, words: readonly string[]): Promise<
     const client = createClient(host, { configuration, command: COMMAND, log: log.child("api") });
     if (global.disableDirectConnections) progress.line("Direct connections disabled.");
     const steps = createSteps({ host, client, progress, log, signal: interrupt.signal });
+    const workspace = named ?? await pickWorkspace(steps, { stdio: input !== undefined });
+    if (workspace === undefined) return 1;
     const connected = await connect(steps, {
       configuration,
       input: workspace,
