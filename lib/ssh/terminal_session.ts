@@ -1,0 +1,259 @@
+/**
+ * Runs one session at the user's terminal, pipe or file: raw mode and back, resize, input to its end, escapes, both outputs,
+ * and the outcome. Raw mode is left on every way out, the suspended process included.
+ */
+import type { SshConnection } from "./connection.ts";
+import { CONNECTION_LOST_CODE, outcomeOf, type SessionOutcome } from "./ends.ts";
+import { DEFAULT_ESCAPE_CHAR, EscapeFilter, escapeHelp, formatEscapeChar } from "./escape.ts";
+import type { SessionInput, SessionOutput, TerminalSize } from "./host.ts";
+import type { SshSession } from "./session.ts";
+
+const COPY_BYTES = 64 * 1024;
+const DEFAULT_SIZE: TerminalSize = { columns: 80, rows: 24 };
+const DEFAULT_TERM = "xterm-256color";
+/** Typed input that may wait for a program that reads none: escapes must still be heard behind it. */
+const MAX_TYPED_BYTES = 1024 * 1024;
+/** What a shell reports for a program that wrote into a pipe nobody reads: 128 + SIGPIPE. */
+const BROKEN_PIPE_CODE = 141;
+
+export interface TerminalHost {
+  readonly stdin: SessionInput;
+  readonly stdout: SessionOutput;
+  readonly stderr: SessionOutput;
+  /** Calls `handler` whenever the terminal's size may have changed, until the returned function is called. */
+  readonly onResize: (handler: () => void) => () => void;
+  /** Stops this process as Ctrl-Z does; resolves when it goes on. Omitted where that does not exist. */
+  readonly suspend?: () => Promise<void>;
+}
+
+export interface TerminalSessionOptions {
+  /** @default a login shell */
+  readonly command?: string;
+  /** @default `wantsPty()` decides */
+  readonly pty?: boolean;
+  /** The local `TERM`. @default "xterm-256color" */
+  readonly term?: string;
+  readonly env?: readonly (readonly [name: string, value: string])[];
+  /** @default false */
+  readonly forwardAgent?: boolean;
+  /** The escape character's byte; `"none"` turns escapes off. @default `~` */
+  readonly escapeChar?: number | "none";
+  /** Lines for `~#`, besides the session itself. */
+  readonly listForwards?: () => readonly string[];
+  /** Called once, when the shell or command has started. */
+  readonly onStarted?: () => void;
+  /** The signal that ended us, told to a remote program without a terminal before it is left. */
+  readonly interruptedBy?: () => string | undefined;
+  /** Gives the session up; the terminal is restored before the rejection with `signal.reason`. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Whether a session gets a terminal: when asked for with `-t`, or for a shell when there is a terminal on our side. A shell
+ * fed from a pipe or file has none, so that the end of the input ends it.
+ */
+export function wantsPty(
+  o: { readonly command?: string | undefined; readonly tty: boolean; readonly stdin: SessionInput },
+): boolean {
+  return o.tty || (o.command === undefined && o.stdin.isTerminal);
+}
+
+/** Runs a shell or command to its end. Rejects as `openSession` does, or with `signal.reason`. */
+export async function runTerminalSession(
+  connection: SshConnection,
+  host: TerminalHost,
+  options: TerminalSessionOptions = {},
+): Promise<SessionOutcome> {
+  options.signal?.throwIfAborted();
+  const { command } = options;
+  const isPty = options.pty ?? wantsPty({ command, tty: false, stdin: host.stdin });
+  const session = await connection.openSession({
+    ...(command === undefined ? {} : { command }),
+    ...(isPty
+      ? { pty: { term: options.term ?? DEFAULT_TERM, size: host.stdout.size() ?? DEFAULT_SIZE } }
+      : {}),
+    env: options.env ?? [],
+    forwardAgent: options.forwardAgent ?? false,
+  });
+  const terminal = new TerminalSession(session, host, options);
+  return await terminal.run(isPty);
+}
+
+class TerminalSession {
+  readonly #session: SshSession;
+  readonly #host: TerminalHost;
+  readonly #options: TerminalSessionOptions;
+  readonly #escapeChar: number;
+  readonly #over = Promise.withResolvers<void>();
+  #leaveRawMode: (() => void) | undefined;
+  /** Why we ended the session ourselves. */
+  #ownOutcome: SessionOutcome | undefined;
+  #isOver = false;
+  #typedBytes = 0;
+  #typing: Promise<void> = Promise.resolve();
+
+  constructor(session: SshSession, host: TerminalHost, options: TerminalSessionOptions) {
+    this.#session = session;
+    this.#host = host;
+    this.#options = options;
+    const { escapeChar = DEFAULT_ESCAPE_CHAR } = options;
+    this.#escapeChar = escapeChar === "none" ? DEFAULT_ESCAPE_CHAR : escapeChar;
+  }
+
+  async run(isPty: boolean): Promise<SessionOutcome> {
+    const { stdin, stdout, stderr } = this.#host;
+    const { signal } = this.#options;
+    const isRaw = isPty && stdin.isTerminal && stdout.isTerminal;
+    let stopResizing = () => {};
+    const onAbort = () => this.#interrupt();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      if (isRaw) this.#leaveRawMode = stdin.enterRawMode();
+      if (isPty) stopResizing = this.#host.onResize(() => this.#resize());
+      if (signal?.aborted) this.#interrupt();
+      this.#options.onStarted?.();
+      const filter = isRaw && this.#options.escapeChar !== "none"
+        ? new EscapeFilter(this.#escapeChar)
+        : undefined;
+      // A read of the terminal cannot be called back: the input may outlive the session by the one read that is pending.
+      const input = this.#pumpInput(filter);
+      const [end] = await Promise.all([
+        this.#session.ended,
+        this.#pumpOutput((into) => this.#session.readStdout(into), stdout),
+        this.#pumpOutput((into) => this.#session.readStderr(into), stderr),
+        Promise.race([input, this.#over.promise, this.#session.ended]),
+      ]);
+      signal?.throwIfAborted();
+      return this.#ownOutcome ?? outcomeOf(end);
+    } finally {
+      this.#isOver = true;
+      stopResizing();
+      signal?.removeEventListener("abort", onAbort);
+      this.#leaveRawMode?.();
+    }
+  }
+
+  #interrupt(): void {
+    const name = this.#options.interruptedBy?.();
+    if (name !== undefined) this.#session.signal(name);
+    this.#end({ exitCode: CONNECTION_LOST_CODE });
+  }
+
+  #end(outcome: SessionOutcome): void {
+    this.#ownOutcome ??= outcome;
+    this.#session.abort();
+    this.#over.resolve();
+  }
+
+  #resize(): void {
+    const size = this.#host.stdout.size();
+    if (size !== undefined) this.#session.resize(size);
+  }
+
+  async #pumpInput(filter: EscapeFilter | undefined): Promise<void> {
+    const buffer = new Uint8Array(COPY_BYTES);
+    try {
+      for (;;) {
+        const count = await this.#host.stdin.read(buffer);
+        if (count === null) break;
+        const bytes = buffer.subarray(0, count);
+        if (filter === undefined) await this.#session.write(bytes);
+        else if (!await this.#handleTyped(filter, bytes)) return;
+      }
+      await this.#typing;
+      await this.#session.closeStdin();
+    } catch (error) {
+      // Input that cannot be read has ended; a session that takes none any more tells its end itself.
+      if (!(error instanceof Error)) throw error;
+      await this.#session.closeStdin();
+    }
+  }
+
+  /** False when the session was given up. */
+  async #handleTyped(filter: EscapeFilter, bytes: Uint8Array): Promise<boolean> {
+    const e = formatEscapeChar(this.#escapeChar);
+    for (const action of filter.handleInput(bytes)) {
+      switch (action.kind) {
+        case "data":
+          await this.#type(action.bytes);
+          break;
+        case "disconnect":
+          this.#say(`${e}.\n`);
+          this.#end({ exitCode: CONNECTION_LOST_CODE, message: "Connection closed." });
+          return false;
+        case "break":
+          this.#say(`${e}B\n`);
+          this.#session.sendBreak();
+          break;
+        case "help":
+          this.#say(escapeHelp(this.#escapeChar));
+          break;
+        case "list":
+          this.#say(`${e}#\n${this.#connectionList()}`);
+          break;
+        case "suspend":
+          await this.#suspend(e);
+          break;
+      }
+    }
+    return true;
+  }
+
+  /** Sends typed bytes in order, without waiting for a program that does not read unless too much has gathered. */
+  async #type(bytes: Uint8Array): Promise<void> {
+    const copy = bytes.slice();
+    this.#typedBytes += copy.length;
+    this.#typing = this.#typing.then(async () => {
+      await this.#session.write(copy);
+      this.#typedBytes -= copy.length;
+    });
+    if (this.#typedBytes > MAX_TYPED_BYTES) await this.#typing;
+    else this.#typing.catch(() => {}); // a session that is over is told by `ended`
+  }
+
+  #connectionList(): string {
+    const lines = ["session", ...this.#options.listForwards?.() ?? []];
+    const numbered = lines.map((line, index) => `  #${index} ${line}\n`).join("");
+    return `The following connections are open:\n${numbered}`;
+  }
+
+  async #suspend(e: string): Promise<void> {
+    if (this.#host.suspend === undefined) {
+      this.#say(`${e}^Z is not available here\n`);
+      return;
+    }
+    this.#say(`${e}^Z [suspend hawser]\n`);
+    this.#leaveRawMode?.();
+    try {
+      await this.#host.suspend();
+    } finally {
+      // The session may have ended meanwhile; then the terminal stays as it is.
+      if (!this.#isOver) this.#leaveRawMode = this.#host.stdin.enterRawMode();
+    }
+    this.#resize(); // the window may have changed meanwhile, and nobody told us
+  }
+
+  /** In raw mode a newline alone does not return to the first column. */
+  #say(text: string): void {
+    this.#host.stderr.print(text.replaceAll("\n", "\r\n"));
+  }
+
+  async #pumpOutput(
+    read: (into: Uint8Array) => Promise<number | null>,
+    to: SessionOutput,
+  ): Promise<void> {
+    const buffer = new Uint8Array(COPY_BYTES);
+    let isOpen = true;
+    for (let count = await read(buffer); count !== null; count = await read(buffer)) {
+      if (!isOpen) continue; // drained, so that the channel comes to its end
+      try {
+        await to.write(buffer.subarray(0, count));
+      } catch (error) {
+        if (!(error instanceof Error)) throw error;
+        isOpen = false;
+        // Nobody reads our output any more, as in `hawser ssh ws yes | head -1`: the program there is to stop as well.
+        if (to === this.#host.stdout) this.#end({ exitCode: BROKEN_PIPE_CODE });
+      }
+    }
+  }
+}

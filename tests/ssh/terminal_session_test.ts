@@ -1,0 +1,215 @@
+import assert from "node:assert/strict";
+import { connectSsh, type SshConnection } from "../../lib/ssh/connection.ts";
+import { runTerminalSession, wantsPty } from "../../lib/ssh/terminal_session.ts";
+import { FakeTerminal } from "../support/fake_terminal.ts";
+import { ManualClock } from "../support/manual_clock.ts";
+import { type TestSession, TestSshServer } from "../support/ssh_server.ts";
+
+async function withSession(
+  onSession: (session: TestSession) => void,
+  use: (connection: SshConnection, server: TestSshServer) => Promise<void>,
+): Promise<void> {
+  const server = await TestSshServer.start({ onSession });
+  const connection = await connectSsh(server.stream, { clock: new ManualClock() });
+  try {
+    await use(connection, server);
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Says who it is, echoes, and exits with 7 on `exit`. */
+function shell(session: TestSession): void {
+  const { channel, pty } = session;
+  channel.write(`${pty === undefined ? "no pty" : `${pty.term} ${pty.cols}x${pty.rows}`}$ `);
+  let typed = "";
+  channel.on("data", (chunk: Uint8Array) => {
+    const text = new TextDecoder().decode(chunk);
+    typed += text;
+    channel.write(text);
+    if (typed.includes("size")) {
+      typed = "";
+      channel.write(JSON.stringify(session.windowChanges.map((to) => [to.cols, to.rows])));
+    }
+    if (typed.includes("exit")) {
+      channel.exit(7);
+      channel.close();
+    }
+  });
+  channel.on("end", () => {
+    channel.write("bye");
+    channel.exit(0);
+    channel.end();
+  });
+}
+
+Deno.test("terminal session has a shell with TERM and size from the first request, raw mode and resize", async () => {
+  await withSession(shell, async (connection) => {
+    const terminal = new FakeTerminal({ size: { columns: 132, rows: 50 } });
+    const running = runTerminalSession(connection, terminal, { term: "tmux-256color" });
+    await terminal.stdout.waitFor("tmux-256color 132x50$ ");
+    assert(terminal.isRaw);
+    terminal.resize({ columns: 90, rows: 20 });
+    await terminal.type("size\r");
+    await terminal.stdout.waitFor("[[90,20]]");
+    await terminal.type("exit\r");
+    assert.deepEqual(await running, { exitCode: 7 });
+    assert.deepEqual(terminal.modes, ["raw", "cooked"]);
+    assert.equal(terminal.resizeHandlerCount, 0);
+    await terminal.typeEnd();
+  });
+});
+
+Deno.test("terminal session of a command keeps the terminal as it is and ends its input", async () => {
+  await withSession(shell, async (connection) => {
+    const terminal = new FakeTerminal({ isStdinTerminal: false });
+    const running = runTerminalSession(connection, terminal, { command: "cat" });
+    await terminal.type("~.\nline\n");
+    await terminal.typeEnd();
+    assert.deepEqual(await running, { exitCode: 0 });
+    assert.equal(terminal.stdout.text, "no pty$ ~.\nline\nbye");
+    assert.deepEqual(terminal.modes, []);
+  });
+});
+
+Deno.test("terminal session enters raw mode only when both sides are terminals", async (t) => {
+  for (const [isStdinTerminal, isStdoutTerminal] of [[true, false], [false, true]] as const) {
+    await t.step(
+      `stdin ${isStdinTerminal}, stdout ${isStdoutTerminal}`,
+      () =>
+        withSession(shell, async (connection) => {
+          const terminal = new FakeTerminal({ isStdinTerminal, isStdoutTerminal });
+          const running = runTerminalSession(connection, terminal, { pty: true });
+          await terminal.stdout.waitFor("$ ");
+          await terminal.type("exit\n");
+          assert.deepEqual(await running, { exitCode: 7 });
+          assert.deepEqual(terminal.modes, []);
+        }),
+    );
+  }
+});
+
+Deno.test("wantsPty() gives a shell one only at a terminal, a command only when asked", () => {
+  const [tty, pipe] = [
+    new FakeTerminal().stdin,
+    new FakeTerminal({ isStdinTerminal: false }).stdin,
+  ];
+  assert(wantsPty({ tty: false, stdin: tty }));
+  assert(!wantsPty({ tty: false, stdin: pipe }));
+  assert(!wantsPty({ command: "ls", tty: false, stdin: tty }));
+  assert(wantsPty({ command: "ls", tty: true, stdin: pipe }));
+});
+
+Deno.test("terminal session restores the terminal and says so when ~. ends it", async () => {
+  await withSession(shell, async (connection) => {
+    const terminal = new FakeTerminal();
+    const running = runTerminalSession(connection, terminal);
+    await terminal.stdout.waitFor("$ ");
+    await terminal.type("~.");
+    assert.deepEqual(await running, { exitCode: 255, message: "Connection closed." });
+    assert.deepEqual(terminal.modes, ["raw", "cooked"]);
+    assert.equal(terminal.stderr.text, "~.\r\n");
+  });
+});
+
+Deno.test("terminal session answers ~? and ~#, sends ~~ once and stops itself on ~^Z", async () => {
+  await withSession(shell, async (connection) => {
+    const terminal = new FakeTerminal();
+    const running = runTerminalSession(connection, terminal, {
+      listForwards: () => ["forward 127.0.0.1:8080"],
+    });
+    await terminal.stdout.waitFor("$ ");
+    await terminal.type("~?~#~B");
+    await terminal.stderr.waitFor("~B\r\n");
+    assert.match(terminal.stderr.text, /Supported escape sequences:\r\n/);
+    assert.match(
+      terminal.stderr.text,
+      /connections are open:\r\n {2}#0 session\r\n {2}#1 forward 127/,
+    );
+    terminal.size = { columns: 40, rows: 10 };
+    await terminal.type("~\x1a");
+    await terminal.type("~~size\r");
+    await terminal.stdout.waitFor("[[40,10]]");
+    assert.match(terminal.stdout.text, /\$ ~size\r/);
+    assert.deepEqual(terminal.modes, ["raw", "cooked", "stopped", "raw"]);
+    await terminal.type("exit");
+    await running;
+    assert.equal(terminal.modes.at(-1), "cooked");
+  });
+});
+
+Deno.test("terminal session without escapes sends them all", async () => {
+  await withSession(shell, async (connection) => {
+    const terminal = new FakeTerminal();
+    const running = runTerminalSession(connection, terminal, { escapeChar: "none" });
+    await terminal.stdout.waitFor("$ ");
+    await terminal.type("~.exit");
+    assert.deepEqual(await running, { exitCode: 7 });
+    assert.match(terminal.stdout.text, /~\.exit/);
+  });
+});
+
+Deno.test("terminal session hears ~. even when the program reads nothing", async () => {
+  const deaf = ({ channel }: TestSession) => void channel.write("$ ");
+  await withSession(deaf, async (connection) => {
+    const terminal = new FakeTerminal();
+    const running = runTerminalSession(connection, terminal);
+    await terminal.stdout.waitFor("$ ");
+    for (let mib = 0; mib < 2.5; mib += 1 / 16) await terminal.type("x".repeat(64 * 1024));
+    await terminal.type("\r~.");
+    assert.equal((await running).exitCode, 255);
+    assert(!terminal.isRaw);
+  });
+});
+
+Deno.test("terminal session is restored when the network goes away", async () => {
+  await withSession(shell, async (connection, server) => {
+    const terminal = new FakeTerminal();
+    const running = runTerminalSession(connection, terminal);
+    await terminal.stdout.waitFor("$ ");
+    server.stream.lose("no path to the workspace");
+    assert.deepEqual(await running, {
+      exitCode: 255,
+      message: "SSH connection ended unexpectedly",
+      detail: "no path to the workspace",
+    });
+    assert(!terminal.isRaw);
+  });
+});
+
+Deno.test("terminal session given up rejects with the reason, and signals a program without a terminal", async () => {
+  const seen: TestSession[] = [];
+  const onSession = (session: TestSession) => {
+    seen.push(session);
+    shell(session);
+  };
+  await withSession(onSession, async (connection) => {
+    const controller = new AbortController();
+    const terminal = new FakeTerminal();
+    const running = runTerminalSession(connection, terminal, {
+      command: "sleep 1000",
+      signal: controller.signal,
+      interruptedBy: () => "TERM",
+    });
+    await terminal.stdout.waitFor("$ ");
+    controller.abort(new Error("terminated"));
+    await assert.rejects(running, { message: "terminated" });
+    while (seen[0]?.signals.length === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+    assert.deepEqual(seen[0]?.signals, ["TERM"]);
+    assert(!terminal.isRaw);
+  });
+});
+
+Deno.test("terminal session ends the program when nobody reads its output any more", async () => {
+  const yes = ({ channel }: TestSession) => {
+    const more = () => void channel.write("y\n".repeat(1_000), more);
+    more();
+  };
+  await withSession(yes, async (connection) => {
+    const terminal = new FakeTerminal({ isStdinTerminal: false, isStdoutTerminal: false });
+    const running = runTerminalSession(connection, terminal, { command: "yes" });
+    await terminal.stdout.waitFor("y\n");
+    terminal.stdout.isBroken = true;
+    assert.deepEqual(await running, { exitCode: 141 });
+  });
+});
