@@ -1,0 +1,37 @@
+/**
+ * Makes the code-split bundle in `dist/bundle`, which `deno run` takes from a file or a URL. What the bundler writes for npm
+ * packages wants a file URL, which a module from the web has none of: those two places are mended here.
+ */
+
+const OUT_DIR = "dist/bundle";
+const MENDS: readonly (readonly [RegExp, string])[] = [
+  [/(\w+)\(import\.meta\.url\)/g, '$1("file:///")'],
+  [/import\.meta\.dirname/g, '(import.meta.dirname??"/")'],
+  [/import\.meta\.filename/g, '(import.meta.filename??"/")'],
+];
+
+await Deno.remove(OUT_DIR, { recursive: true }).catch((error) => {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+});
+const { code } = await new Deno.Command("deno", {
+  args: [
+    "bundle",
+    "--quiet",
+    "--minify",
+    "--code-splitting",
+    "--external",
+    "cpu-features",
+    "--external",
+    "*.node",
+    "--outdir",
+    OUT_DIR,
+    "main.ts",
+  ],
+}).output();
+if (code !== 0) Deno.exit(code);
+for await (const { name } of Deno.readDir(OUT_DIR)) {
+  const path = `${OUT_DIR}/${name}`;
+  let text = await Deno.readTextFile(path);
+  for (const [pattern, replacement] of MENDS) text = text.replaceAll(pattern, replacement);
+  await Deno.writeTextFile(path, text);
+}
