@@ -18,6 +18,8 @@ export interface LogFileOptions {
   readonly stdio: boolean;
   /** Records of level debug as well. */
   readonly verbose: boolean;
+  /** A name that may be there already, and is replaced. @default a new one, of time and chance */
+  readonly fileName?: string;
 }
 
 export interface LogFile {
@@ -33,15 +35,12 @@ const MODE = 0o600;
 
 /** Makes a new log file. Throws `UserError` when the folder is missing or cannot be written to. */
 export async function openLogFile(host: Host, options: LogFileOptions): Promise<LogFile> {
-  const { dir, stdio, verbose } = options;
-  const stamp = localStamp(host.clock, host.clock.wallMs());
-  const nonce = [...randomBytes(host.random, NONCE_LETTERS)]
-    .map((byte) => LETTERS[byte % LETTERS.length] ?? "").join("");
-  const parent = stdio ? `-${host.parentPid}` : "";
-  const path = joinPath(host.os, dir, `coder-ssh-${stamp}-${nonce}${parent}.log`);
+  const { dir, verbose, fileName } = options;
+  const path = joinPath(host.os, dir, fileName ?? newName(host, options));
   try {
+    if (fileName !== undefined) await host.files.remove(path);
     const file = await host.files.createExclusive(path, { mode: MODE });
-    const log = new LineLog({ host, print: (line) => file.print(line), verbose, category: "" });
+    const log = lineLog({ host, print: (line) => file.print(line), verbose });
     return { path, log, close: () => file.close() };
   } catch (cause) {
     if (!(cause instanceof HostError)) throw cause;
@@ -50,6 +49,14 @@ export async function openLogFile(host: Host, options: LogFileOptions): Promise<
       cause,
     });
   }
+}
+
+function newName(host: Host, { stdio }: LogFileOptions): string {
+  const stamp = localStamp(host.clock, host.clock.wallMs());
+  const nonce = [...randomBytes(host.random, NONCE_LETTERS)]
+    .map((byte) => LETTERS[byte % LETTERS.length] ?? "").join("");
+  const parent = stdio ? `-${host.parentPid}` : "";
+  return `coder-ssh-${stamp}-${nonce}${parent}.log`;
 }
 
 /** Where the flags want a log file; `undefined` for none. */
@@ -68,11 +75,16 @@ const LEVEL_WORDS: Readonly<Record<LogLevel, string>> = {
   error: "[erro]",
 };
 
-interface LineLogOptions {
+export interface LineLogOptions {
   readonly host: Pick<Host, "clock">;
   readonly print: (line: string) => void;
   readonly verbose: boolean;
   readonly category: string;
+}
+
+/** A log that prints each record in the file's format. */
+export function lineLog(options: Omit<LineLogOptions, "category">): Log {
+  return new LineLog({ ...options, category: "" });
 }
 
 class LineLog implements Log {
