@@ -157,8 +157,7 @@ export function armTailProbe(tcb: Tcb, now: Instant): void {
     return;
   }
   const slackMs = tcb.sent.count === 1 ? MAX_ACK_DELAY_MS : 0;
-  tcb.timers.set(
-    TcpTimer.tailProbe,
-    now + Math.max(MIN_TAIL_PROBE_MS, 2 * tcb.rtt.srttMs + slackMs),
-  );
+  const probeAt = now + Math.max(MIN_TAIL_PROBE_MS, 2 * tcb.rtt.srttMs + slackMs);
+  // The probe comes in place of a timeout that would be due before it (TLP_calc_PTO).
+  tcb.timers.set(TcpTimer.tailProbe, Math.min(probeAt, tcb.timers.get(TcpTimer.retransmit)));
 }

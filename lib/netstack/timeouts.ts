@@ -23,6 +23,7 @@ function handleTimer(tcb: Tcb, timer: TcpTimer, now: Instant): void {
     case TcpTimer.tailProbe:
       if (tcb.phase !== "open" || tcb.sent.count === 0) return;
       tcb.tailProbeOwed = true;
+      tcb.timers.set(TcpTimer.retransmit, now + tcb.rtt.rtoMs); // RFC 8985 §7.3
       return;
     case TcpTimer.reorder:
       handleReorderTimeout(tcb, now);

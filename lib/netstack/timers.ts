@@ -5,10 +5,10 @@
 import type { Instant } from "../base/core.ts";
 
 export const TcpTimer = {
+  /** When to send a tail loss probe (RFC 8985 §7). Goes before a timeout of the same instant, and puts it off. */
+  tailProbe: 0,
   /** When to take everything in flight for lost (RFC 6298 §5), SYN and FIN included. */
-  retransmit: 0,
-  /** When to send a tail loss probe (RFC 8985 §7). */
-  tailProbe: 1,
+  retransmit: 1,
   /** When a segment overtaken by later ones is lost rather than late (RFC 8985 §6.2, step 5). */
   reorder: 2,
   /** When to ask a peer with a closed window, or to override silly-window avoidance (RFC 9293 §3.8.6). */

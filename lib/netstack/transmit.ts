@@ -84,7 +84,7 @@ function retransmitTail(tcb: Tcb, target: TransmitTarget): number {
   tcb.tailProbeOwed = false;
   const last = tcb.sent.count - 1;
   if (last < 0 || tcb.sent.isSackedAt(last)) return 0;
-  noteTailProbe(tcb, target.now);
+  noteTailProbe(tcb);
   return writeAgain(tcb, last, target);
 }
 
@@ -125,7 +125,7 @@ function transmitNew(tcb: Tcb, target: TransmitTarget): number {
   }
   if (tcb.tailProbeOwed) {
     tcb.tailProbeOwed = false;
-    noteTailProbe(tcb, target.now);
+    noteTailProbe(tcb);
   } else armTailProbe(tcb, target.now);
   return writeData(tcb, target, start, bytes, hasFin);
 }
@@ -164,11 +164,10 @@ export function persistMs(tcb: Tcb): number {
   return Math.min(MAX_PERSIST_MS, tcb.rtt.rtoMs * 2 ** tcb.persistBackoff);
 }
 
-function noteTailProbe(tcb: Tcb, now: Instant): void {
+function noteTailProbe(tcb: Tcb): void {
   tcb.counters.tailProbes++;
   tcb.isTailProbing = true;
   tcb.tailProbeEnd = tcb.sndNxt;
-  tcb.timers.set(TcpTimer.retransmit, now + tcb.rtt.rtoMs); // RFC 8985 §7.3
 }
 
 function writeSyn(tcb: Tcb, target: TransmitTarget): number {

@@ -130,3 +130,30 @@ Deno.test("A clock that jumps an hour does not end a connection with data in fli
   pair.back.isDown = false;
   pair.runApps(pair.now + 60_000);
 });
+
+Deno.test("Sequence numbers wrap in both directions", () => {
+  const almostZero = { fill: (bytes: Uint8Array): void => void bytes.fill(0xff) };
+  const pair = new StackPair({
+    seed: 1,
+    link: { lossRate: 0.03, reorderRate: 0.05 },
+    left: { random: almostZero },
+    right: { random: almostZero },
+  });
+  pair.connect(...apps(300_000));
+  pair.runApps(HOUR_MS);
+});
+
+Deno.test("A slow start fills a relay's queue of 512 packets with few losses", () => {
+  const pair = new StackPair({
+    seed: 3,
+    link: { delayMs: 20, bytesPerMs: 2_500, queuePackets: 512 },
+  });
+  pair.connect(
+    new App({ totalBytes: 10_000_000, key: 1, peerKey: 7 }),
+    new App({ totalBytes: 0, key: 7, peerKey: 1 }),
+  );
+  const [, reader] = pair.apps;
+  pair.runUntil(() => reader?.received === 10_000_000, 60_000);
+  assert.ok(pair.there.droppedPackets < pair.there.sentPackets * 0.05);
+  assert.ok(pair.now < 10_000_000 / 2_500 / 0.8, `took ${pair.now} ms`);
+});

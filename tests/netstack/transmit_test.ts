@@ -125,6 +125,25 @@ Deno.test("A lost tail is probed after two round trips (RFC 8985 §7)", () => {
   t.recv(160, { seq: 1 + MSS });
 });
 
+Deno.test("A tail loss probe takes the place of a timeout that would come before it (RFC 8985 §7.2)", () => {
+  const t = new TcpScript().connect();
+  t.recv(0, { flags: "S" });
+  t.send(400, { flags: "SA", seq: 0, ack: 1, mss: MSS, windowScale: 0, sackPermitted: true });
+  t.skip();
+  let seq = 1;
+  // Steady round trips of 400 ms: the timeout falls to little more than that, well below two round trips.
+  for (let at = 400; at < 8_000; at += 400, seq += MSS) {
+    t.act(at, (socket) => socket.write(new Uint8Array(MSS), at));
+    t.recv(at, { seq });
+    t.send(at + 400, { seq: 1, ack: seq + MSS });
+  }
+  t.act(8_000, (socket) => socket.write(new Uint8Array(2 * MSS), 8_000));
+  assert.equal(t.skip(), 2);
+  t.advance(8_500);
+  assert.equal(t.stack.counters.tailProbes, 1);
+  assert.equal(t.stack.counters.timeouts, 0);
+});
+
 Deno.test("A retransmission that is lost too is sent again before the timeout (RFC 8985 §6.2)", () => {
   const t = sending(20);
   t.poll(40);

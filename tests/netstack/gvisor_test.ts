@@ -1,0 +1,189 @@
+/** Whole transfers with a double of the agent's TCP, in its versions with and without SACK. A failure names its seed. */
+import assert from "node:assert/strict";
+import { earlier } from "../../lib/base/deadlines.ts";
+import { Netstack, type NetstackOptions } from "../../lib/netstack/mod.ts";
+import { PacketLink, type PacketLinkOptions } from "../sim/packet_link.ts";
+import { SeededRandom } from "../support/seeded_random.ts";
+import { type GvisorOptions, GvisorPeer } from "./gvisor_peer.ts";
+import { App, type AppOptions, LEFT, patternByte, PORT, RIGHT } from "./stack_pair.ts";
+
+const OUR_KEY = 3;
+const ITS_KEY = 5;
+
+class World {
+  now = 0;
+  readonly stack: Netstack;
+  readonly peer: GvisorPeer;
+  readonly app: App;
+  readonly there: PacketLink;
+  readonly back: PacketLink;
+  readonly #buffer = new Uint8Array(1280);
+
+  constructor(o: {
+    seed: number;
+    ours: number;
+    its: number;
+    link?: Omit<PacketLinkOptions, "seed">;
+    peer?: Partial<GvisorOptions>;
+    app?: Partial<AppOptions>;
+    stack?: Partial<NetstackOptions>;
+  }) {
+    this.stack = new Netstack({ addresses: [LEFT], random: new SeededRandom(o.seed), ...o.stack });
+    this.peer = new GvisorPeer({ totalBytes: o.its, key: ITS_KEY, ...o.peer }, (index, byte) => {
+      if (byte !== patternByte(OUR_KEY, index)) assert.fail(`peer got a wrong byte ${index}`);
+    });
+    this.app = new App({ totalBytes: o.ours, key: OUR_KEY, peerKey: ITS_KEY, ...o.app });
+    this.app.socket = this.stack.connect({ remote: RIGHT, port: PORT }, 0);
+    this.there = new PacketLink({ ...o.link, seed: o.seed + 1 });
+    this.back = new PacketLink({ ...o.link, seed: o.seed + 2 });
+  }
+
+  run(isDone: () => boolean, limit = 600_000): void {
+    for (;;) {
+      this.#turn();
+      if (isDone()) return;
+      let next = earlier(this.there.nextArrival(), this.back.nextArrival());
+      next = earlier(next, this.stack.pollTimeout());
+      next = earlier(next, this.peer.nextTurn(this.now));
+      next = earlier(next, this.app.nextTurn(this.now));
+      if (next === undefined) assert.fail(`nothing will ever happen again at ${this.now} ms`);
+      if (next > limit) assert.fail(`not done at ${limit} ms`);
+      this.now = Math.max(this.now, next);
+    }
+  }
+
+  #turn(): void {
+    const { now } = this;
+    for (let p = this.there.poll(now); p !== undefined; p = this.there.poll(now)) {
+      this.peer.handlePacket(p);
+    }
+    this.peer.turn(now);
+    for (let p = this.peer.pollTransmit(); p !== undefined; p = this.peer.pollTransmit()) {
+      this.back.send(p, now);
+    }
+    for (let p = this.back.poll(now); p !== undefined; p = this.back.poll(now)) {
+      this.stack.handlePacket(p, now);
+    }
+    this.stack.handleTimeout(now);
+    while (this.stack.pollEvent() !== undefined);
+    this.app.run(now);
+    for (;;) {
+      const length = this.stack.pollTransmit(this.#buffer, 0, now);
+      if (length === 0) return;
+      this.there.send(this.#buffer.subarray(0, length), now);
+    }
+  }
+}
+
+for (const hasSack of [true, false]) {
+  const name = hasSack ? "with SACK (v2.10 and later)" : "without SACK (before v2.10)";
+
+  Deno.test(`Uploads and downloads at once with an agent ${name}, clean and lossy`, () => {
+    for (const lossRate of [0, 0.005, 0.03]) {
+      for (let seed = 1; seed <= 4; seed++) {
+        const world = new World({
+          seed,
+          ours: 300_000,
+          its: 300_000,
+          link: { delayMs: 10, lossRate },
+          peer: { hasSack, maxRetransmissions: 15 },
+        });
+        world.run(() =>
+          world.app.received === 300_000 && world.peer.received === 300_000 &&
+          world.peer.isFinReceived
+        );
+      }
+    }
+  });
+
+  Deno.test(`A single loss towards us is repaired without the agent's timeout, ${name}`, () => {
+    let recoveries = 0;
+    for (let seed = 1; seed <= 20; seed++) {
+      const world = new World({
+        seed,
+        ours: 0,
+        its: 600_000,
+        link: { delayMs: 10 },
+        peer: { hasSack },
+      });
+      // One packet in the middle of the flight is lost, and we read all the while: the window must not move.
+      const { back } = world;
+      const send = back.send.bind(back);
+      let packets = 0;
+      back.send = (packet, now) => {
+        const isData = packet.length > 1_000;
+        if (!isData || ++packets !== 60 + seed) send(packet, now);
+      };
+      world.run(() => world.app.received === 600_000);
+      assert.equal(world.peer.timeouts, 0, `seed ${seed}`);
+      recoveries += world.peer.fastRecoveries;
+    }
+    assert.equal(recoveries, 20);
+  });
+}
+
+Deno.test("The agent's stretch ACKs do not hold our upload down", () => {
+  const world = new World({ seed: 1, ours: 4_000_000, its: 0, link: { delayMs: 10 } });
+  world.run(() => world.peer.received === 4_000_000);
+  assert.ok(world.now < 700, `took ${world.now} ms`);
+  assert.ok(world.peer.acksSent < 4_000_000 / 1220 / 3, `${world.peer.acksSent} ACKs`);
+});
+
+Deno.test("The agent's first window of 24320 bytes is not overrun, although ten segments and more are ready", () => {
+  const world = new World({ seed: 1, ours: 200_000, its: 0, link: { delayMs: 20 } });
+  world.run(() => world.peer.received === 200_000);
+  assert.equal(world.stack.counters.retransmittedSegments, 0);
+});
+
+Deno.test("We close our window on the agent: its junk bytes are answered and do no harm", () => {
+  const world = new World({
+    seed: 1,
+    ours: 0,
+    its: 100_000,
+    stack: { receiveBufferBytes: 16_384 },
+    app: { readFrom: 20_000 },
+  });
+  world.run(() => world.app.received === 100_000);
+  assert.ok(world.peer.probesSent >= 4, `${world.peer.probesSent} probes`);
+  assert.ok(!world.peer.isDead);
+});
+
+Deno.test("The agent closes its window on us and opens it again", () => {
+  const world = new World({
+    seed: 1,
+    ours: 5_000_000,
+    its: 0,
+    link: { delayMs: 10 },
+    peer: { pauseFrom: 100, pauseUntil: 30_000 },
+  });
+  world.run(() => world.peer.received === 5_000_000);
+  assert.ok(world.stack.counters.zeroWindowProbes > 2);
+  assert.ok(world.now < 31_500, `took ${world.now} ms`);
+});
+
+Deno.test("The agent's keepalive probe is answered", () => {
+  const world = new World({ seed: 1, ours: 1_000, its: 1_000 });
+  world.run(() => world.app.received === 1_000 && world.peer.isSent);
+  const before = world.there.sentPackets;
+  world.peer.sendKeepalive();
+  world.now += 1;
+  world.run(() => world.there.sentPackets > before);
+});
+
+Deno.test("The agent gives up after 5 retransmissions in an outage; its RST then ends the connection", () => {
+  const world = new World({
+    seed: 1,
+    ours: 5_000_000,
+    its: 5_000_000,
+    link: { delayMs: 10, bytesPerMs: 1_000 },
+  });
+  world.run(() => world.now > 1_000);
+  world.there.isDown = true;
+  world.back.isDown = true;
+  world.run(() => world.peer.isDead, 100_000);
+  assert.equal(world.stack.socketCount, 1, "we still hope");
+  world.there.isDown = false;
+  world.back.isDown = false;
+  world.run(() => world.app.socket?.end !== undefined, world.now + 20_000);
+  assert.equal(world.app.socket?.end?.kind, "reset");
+});
