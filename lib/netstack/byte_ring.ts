@@ -3,7 +3,7 @@
  * The length is what counts as content; bytes may be placed behind it, out of order, and be counted in later.
  */
 import { copyAndSum, copyBytes, joinSums } from "../wire/checksum.ts";
-import { INITIAL_RING_BYTES } from "./limits.ts";
+import { INITIAL_RING_BYTES, MAX_IDLE_RING_BYTES } from "./limits.ts";
 
 const EMPTY = new Uint8Array(0);
 
@@ -79,7 +79,10 @@ export class ByteRing {
     this.#head = (this.#head + count) & this.#mask;
     this.#length -= count;
     this.#extent -= count;
-    if (this.#extent === 0) this.#head = 0;
+    if (this.#extent > 0) return;
+    this.#head = 0;
+    // A large array is not kept for the next megabyte that may never come.
+    if (this.#bytes.length > MAX_IDLE_RING_BYTES) this.#replace(EMPTY);
   }
 
   /** Copies `length` bytes from `position` on into `target`; returns their one's complement sum. */

@@ -9,6 +9,8 @@ export const DEFAULT_RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 export const DEFAULT_SEND_BUFFER_BYTES = 4 * 1024 * 1024;
 /** Buffers begin with this and double as they must: most sockets never see more than a few kilobytes. */
 export const INITIAL_RING_BYTES = 16 * 1024;
+/** An empty buffer larger than this gives its memory back. */
+export const MAX_IDLE_RING_BYTES = 256 * 1024;
 /** What a writer may queue even when the congestion window is small. */
 export const MIN_SEND_QUEUE_BYTES = 256 * 1024;
 

@@ -39,7 +39,7 @@ import {
 } from "./options.ts";
 import { handleSegment } from "./receive.ts";
 import { Replies } from "./replies.ts";
-import { TcpSocket } from "./socket.ts";
+import { type SocketHost, TcpSocket } from "./socket.ts";
 import { SocketTable } from "./socket_table.ts";
 import { type Endpoints, Tcb, type TcbOptions } from "./tcb.ts";
 import { handleTimers, resume } from "./timeouts.ts";
@@ -61,6 +61,10 @@ export class Netstack {
   readonly #pings: Pings;
   /** Sockets that may have something to send. */
   readonly #scheduled = new Fifo<TcpSocket>();
+  readonly #host: SocketHost = {
+    touch: (socket) => this.#touch(socket),
+    sendReset: (tcb) => this.#replies.resetConnection(tcb),
+  };
   #now: Instant = 0;
 
   // Scratch of the packet at hand.
@@ -145,7 +149,7 @@ export class Netstack {
     for (const socket of this.#table.all()) {
       if (socket.tcb.timers.next() > now) continue;
       handleTimers(socket.tcb, now);
-      this.touch(socket);
+      this.#touch(socket);
     }
   }
 
@@ -206,7 +210,7 @@ export class Netstack {
   accept(socket: TcpSocket, now: Instant): void {
     this.#now = now;
     completeHeld(socket.tcb, now);
-    this.touch(socket);
+    this.#touch(socket);
   }
 
   /** Refuses a held SYN with a reset. */
@@ -225,12 +229,12 @@ export class Netstack {
     this.#now = now;
     for (const socket of this.#table.all()) {
       resume(socket.tcb, now);
-      this.touch(socket);
+      this.#touch(socket);
     }
   }
 
-  /** For sockets: something may have to leave, or to be told. */
-  touch(socket: TcpSocket): void {
+  /** Something may have to leave, or to be told, or the socket is gone. */
+  #touch(socket: TcpSocket): void {
     const tcb = socket.tcb;
     this.#events.note(socket);
     if (tcb.isInBacklog && !isOpening(tcb)) {
@@ -241,15 +245,10 @@ export class Netstack {
       this.#forget(socket);
       return;
     }
-    if (tcb.isScheduled) return;
     if (tcb.state === "time-wait") this.#limitTimeWait(socket);
+    if (tcb.isScheduled) return;
     tcb.isScheduled = true;
     this.#scheduled.push(socket);
-  }
-
-  /** For sockets: resets the connection. */
-  sendReset(tcb: Tcb): void {
-    this.#replies.resetConnection(tcb);
   }
 
   #transmitNext(): number {
@@ -301,7 +300,7 @@ export class Netstack {
     if (handleSegment(socket.tcb, segment, now) === "answer-reset") {
       this.#replies.answerReset(segment, socket.tcb.endpoints);
     }
-    this.touch(socket);
+    this.#touch(socket);
   }
 
   /** RFC 9293 §3.10.7.4 (MAY-2): a SYN beyond what was received may end TIME-WAIT and begin anew. */
@@ -311,7 +310,7 @@ export class Netstack {
       seqGt(this.#segment.header.seq, tcb.receive.rcvNxt);
     if (isFresh) {
       tcb.enter("closed", now);
-      this.touch(socket);
+      this.#touch(socket);
     }
     return isFresh;
   }
@@ -344,9 +343,9 @@ export class Netstack {
   }
 
   #adopt(tcb: Tcb): TcpSocket {
-    const socket = new TcpSocket(tcb, this);
+    const socket = new TcpSocket(tcb, this.#host);
     this.#table.add(socket);
-    this.touch(socket);
+    this.#touch(socket);
     return socket;
   }
 

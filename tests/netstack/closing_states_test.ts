@@ -1,5 +1,7 @@
 /** FIN-WAIT-1, FIN-WAIT-2, CLOSE-WAIT, CLOSING, LAST-ACK and TIME-WAIT (RFC 9293 §3.6). */
 import assert from "node:assert/strict";
+import { MAX_TIME_WAIT } from "../../lib/netstack/limits.ts";
+import { App, StackPair } from "./stack_pair.ts";
 import { bytesFrom, TcpScript } from "./tcp_script.ts";
 
 function finSent(): TcpScript {
@@ -146,6 +148,19 @@ Deno.test("A RST ends every state", async (t) => {
       assert.equal(script.socket.end?.kind, "reset");
     });
   }
+});
+
+Deno.test("Connections in TIME-WAIT are bounded: the oldest goes", () => {
+  const pair = new StackPair({ seed: 1, left: { timeWaitMs: 1e9 } });
+  for (let i = 0; i < MAX_TIME_WAIT + 20; i++) {
+    const left = new App({ totalBytes: 10, key: 1, peerKey: 7 });
+    const right = new App({ totalBytes: 10, key: 7, peerKey: 1, readFrom: pair.now + 100 });
+    pair.connect(left, right);
+    pair.runApps(pair.now + 10_000);
+    pair.apps.length = 0;
+  }
+  pair.runUntil(() => pair.right.socketCount === 0, pair.now + 60_000);
+  assert.equal(pair.left.socketCount, MAX_TIME_WAIT);
 });
 
 Deno.test("A 4-tuple rests for 60 s after it was used", () => {
