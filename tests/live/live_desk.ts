@@ -1,0 +1,27 @@
+/** The deployment that the environment names. */
+import { type Deployment, Desk } from "./desk.ts";
+
+export const LIVE_VARIABLES = [
+  "CODER_URL",
+  "CODER_SESSION_TOKEN",
+  "HAWSER_LIVE_WORKSPACE",
+] as const;
+
+export function missingVariables(): string[] {
+  return LIVE_VARIABLES.filter((name) => (Deno.env.get(name) ?? "") === "");
+}
+
+export function liveDeployment(): Deployment {
+  const [url, token, workspace] = LIVE_VARIABLES.map((name) => Deno.env.get(name) ?? "");
+  if (!url || !token || !workspace) throw new Error(`Missing: ${missingVariables().join(", ")}`);
+  return { url, token, workspace };
+}
+
+export function openLiveDesk(): Promise<Desk> {
+  return Desk.open(liveDeployment());
+}
+
+/** What the launcher found missing in the workspace. */
+export function missingThere(): string[] {
+  return (Deno.env.get("HAWSER_LIVE_MISSING") ?? "").split(" ").filter((name) => name !== "");
+}
