@@ -1,0 +1,57 @@
+import { deepStrictEqual, rejects } from "node:assert/strict";
+import { run } from "../../../lib/cli/command/connect_exists.ts";
+import { FakeHost } from "../../support/fake_host.ts";
+
+interface Row {
+  readonly name: string;
+  readonly addresses: readonly string[];
+  readonly code: number;
+}
+
+const ROWS: readonly Row[] = [
+  { name: "in Coder's range", addresses: ["fd60:627a:a42b:a1b2::1"], code: 0 },
+  { name: "among others", addresses: ["2001:db8::1", "fd60:627a:a42b::1"], code: 0 },
+  { name: "a neighbouring range", addresses: ["fd60:627a:a42c::1"], code: 1 },
+  { name: "unknown", addresses: [], code: 1 },
+  { name: "no address at all", addresses: ["fe80::1%eth0", "?"], code: 1 },
+];
+
+Deno.test("connect exists: 0 or 1 and no output (upstream cli/connect_test.go)", async (t) => {
+  for (const { name, addresses, code } of ROWS) {
+    await t.step(name, async () => {
+      using host = new FakeHost();
+      const asked: string[] = [];
+      const got = await run(["exists", "dev.ws.me.coder"], host, {
+        lookupIpv6: (hostname) => {
+          asked.push(hostname);
+          return Promise.resolve(addresses);
+        },
+      });
+      deepStrictEqual(
+        { got, asked, out: host.stdout.text + host.stderr.text },
+        { got: code, asked: ["dev.ws.me.coder."], out: "" },
+      );
+    });
+  }
+});
+
+Deno.test("connect exists says no when the resolver does not answer within a second", async () => {
+  using host = new FakeHost();
+  const got = await run(["exists", "dev.ws.me.coder."], host, {
+    lookupIpv6: (_name, signal) => {
+      const { promise, reject } = Promise.withResolvers<never>();
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      return promise;
+    },
+  });
+  deepStrictEqual([got, host.clock.now()], [1, 1_000]);
+});
+
+Deno.test("connect exists wants one host", async () => {
+  using host = new FakeHost();
+  await rejects(run(["exists"], host), { message: "wanted 1 args but got 0 []" });
+  await rejects(run(["exists", "a", "b"], host), { message: "wanted 1 args but got 2 [a b]" });
+  await rejects(run(["whatever"], host), { message: 'unknown subcommand "whatever" of connect' });
+  deepStrictEqual(await run([], host), 0);
+  deepStrictEqual(host.stdout.lines[1], "  hawser connect exists <hostname>");
+});
