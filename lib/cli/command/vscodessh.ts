@@ -1,0 +1,147 @@
+/**
+ * `vscodessh`, hidden: how old editor extensions call the official command (behaviour §2.14). It is `ssh --stdio` with the
+ * deployment and the token in files, a host name for the workspace, and a log that the extension reads.
+ */
+import { UserError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import { goList } from "../../coder/text.ts";
+import { parseArgs, ParsedArgs } from "../args.ts";
+import { choiceFlag, durationFlag, textFlag } from "../flag.ts";
+import { GLOBAL_FLAGS, type GlobalOptions, readGlobalOptions } from "../flags_global.ts";
+import { readSshOptions, type SshOptions } from "../flags_ssh.ts";
+import { renderHelp } from "../help.ts";
+import { type Host, HostError } from "../host.ts";
+import { lineLog, type LogFile, openLogFile } from "../log_file.ts";
+import { teeLog } from "../timeline.ts";
+
+const COMMAND = "hawser vscodessh";
+
+const VSCODESSH = {
+  sessionTokenFile: textFlag({
+    name: "session-token-file",
+    help: "File with the session token.",
+  }),
+  urlFile: textFlag({ name: "url-file", help: "File with the URL of the Coder deployment." }),
+  networkInfoDir: textFlag({
+    name: "network-info-dir",
+    help: "Folder that a file with connection statistics is written to.",
+  }),
+  networkInfoInterval: durationFlag({
+    name: "network-info-interval",
+    initial: "5s",
+    help: "How often to write that file.",
+  }),
+  logDir: textFlag({ name: "log-dir", help: "Folder that a log file is written to." }),
+  wait: choiceFlag({
+    name: "wait",
+    words: ["yes", "no", "auto"],
+    initial: "auto",
+    help: "Wait for the start-up scripts to end; auto asks the template.",
+  }),
+} as const;
+
+const FLAGS = [...Object.values(VSCODESSH), ...GLOBAL_FLAGS];
+
+/** What to run `ssh` with. */
+export interface VscodesshPlan {
+  /** With the URL and token of the files. */
+  readonly global: GlobalOptions;
+  /** `logDir` is empty: the log is `openVscodesshLog`'s. */
+  readonly options: SshOptions;
+  /** `owner/name` or `owner/name.agent`. */
+  readonly workspace: string;
+  /** Empty for no log file. */
+  readonly logDir: string;
+}
+
+/** Reads arguments and files; `"help"` when that was asked for. Throws `UserError`. */
+export async function planVscodessh(
+  host: Host,
+  args: readonly string[],
+): Promise<VscodesshPlan | "help"> {
+  const shown = ["vscodessh", ...args];
+  const env = (name: string) => host.env(name);
+  const parsed = parseArgs(args, { flags: FLAGS, env, command: COMMAND, shown });
+  const global = readGlobalOptions(parsed);
+  if (global.help) return "help";
+  const { positionals } = parsed;
+  if (positionals.length !== 1) {
+    throw new UserError(`wanted 1 args but got ${positionals.length} ${goList(positionals)}`);
+  }
+  const networkInfoDir = parsed.value(VSCODESSH.networkInfoDir);
+  const tokenFile = parsed.value(VSCODESSH.sessionTokenFile);
+  const urlFile = parsed.value(VSCODESSH.urlFile);
+  if (networkInfoDir === "") throw new UserError("network-info-dir must be specified");
+  if (tokenFile === "") throw new UserError("session-token-file must be specified");
+  if (urlFile === "") throw new UserError("url-file must be specified");
+  const token = await readSetting(host, { what: "session token", path: tokenFile });
+  const url = await readSetting(host, { what: "url", path: urlFile });
+  return {
+    global: { ...global, token, url },
+    workspace: workspaceOf(positionals[0] ?? ""),
+    logDir: parsed.value(VSCODESSH.logDir),
+    options: {
+      // Variables of `ssh` mean nothing here.
+      ...readSshOptions(new ParsedArgs([], new Map())),
+      stdio: true,
+      disableAutostart: true,
+      usageApp: "vscode",
+      wait: parsed.value(VSCODESSH.wait),
+      networkInfoDir,
+      networkInfoIntervalMs: parsed.value(VSCODESSH.networkInfoInterval),
+    },
+  };
+}
+
+/** An empty file must not make us fall back to other credentials than those handed over. */
+async function readSetting(
+  host: Host,
+  { what, path }: { readonly what: string; readonly path: string },
+): Promise<string> {
+  let text: string | undefined;
+  try {
+    text = await host.files.readText(path);
+  } catch (cause) {
+    if (!(cause instanceof HostError)) throw cause;
+    throw new UserError(`read ${what}: ${cause.message}`, { cause });
+  }
+  if (text === undefined) {
+    throw new UserError(`read ${what}: open ${path}: no such file or directory`);
+  }
+  if (text.trim() === "") throw new UserError(`read ${what}: ${path} is empty`);
+  return text.trim();
+}
+
+/** `coder-vscode--owner--name--agent`, with whatever the extension wrote in front of the owner. */
+function workspaceOf(hostname: string): string {
+  const [prefix = "", owner = "", name = "", agent = ""] = hostname.split("--");
+  if (prefix === "" || owner === "" || name === "") {
+    throw new UserError(
+      "invalid argument format. must be: coder-vscode--<owner>--<name>--<agent?>",
+    );
+  }
+  return agent === "" ? `${owner}/${name}` : `${owner}/${name}.${agent}`;
+}
+
+/** The log on stderr, and in `<dir>/<parent pid>.log` when there is a folder, both with every detail. */
+export async function openVscodesshLog(
+  host: Host,
+  logDir: string,
+): Promise<{ readonly log: Log; close(): Promise<void> }> {
+  const verbose = true;
+  const onStderr = lineLog({ host, print: (line) => host.stderr.print(line), verbose });
+  if (logDir === "") return { log: onStderr, close: () => Promise.resolve() };
+  const fileName = `${host.parentPid}.log`;
+  const file: LogFile = await openLogFile(host, { dir: logDir, stdio: true, verbose, fileName });
+  return { log: teeLog([onStderr, file.log]), close: () => file.close() };
+}
+
+/** The page of `--help`. */
+export function vscodesshHelp(columns: number): string {
+  return renderHelp({
+    usage: "hawser vscodessh [flags] <coder-vscode--<owner>--<workspace>--<agent?>>",
+    summary: "Carries raw SSH for old editor extensions.",
+    flags: Object.values(VSCODESSH),
+    globalFlags: GLOBAL_FLAGS,
+  }, columns);
+}
