@@ -12,6 +12,7 @@ import { logDirOf, type LogFile, openLogFile } from "../log_file.ts";
 import { pickWorkspace } from "../picker.ts";
 import { Progress } from "../progress.ts";
 import { exitCodeOf, reportError } from "../report_error.ts";
+import { loadSsh2 } from "../../ssh/ssh2_client.ts";
 import { checkSshOptions } from "../ssh_checks.ts";
 import { runSession } from "../ssh_session.ts";
 import { runStdio } from "../ssh_stdio.ts";
@@ -102,6 +103,8 @@ class InputEnded extends Error {
 async function runWith(around: Surroundings, words: readonly string[]): Promise<number> {
   const { host, global, options, progress, interrupt, input, log } = around;
   const [named, ...command] = words;
+  // Loading SSH takes as long as reaching the workspace: both at once.
+  if (input === undefined) loadSsh2().catch(() => {}); // told by the session, which loads it again
   let hasSession = false;
   input?.ended.then(() => {
     if (!hasSession) interrupt.cancel(new InputEnded());
