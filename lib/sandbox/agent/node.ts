@@ -1,0 +1,272 @@
+/**
+ * A workspace agent's place in the network: a `TunnelNode` in agent role, announced at the coordinator, answering every
+ * client that the coordinator tells of (coder/coder `agent/agent.go` `createTailnet`, `tailnet/controllers.go`). It takes
+ * connections to any port; what they lead to is its owner's.
+ */
+import type { Clock, Instant, Random } from "../../base/core.ts";
+import { SILENT_LOG } from "../../base/log.ts";
+import type { ByteStream } from "../../base/stream.ts";
+import { generatePrivateKey, loadAead } from "../../crypto/mod.ts";
+import { type Companion, NodeDriver } from "../../io/node_driver.ts";
+import type { TcpSocket } from "../../netstack/mod.ts";
+import { addressOfUuid, CODER_PREFIX, nodeIdOfUuid, parseUuid } from "../../tailnet/address.ts";
+import { CoordinatorClient, type CoordinatorEvent } from "../../tailnet/coordinator/client.ts";
+import { defaultHomeRegion, type DerpMap, rewriteEmbeddedRelay } from "../../tailnet/derp_map.ts";
+import { TunnelNode } from "../../tailnet/node.ts";
+import type { LocalSession, SandboxCoordinator } from "../net/coordinator.ts";
+
+/** A connection that a client opens to one of our ports. */
+export interface Accepted {
+  readonly stream: ByteStream;
+  readonly port: number;
+  /** Completes the connection; at once for ports of the agent's own, when the target answers for others. */
+  accept(): void;
+  /** Refuses it, as a port where nothing listens. */
+  refuse(): void;
+}
+
+export interface AgentNodeOptions {
+  /** UUID text. */
+  readonly agentId: string;
+  readonly deploymentUrl: URL;
+  readonly coordinator: SandboxCoordinator;
+  /** Sent to relays: they tell agents by it. */
+  readonly relayHeaders: readonly (readonly [string, string])[];
+  /** Whether the agent tells clients that it knows them (v2.11 and newer). */
+  readonly sendsReady: () => boolean;
+  readonly onAccepted: (accepted: Accepted) => void;
+  /** The coordinator has our node, or has us no more. */
+  readonly onAnnounced: (what: "joined" | "left") => void;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Peers that nobody vouches for any more are kept this long (`tailnet/configmaps.go` lostTimeout). */
+const LOST_TIMEOUT_MS = 15 * 60_000;
+
+export class AgentNode implements Companion {
+  readonly #options: AgentNodeOptions;
+  readonly #node: TunnelNode;
+  readonly #driver: NodeDriver;
+  readonly #client: CoordinatorClient;
+  readonly #lostUntil = new Map<string, Instant>();
+  #session: LocalSession | undefined;
+  /** What the coordinator said while we were frozen. */
+  #held: (() => void)[] | undefined;
+  /** Counts sessions, so that what an older one still says is not taken for the new one's. */
+  #sessionNumber = 0;
+  #isStopped = false;
+  #stopping: Promise<void> | undefined;
+
+  /** Begins at once. */
+  constructor(options: AgentNodeOptions) {
+    this.#options = options;
+    const { clock, random, agentId } = options;
+    const now = clock.now();
+    const uuid = parseUuid(agentId);
+    if (uuid === undefined) throw new TypeError(`agentId must be a UUID: is "${agentId}"`);
+    const wallMsAtZero = clock.wallMs() - now;
+    this.#node = new TunnelNode({
+      addresses: [addressOfUuid(uuid), addressOfUuid(uuid, CODER_PREFIX)],
+      nodePrivateKey: generatePrivateKey(random),
+      discoPrivateKey: generatePrivateKey(random),
+      random,
+      aead: loadAead(),
+      wallMsAtZero,
+      relayHeaders: options.relayHeaders,
+    });
+    this.#node.netstack.listen("any");
+    this.#client = new CoordinatorClient({
+      random,
+      wallMsAtZero,
+      tunnels: [],
+      role: "agent",
+    }, now);
+    this.#driver = new NodeDriver({
+      node: this.#node,
+      clock,
+      dial: { env: () => undefined }, // loopback: no proxy
+      log: SILENT_LOG,
+      companion: this,
+    });
+    this.#useMap(options.coordinator.derpMap, now);
+    this.#client.updateSelf({
+      id: nodeIdOfUuid(uuid),
+      asOfMs: wallMsAtZero + now,
+      key: this.#node.nodePublicKey,
+      disco: this.#node.discoPublicKey,
+      preferredDerp: this.#node.relays.homeRegion ?? 0,
+      derpLatency: new Map(),
+      derpForcedWebsocket: new Map(),
+      addresses: this.#node.addresses,
+      allowedIps: this.#node.addresses,
+      endpoints: [],
+    }, now);
+    this.#driver.turn();
+  }
+
+  /** 32 bytes; what relays know us by. */
+  get nodePublicKey(): Uint8Array {
+    return this.#node.nodePublicKey;
+  }
+
+  /** Like a process that is stopped: what the coordinator says waits. Relays are told by the owner. Idempotent. */
+  freeze(): void {
+    this.#held ??= [];
+  }
+
+  thaw(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const work of held) work();
+  }
+
+  /**
+   * Ends it. Gracefully: the coordinator is told, clients hear DISCONNECTED. Else like a machine that lost its power:
+   * no word to anybody, sockets just close. Idempotent.
+   */
+  async stop(options: { readonly graceful: boolean }): Promise<void> {
+    this.#stopping ??= this.#stop(options.graceful);
+    await this.#stopping;
+  }
+
+  async #stop(isGraceful: boolean): Promise<void> {
+    if (isGraceful) {
+      this.#client.disconnect(this.#driver.now());
+      this.#driver.turn();
+    }
+    this.#isStopped = true;
+    this.#session?.close();
+    this.#session = undefined;
+    this.#options.onAnnounced("left");
+    await this.#driver.stop();
+  }
+
+  turn(now: Instant): void {
+    for (let e = this.#client.pollEvent(); e !== undefined; e = this.#client.pollEvent()) {
+      this.#handleEvent(e, now);
+    }
+    this.#flush();
+  }
+
+  handleTimeout(now: Instant): void {
+    this.#client.handleTimeout(now);
+    for (const [peerId, until] of this.#lostUntil) {
+      if (until > now) continue;
+      this.#lostUntil.delete(peerId);
+      this.#node.removePeer(peerId);
+    }
+  }
+
+  pollTimeout(): Instant | undefined {
+    let at = this.#client.pollTimeout();
+    for (const until of this.#lostUntil.values()) at = Math.min(at ?? Infinity, until);
+    return at;
+  }
+
+  handleNodeEvent(): void {}
+
+  handleWake(now: Instant): void {
+    this.#client.retryNow(now);
+  }
+
+  handleUnreachableRelay(): void {}
+
+  handleAccepted(stream: ByteStream, socket: TcpSocket, port: number): void {
+    const { netstack } = this.#node;
+    this.#options.onAccepted({
+      stream,
+      port,
+      accept: () => {
+        if (socket.state !== "syn-held") return;
+        netstack.accept(socket, this.#driver.now());
+        this.#driver.schedule();
+      },
+      refuse: () => {
+        if (socket.state !== "syn-held") return;
+        netstack.refuse(socket, this.#driver.now());
+        this.#driver.schedule();
+      },
+    });
+  }
+
+  #handleEvent(event: CoordinatorEvent, now: Instant): void {
+    switch (event.kind) {
+      case "dial":
+        return this.#connect(now);
+      case "hangUp":
+        this.#flush();
+        this.#session?.close();
+        this.#session = undefined;
+        return;
+      case "connected":
+        return this.#options.onAnnounced("joined");
+      case "node":
+        this.#lostUntil.delete(event.peerId);
+        this.#node.upsertPeer({
+          id: event.peerId,
+          nodeKey: event.node.key,
+          discoKey: event.node.disco,
+          addresses: event.node.allowedIps,
+          homeRegion: event.node.preferredDerp,
+        }, now);
+        if (this.#options.sendsReady()) this.#client.readyForHandshake(event.peerId, now);
+        return;
+      case "lost":
+        this.#lostUntil.set(event.peerId, now + LOST_TIMEOUT_MS);
+        return;
+      case "removed":
+        this.#lostUntil.delete(event.peerId);
+        this.#node.removePeer(event.peerId);
+        return;
+      case "derpMap":
+        return this.#useMap(event.map, now);
+      case "disconnected":
+        return this.#options.onAnnounced("left");
+      case "ready":
+      case "serverError":
+      case "failed":
+      case "closed":
+        return;
+    }
+  }
+
+  #connect(now: Instant): void {
+    const { coordinator, agentId } = this.#options;
+    const number = ++this.#sessionNumber;
+    const isCurrent = () => !this.#isStopped && number === this.#sessionNumber;
+    this.#session = coordinator.connectAgent(agentId, {
+      onBytes: (payload) =>
+        this.#hear(isCurrent, () => this.#client.handleBytes(payload, this.#driver.now())),
+      onClosed: (message) =>
+        this.#hear(isCurrent, () => {
+          this.#session = undefined;
+          this.#client.handleDisconnected({ kind: "closed", message }, this.#driver.now());
+        }),
+    });
+    this.#client.handleConnected(now);
+  }
+
+  #hear(isCurrent: () => boolean, work: () => void): void {
+    const run = () => {
+      if (!isCurrent()) return;
+      work();
+      this.#driver.schedule();
+    };
+    if (this.#held === undefined) run();
+    else this.#held.push(run);
+  }
+
+  #flush(): void {
+    for (let m = this.#client.pollTransmit(); m !== undefined; m = this.#client.pollTransmit()) {
+      this.#session?.send(m);
+    }
+  }
+
+  #useMap(map: DerpMap, now: Instant): void {
+    const rewritten = rewriteEmbeddedRelay(map, this.#options.deploymentUrl);
+    this.#node.relays.setMap(rewritten, { forcesWebsocket: false }, now);
+    const home = defaultHomeRegion(rewritten);
+    if (home !== undefined) this.#node.relays.setHome(home, now);
+  }
+}

@@ -1,0 +1,262 @@
+/**
+ * One workspace agent: what the API says of it, and the agent itself, which joins the network, leaves it, falls silent and
+ * comes back on order.
+ */
+import { sendsReadyForHandshake } from "../../tailnet/coordinator/protocol_version.ts";
+import { AgentNode } from "../agent/node.ts";
+import { serveAccepted } from "../agent/services.ts";
+import type { SessionSurroundings } from "../ssh/environment.ts";
+import { generateHostKey } from "../ssh/host_key.ts";
+import { SshServer } from "../ssh/server.ts";
+import type { ModelHost } from "./host.ts";
+import { LogBook, type LogLevel } from "./log_book.ts";
+
+export type AgentStatus = "connecting" | "connected" | "disconnected" | "timeout";
+export type Lifecycle =
+  | "created"
+  | "starting"
+  | "ready"
+  | "start_timeout"
+  | "start_error"
+  | "shutting_down"
+  | "shutdown_timeout"
+  | "shutdown_error"
+  | "off";
+
+/** Plays the start-up scripts. When it resolves the agent is ready; `StartupFailure` makes it `start_error`. */
+export type StartupScript = (agent: SandboxAgent) => Promise<void> | void;
+
+/** A start-up script ended with an error. */
+export class StartupFailure extends Error {
+  override name = "StartupFailure";
+}
+
+export interface AgentSpec extends SessionSurroundings {
+  /** @default "main" */
+  readonly name?: string;
+  /** Joins the network as soon as its build succeeds. @default true */
+  readonly connects?: boolean;
+  /** @default nothing: ready at once */
+  readonly startup?: StartupScript;
+  /** Whether people are to wait for the start-up script. @default false */
+  readonly blocksLogin?: boolean;
+  /** 0: never times out. @default 0 */
+  readonly connectionTimeoutSeconds?: number;
+  /** @default "https://coder.com/docs/admin/templates/troubleshooting" */
+  readonly troubleshootingUrl?: string;
+  /** As Go names them. @default this machine's */
+  readonly operatingSystem?: string;
+  readonly architecture?: string;
+}
+
+export interface AgentOwner {
+  readonly workspaceName: string;
+  readonly ownerName: string;
+  onChange(): void;
+}
+
+const MS_PER_SECOND = 1_000;
+
+export class SandboxAgent {
+  readonly id: string;
+  readonly name: string;
+  readonly spec: AgentSpec;
+  readonly createdAtMs: number;
+  readonly logSourceId: string;
+  readonly scriptId: string;
+  readonly logs: LogBook;
+  lifecycle: Lifecycle = "created";
+  firstConnectedAtMs: number | undefined;
+  disconnectedAtMs: number | undefined;
+  startedAtMs: number | undefined;
+  readyAtMs: number | undefined;
+  /** Settles when the agent has left the network. */
+  #leaving: Promise<void> = Promise.resolve();
+  readonly #host: ModelHost;
+  readonly #owner: AgentOwner;
+  readonly #hostKey: () => Promise<string>;
+  #statusOverride: AgentStatus | undefined;
+  #node: AgentNode | undefined;
+  #ssh: SshServer | undefined;
+  #silenced: Uint8Array | undefined;
+  #isOnline = false;
+  #hasBegunStartup = false;
+
+  constructor(
+    spec: AgentSpec,
+    host: ModelHost,
+    options: { readonly owner: AgentOwner; readonly hostKey: () => Promise<string> },
+  ) {
+    this.spec = spec;
+    this.#host = host;
+    this.#owner = options.owner;
+    this.#hostKey = options.hostKey;
+    this.id = host.newId();
+    this.name = spec.name ?? "main";
+    this.createdAtMs = host.wallMs();
+    this.logSourceId = host.newId();
+    this.scriptId = host.newId();
+    this.logs = new LogBook(host.logNumbers);
+  }
+
+  /** As the server works it out when asked (http-api §3.5), unless a test says otherwise. */
+  get status(): AgentStatus {
+    if (this.#statusOverride !== undefined) return this.#statusOverride;
+    if (this.#isOnline) return "connected";
+    if (this.firstConnectedAtMs !== undefined) return "disconnected";
+    const { connectionTimeoutSeconds = 0 } = this.spec;
+    const ageMs = this.#host.wallMs() - this.createdAtMs;
+    return connectionTimeoutSeconds > 0 && ageMs > connectionTimeoutSeconds * MS_PER_SECOND
+      ? "timeout"
+      : "connecting";
+  }
+
+  /** Says this status whatever is true; `undefined` says the truth again. */
+  setStatus(status: AgentStatus | undefined): void {
+    this.#statusOverride = status;
+    this.#owner.onChange();
+  }
+
+  setLifecycle(lifecycle: Lifecycle): void {
+    this.lifecycle = lifecycle;
+    if (lifecycle === "starting") this.startedAtMs = this.#host.wallMs();
+    if (lifecycle === "ready" || lifecycle === "start_error") this.readyAtMs = this.#host.wallMs();
+    this.#owner.onChange();
+  }
+
+  /** A line of the start-up log. */
+  log(output: string, level: LogLevel = "info"): void {
+    this.logs.add({
+      output,
+      level,
+      stage: "",
+      source: this.logSourceId,
+      createdAtMs: this.#host.wallMs(),
+    });
+  }
+
+  /** Waits; returns early when the sandbox stops. For start-up scripts. */
+  pause(ms: number): Promise<void> {
+    return this.#host.pause(ms);
+  }
+
+  /** Wall-clock milliseconds. */
+  nowMs(): number {
+    return this.#host.wallMs();
+  }
+
+  /** Whether it takes part in the network. */
+  get isRunning(): boolean {
+    return this.#node !== undefined;
+  }
+
+  /** Programs that run in its sessions. */
+  get programCount(): number {
+    return this.#ssh?.programCount ?? 0;
+  }
+
+  /** Joins the network with fresh keys. */
+  connect(): void {
+    if (this.#node !== undefined) return;
+    const { host, surroundings } = { host: this.#host, surroundings: this.spec };
+    const ssh = new SshServer({
+      surroundings,
+      names: {
+        workspace: this.#owner.workspaceName,
+        owner: this.#owner.ownerName,
+        agent: this.name,
+      },
+      hostKey: this.#hostKey,
+    });
+    this.#ssh = ssh;
+    this.#node = new AgentNode({
+      agentId: this.id,
+      deploymentUrl: host.url,
+      coordinator: host.coordinator,
+      relayHeaders: host.agentHeaders,
+      sendsReady: () => sendsReadyForHandshake(host.version()),
+      onAccepted: (accepted) => serveAccepted(accepted, { ssh, tasks: host.tasks }),
+      onAnnounced: (what) => this.#handleAnnounced({ isOnline: what === "joined" }),
+      clock: host.clock,
+      random: host.random,
+    });
+  }
+
+  /** Loads and makes what the first SSH client would wait for. */
+  prepareSsh(): void {
+    this.#ssh?.prepare();
+  }
+
+  /**
+   * Leaves the network; its sessions and their programs end. Gracefully: clients are told. Else it vanishes like a machine
+   * without power.
+   */
+  async disconnect(options: { readonly graceful?: boolean } = {}): Promise<void> {
+    const node = this.#node;
+    const ssh = this.#ssh;
+    this.hear();
+    this.#node = undefined;
+    this.#ssh = undefined;
+    if (node !== undefined) {
+      this.#leaving = this.#leaving.then(async () => {
+        await node.stop({ graceful: options.graceful ?? false });
+        await ssh?.stop();
+      });
+    }
+    await this.#leaving;
+  }
+
+  /** The same agent with new keys, as after a restart of its process. */
+  async restart(options: { readonly graceful?: boolean } = {}): Promise<void> {
+    await this.disconnect(options);
+    this.connect();
+  }
+
+  /** Nothing reaches it and nothing comes from it, like a process that was stopped (SIGSTOP). */
+  silence(): void {
+    const node = this.#node;
+    if (node === undefined || this.#silenced !== undefined) return;
+    this.#silenced = node.nodePublicKey;
+    this.#host.relay.silence(node.nodePublicKey);
+    node.freeze();
+  }
+
+  /** Ends the silence. */
+  hear(): void {
+    if (this.#silenced === undefined) return;
+    this.#host.relay.hear(this.#silenced);
+    this.#silenced = undefined;
+    this.#node?.thaw();
+  }
+
+  #handleAnnounced({ isOnline }: { readonly isOnline: boolean }): void {
+    if (this.#isOnline === isOnline) return;
+    this.#isOnline = isOnline;
+    const now = this.#host.wallMs();
+    if (isOnline) this.firstConnectedAtMs ??= now;
+    else this.disconnectedAtMs = now;
+    this.#owner.onChange();
+    if (!isOnline || this.#hasBegunStartup) return;
+    this.#hasBegunStartup = true;
+    this.#host.tasks.run(this.#startUp());
+  }
+
+  async #startUp(): Promise<void> {
+    const { startup } = this.spec;
+    this.setLifecycle("starting");
+    try {
+      await startup?.(this);
+    } catch (error) {
+      if (!(error instanceof StartupFailure)) throw error;
+      return this.setLifecycle("start_error");
+    }
+    if (this.lifecycle === "starting" || this.lifecycle === "start_timeout") {
+      this.setLifecycle("ready");
+    }
+  }
+
+  /** A fresh key of the deployment's kind. */
+  static newHostKey(host: ModelHost): Promise<string> {
+    return generateHostKey(host.hostKeyType);
+  }
+}

@@ -1,0 +1,153 @@
+/** All that the deployment has, and how requests find it. */
+import type { SandboxFaults } from "../http/faults.ts";
+import { failureAnswer, type HttpAnswer, type HttpRequest } from "../http/messages.ts";
+import type { SandboxAgent } from "../model/agent.ts";
+import type { SandboxBuild } from "../model/build.ts";
+import type { ModelHost } from "../model/host.ts";
+import type { SandboxTemplate } from "../model/template.ts";
+import type { SandboxUser } from "../model/user.ts";
+import type { SandboxWorkspace } from "../model/workspace.ts";
+import type { Surroundings } from "./objects.ts";
+
+export interface Deployment {
+  readonly host: ModelHost;
+  readonly faults: SandboxFaults;
+  readonly settings: DeploymentSettings;
+  readonly token: string;
+  readonly deploymentId: string;
+  readonly organizationId: string;
+  readonly provisionerId: string;
+  readonly me: SandboxUser;
+  readonly template: SandboxTemplate;
+  readonly users: readonly SandboxUser[];
+  readonly workspaces: readonly SandboxWorkspace[];
+}
+
+/** What a test may change while the deployment runs. */
+export interface DeploymentSettings {
+  /** `X-Coder-Build-Version` of every answer and what `/buildinfo` says; empty: no such header. @default "v2.36.0" */
+  version: string;
+  /** @default "coder" */
+  hostnameSuffix: string;
+  /** @default "coder." */
+  hostnamePrefix: string;
+  /** Shown by clients whose version differs. @default "" */
+  upgradeMessage: string;
+  /** Clients are told to use websockets for relays. @default false */
+  forcesWebsocket: boolean;
+  /** Clients are told not to seek direct paths. @default true, since the sandbox's agents have none */
+  disablesDirect: boolean;
+  /** `docs_url` of the appearance; `undefined`: 404, as a build without licence. @default undefined */
+  docsUrl: string | undefined;
+  /** Warnings of the entitlements; `undefined`: 404, as a build without licence. @default undefined */
+  entitlementWarnings: readonly string[] | undefined;
+  /** @default [] */
+  experiments: readonly string[];
+  /** Containers of every agent, as the API sends them. @default none */
+  containers: readonly Readonly<Record<string, unknown>>[];
+}
+
+export function defaultSettings(): DeploymentSettings {
+  return {
+    version: "v2.36.0",
+    hostnameSuffix: "coder",
+    hostnamePrefix: "coder.",
+    upgradeMessage: "",
+    forcesWebsocket: false,
+    disablesDirect: true,
+    docsUrl: undefined,
+    entitlementWarnings: undefined,
+    experiments: [],
+    containers: [],
+  };
+}
+
+/** One request on its way through a route. */
+export interface Call {
+  readonly request: HttpRequest;
+  readonly params: Readonly<Record<string, string>>;
+  readonly deployment: Deployment;
+}
+
+/** Ends the handling of a request with an answer. */
+export class Refusal extends Error {
+  override name = "Refusal";
+  readonly answer: HttpAnswer;
+
+  constructor(answer: HttpAnswer) {
+    super("Request was refused");
+    this.answer = answer;
+  }
+}
+
+export function surroundingsOf(deployment: Deployment): Surroundings {
+  const { organizationId, provisionerId, settings } = deployment;
+  return { organizationId, provisionerId, version: settings.version };
+}
+
+/** Throws the answer for things that are not there, or not for this user. */
+export function refuseNotFound(): never {
+  throw new Refusal(
+    failureAnswer(404, "Resource not found or you do not have access to this resource"),
+  );
+}
+
+export function findUser({ deployment, params }: Call): SandboxUser {
+  const asked = (params["user"] ?? "").toLowerCase();
+  if (asked === "me") return deployment.me;
+  return deployment.users.find(({ id, username }) =>
+    id === asked || username.toLowerCase() === asked
+  ) ??
+    refuseNotFound();
+}
+
+export function findWorkspace(call: Call): SandboxWorkspace {
+  const workspace = call.deployment.workspaces.find(({ id }) => id === call.params["workspace"]) ??
+    refuseNotFound();
+  if (workspace.latestBuild.status !== "deleted" || wantsDeleted(call.request)) return workspace;
+  throw new Refusal(failureAnswer(
+    410,
+    `Workspace "${workspace.id}" was deleted, you can view this workspace by specifying '?include_deleted=true' and trying again.`,
+  ));
+}
+
+export function findWorkspaceByName(call: Call): SandboxWorkspace {
+  const owner = findUser(call);
+  const name = (call.params["workspacename"] ?? "").toLowerCase();
+  const workspace = call.deployment.workspaces.findLast((candidate) =>
+    candidate.owner.id === owner.id && candidate.name.toLowerCase() === name
+  );
+  if (workspace === undefined) return refuseNotFound();
+  const isDeleted = workspace.latestBuild.status === "deleted";
+  return isDeleted && !wantsDeleted(call.request) ? refuseNotFound() : workspace;
+}
+
+export function findBuild(call: Call): { build: SandboxBuild; workspace: SandboxWorkspace } {
+  for (const workspace of call.deployment.workspaces) {
+    const build = workspace.builds.find(({ id }) => id === call.params["workspacebuild"]);
+    if (build !== undefined) return { build, workspace };
+  }
+  return refuseNotFound();
+}
+
+export interface FoundAgent {
+  readonly agent: SandboxAgent;
+  readonly build: SandboxBuild;
+  readonly workspace: SandboxWorkspace;
+}
+
+/** Agents of older builds are not there any more. */
+export function findAgent(call: Call): FoundAgent {
+  for (const workspace of call.deployment.workspaces) {
+    const build = workspace.latestBuild;
+    const agent = build.agents.find(({ id }) => id === call.params["workspaceagent"]);
+    if (agent !== undefined) return { agent, build, workspace };
+  }
+  throw new Refusal(
+    failureAnswer(404, "Agent doesn't exist with that id, or you do not have access to it."),
+  );
+}
+
+function wantsDeleted({ query }: HttpRequest): boolean {
+  return query.get("include_deleted") === "true";
+}

@@ -1,0 +1,102 @@
+/** The deployment as a whole and its users (http-api §8, §7.1). */
+import { failureAnswer, type HttpAnswer, jsonAnswer } from "../http/messages.ts";
+import { derpMapToJson } from "../../tailnet/derp_map_json.ts";
+import { type Call, findUser, surroundingsOf } from "./deployment.ts";
+import { userJson } from "./objects.ts";
+import type { Route } from "./route.ts";
+import { ROUTE_NOT_FOUND } from "./route.ts";
+
+function buildInfo({ deployment }: Call): HttpAnswer {
+  const { settings, host, deploymentId } = deployment;
+  return jsonAnswer({
+    external_url: "https://github.com/coder/coder",
+    version: settings.version,
+    dashboard_url: host.url.origin,
+    telemetry: false,
+    workspace_proxy: false,
+    agent_api_version: "1.0",
+    provisioner_api_version: "1.18",
+    upgrade_message: settings.upgradeMessage,
+    deployment_id: deploymentId,
+    webpush_public_key: "",
+  });
+}
+
+function appearance({ deployment }: Call): HttpAnswer {
+  const { docsUrl } = deployment.settings;
+  if (docsUrl === undefined) return ROUTE_NOT_FOUND;
+  return jsonAnswer({
+    application_name: "",
+    logo_url: "",
+    docs_url: docsUrl,
+    service_banner: { enabled: false },
+    announcement_banners: [],
+    support_links: [],
+  });
+}
+
+function entitlements({ deployment }: Call): HttpAnswer {
+  const { entitlementWarnings } = deployment.settings;
+  if (entitlementWarnings === undefined) return ROUTE_NOT_FOUND;
+  return jsonAnswer({
+    features: {},
+    warnings: entitlementWarnings,
+    errors: [],
+    has_license: true,
+    trial: false,
+    require_telemetry: false,
+    refreshed_at: new Date(deployment.host.wallMs()).toISOString(),
+  });
+}
+
+function sshConfig({ deployment }: Call): HttpAnswer {
+  const { hostnamePrefix, hostnameSuffix } = deployment.settings;
+  return jsonAnswer({
+    hostname_prefix: hostnamePrefix,
+    hostname_suffix: hostnameSuffix,
+    ssh_config_options: {},
+  });
+}
+
+/** What a client needs to reach agents (codersdk/workspacesdk `AgentConnectionInfo`). */
+export function connectionInfo({ deployment }: Call): HttpAnswer {
+  const { settings, host } = deployment;
+  return jsonAnswer({
+    derp_map: derpMapToJson(host.coordinator.derpMap),
+    derp_force_websockets: settings.forcesWebsocket,
+    disable_direct_connections: settings.disablesDirect,
+    hostname_suffix: settings.hostnameSuffix,
+  });
+}
+
+function user(call: Call): HttpAnswer {
+  return jsonAnswer(userJson(findUser(call), surroundingsOf(call.deployment)));
+}
+
+export const DEPLOYMENT_ROUTES: readonly Route[] = [
+  { name: "GET /buildinfo", isOpen: true, handle: buildInfo },
+  { name: "GET /appearance", handle: appearance },
+  { name: "GET /entitlements", handle: entitlements },
+  {
+    name: "GET /experiments",
+    handle: ({ deployment }) => jsonAnswer(deployment.settings.experiments),
+  },
+  { name: "GET /deployment/ssh", handle: sshConfig },
+  {
+    name: "GET /updatecheck",
+    isOpen: true,
+    handle: ({ deployment }) =>
+      jsonAnswer({
+        current: true,
+        version: deployment.settings.version,
+        url: "https://github.com/coder/coder",
+      }),
+  },
+  {
+    name: "GET /users/first",
+    isOpen: true,
+    handle: () => failureAnswer(200, "The initial user has already been created!"),
+  },
+  { name: "GET /users/{user}", handle: user },
+  { name: "GET /workspaceagents/connection", handle: connectionInfo },
+];

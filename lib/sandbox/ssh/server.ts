@@ -1,0 +1,122 @@
+/**
+ * The agent's SSH server over streams of the tunnel: npm ssh2, loaded when the first client comes (or by `prepare`).
+ * Any user is let in with authentication `none`: the tunnel has proven who it is (control-plane §9.1).
+ */
+import type { ByteStream } from "../../base/stream.ts";
+import { ByteStreamDuplex } from "../../ssh/duplex.ts";
+import { Tasks } from "../tasks.ts";
+import { AgentForward } from "./agent_forward.ts";
+import type { SessionNames, SessionSurroundings } from "./environment.ts";
+import { SshForwards } from "./forwards.ts";
+import type { Program } from "./program.ts";
+import { PtyMaker } from "./pty.ts";
+import { SshSession } from "./session.ts";
+import { loadSsh2Server, type ServerConnection } from "./ssh2_server.ts";
+
+export interface SshServerOptions {
+  readonly surroundings: SessionSurroundings;
+  readonly names: SessionNames;
+  /** PEM; asked for with the first client. */
+  readonly hostKey: () => Promise<string>;
+}
+
+/** What agents say they are: Go's library. Clients that tell servers apart by it do so here too. */
+const IDENT = "Go";
+
+export class SshServer {
+  readonly #options: SshServerOptions;
+  readonly #tasks = new Tasks();
+  readonly #programs = new Set<Program>();
+  readonly #terminals = new PtyMaker();
+  readonly #duplexes = new Set<ByteStreamDuplex>();
+  #loading: Promise<Loaded> | undefined;
+  #isStopped = false;
+
+  constructor(options: SshServerOptions) {
+    this.#options = options;
+  }
+
+  /** Loads what the first client would wait for. */
+  prepare(): void {
+    this.#tasks.run(this.#load().then(() => {}));
+  }
+
+  /** Programs that are running. */
+  get programCount(): number {
+    return this.#programs.size;
+  }
+
+  /** Serves a client until it goes. */
+  serve(stream: ByteStream): void {
+    this.#tasks.run(this.#serve(stream));
+  }
+
+  /** Ends sessions, programs and forwards; resolves when nothing runs any more. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    for (const duplex of this.#duplexes) duplex.destroy();
+    for (const program of this.#programs) program.kill();
+    await this.#tasks.settled();
+    this.#terminals[Symbol.dispose]();
+  }
+
+  #load(): Promise<Loaded> {
+    this.#loading ??= Promise.all([loadSsh2Server(), this.#options.hostKey()])
+      .then(([make, hostKey]) => ({ make, hostKey }));
+    return this.#loading;
+  }
+
+  async #serve(stream: ByteStream): Promise<void> {
+    const { make, hostKey } = await this.#load();
+    if (this.#isStopped) return stream.abort("The agent stopped");
+    const duplex = new ByteStreamDuplex(stream);
+    duplex.on("error", () => {}); // ssh2 hears of it too
+    this.#duplexes.add(duplex);
+    const closed = Promise.withResolvers<void>();
+    duplex.once("close", () => closed.resolve());
+    const server = make({ hostKeys: [hostKey], ident: IDENT, keepaliveInterval: 0 });
+    server.on(
+      "connection",
+      (connection) => this.#handleConnection(connection, duplex, closed.promise),
+    );
+    server.injectSocket(duplex);
+    await closed.promise;
+    this.#duplexes.delete(duplex);
+  }
+
+  #handleConnection(
+    connection: ServerConnection,
+    duplex: ByteStreamDuplex,
+    closed: Promise<void>,
+  ): void {
+    const tasks = this.#tasks;
+    const forwards = new SshForwards(connection, duplex, tasks);
+    const agentForward = new AgentForward(connection, forwards, tasks);
+    const sessions = new Set<SshSession>();
+    connection
+      .on("error", () => {}) // the connection ends, which is told by the duplex
+      .on("authentication", (context) => context.accept())
+      .on("session", (accept) => {
+        const session = new SshSession(accept(), {
+          surroundings: this.#options.surroundings,
+          names: this.#options.names,
+          terminals: this.#terminals,
+          duplex,
+          tasks,
+          programs: this.#programs,
+          forwardAgent: () => agentForward.socket(),
+        });
+        sessions.add(session);
+      });
+    tasks.run(closed.then(async () => {
+      for (const session of sessions) session.close();
+      forwards.close();
+      await agentForward.close();
+    }));
+  }
+}
+
+interface Loaded {
+  readonly make: Awaited<ReturnType<typeof loadSsh2Server>>;
+  readonly hostKey: string;
+}

@@ -1,0 +1,22 @@
+/** Work that goes on in the background and has an owner who waits for its end. */
+
+export class Tasks {
+  readonly #running = new Set<Promise<void>>();
+
+  /** Takes responsibility for `work`: a rejection is told by `settled`, so work should not reject for what peers do. */
+  run(work: Promise<void>): void {
+    const running = work.finally(() => this.#running.delete(running));
+    // Told again by `settled` if it is still waited for; a failure before that must not go unheard either.
+    running.catch((error: unknown) =>
+      queueMicrotask(() => {
+        throw error;
+      })
+    );
+    this.#running.add(running);
+  }
+
+  /** Resolves when nothing runs any more, what was begun meanwhile included. */
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+  }
+}
