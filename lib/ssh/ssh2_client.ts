@@ -253,9 +253,16 @@ export class SshTransport {
     return new Promise<Value>((resolve, reject) => {
       // ssh2 answers what is pending when it closes, but not what is asked for afterwards.
       if (this.#isClosed) throw this.#error ?? new Error("Connection to the workspace ended");
-      start((error, value) => error ? reject(error) : resolve(value));
+      start((error, value) => error ? reject(inPlainWords(error)) : resolve(value));
     });
   }
+}
+
+/** ssh2 wraps what the workspace says; only that is of use. */
+function inPlainWords(error: Error): Error {
+  const message = error.message.replace(/^\(SSH\) Channel open failure: /, "")
+    .replace(/^Unable to (un)?bind .*$/, "request denied by peer");
+  return message === error.message ? error : new Error(message, { cause: error });
 }
 
 function agentOf(ssh2: LoadedSsh2, dial: () => Promise<ByteStream>): Ssh2Agent {

@@ -30,7 +30,8 @@ class Lane {
   #chunks: Uint8Array[] = [];
   #bytes = 0;
   isEnded = false;
-  broken: StreamError | undefined;
+  #readerBroken: StreamError | undefined;
+  #writerBroken: StreamError | undefined;
   #wakeReader: (() => void) | undefined;
   #wakeWriter: (() => void) | undefined;
 
@@ -41,11 +42,11 @@ class Lane {
 
   async read(into: Uint8Array): Promise<number | null> {
     while (this.#bytes === 0) {
-      if (this.broken !== undefined) throw this.broken;
+      if (this.#readerBroken !== undefined) throw this.#readerBroken;
       if (this.isEnded) return null;
       await new Promise<void>((resolve) => this.#wakeReader = resolve);
     }
-    if (this.broken !== undefined) throw this.broken;
+    if (this.#readerBroken !== undefined) throw this.#readerBroken;
     let count = 0;
     const wanted = Math.min(into.length, this.#maxRead);
     for (let chunk = this.#chunks[0]; chunk !== undefined; chunk = this.#chunks[0]) {
@@ -63,7 +64,7 @@ class Lane {
 
   async write(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length;) {
-      if (this.broken !== undefined) throw this.broken;
+      if (this.#writerBroken !== undefined) throw this.#writerBroken;
       const part = bytes.slice(at, at + this.#limit - this.#bytes);
       if (part.length > 0) {
         this.#chunks.push(part);
@@ -74,7 +75,7 @@ class Lane {
         await new Promise<void>((resolve) => this.#wakeWriter = resolve);
       }
     }
-    if (this.broken !== undefined) throw this.broken;
+    if (this.#writerBroken !== undefined) throw this.#writerBroken;
   }
 
   end(): void {
@@ -82,8 +83,17 @@ class Lane {
     this.#wakeReader?.();
   }
 
-  break(error: StreamError): void {
-    this.broken ??= error;
+  breakReader(error: StreamError): void {
+    this.#readerBroken ??= error;
+    this.#drop();
+  }
+
+  breakWriter(error: StreamError): void {
+    this.#writerBroken ??= error;
+    this.#drop();
+  }
+
+  #drop(): void {
     this.#chunks = [];
     this.#bytes = 0;
     this.#wakeReader?.();
@@ -139,8 +149,8 @@ export class PipeEnd implements ByteStream {
 
   breakWith(end: StreamEnd): void {
     const error = new StreamError(end);
-    this.#in.break(error);
-    this.#out.break(error);
+    this.#in.breakReader(error);
+    this.#out.breakWriter(error);
     this.#resolveClosed(end);
   }
 }

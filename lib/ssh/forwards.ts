@@ -1,0 +1,287 @@
+/**
+ * The forwards of one connection: `-L`, `-D` and `-R`, several each. Half-closes pass through; what cannot be made is said and,
+ * if asked for, ends the command. Connections at a time are bounded: beyond that new ones are closed at once.
+ */
+import { messageOf, UserError } from "../base/errors.ts";
+import type { ByteStream } from "../base/stream.ts";
+import type { SshConnection } from "./connection.ts";
+import type { DynamicForward, LocalForward, RemoteForward } from "./forward_spec.ts";
+import { formatTarget, type LocalListener, type LocalSockets, type LocalTarget } from "./host.ts";
+import { joinStreams } from "./join.ts";
+import { acceptSocks } from "./socks_client.ts";
+import type { IncomingConnection } from "./ssh2_client.ts";
+
+const DEFAULT_MAX_CONNECTIONS = 512;
+/** As OpenSSH exits when `ExitOnForwardFailure` strikes. */
+const FORWARD_FAILURE_CODE = 255;
+
+export interface ForwardHost {
+  readonly sockets: LocalSockets;
+  /** One line for the user, without its end. */
+  readonly print: (line: string) => void;
+}
+
+export interface ForwardRequest {
+  readonly local?: readonly LocalForward[];
+  readonly dynamic?: readonly DynamicForward[];
+  readonly remote?: readonly RemoteForward[];
+}
+
+export interface ForwardOptions {
+  /** Whether one forward that cannot be made ends all: rejects with `UserError`. @default false */
+  readonly exitOnFailure?: boolean;
+  /** Connections at a time, all forwards together. @default 512 */
+  readonly maxConnections?: number;
+}
+
+/** Makes all forwards; resolves when each was made or has been reported. */
+export async function startForwards(
+  connection: SshConnection,
+  host: ForwardHost,
+  request: ForwardRequest,
+  options: ForwardOptions = {},
+): Promise<ForwardSet> {
+  const set = new ForwardSet(connection, host, options);
+  try {
+    for (const forward of request.local ?? []) await set.addLocal(forward);
+    for (const forward of request.dynamic ?? []) await set.addDynamic(forward);
+    for (const forward of request.remote ?? []) await set.addRemote(forward);
+  } catch (error) {
+    await set.close();
+    throw error;
+  }
+  return set;
+}
+
+export class ForwardSet implements AsyncDisposable {
+  readonly #connection: SshConnection;
+  readonly #host: ForwardHost;
+  readonly #exitOnFailure: boolean;
+  readonly #maxConnections: number;
+  readonly #listeners: LocalListener[] = [];
+  readonly #undo: (() => Promise<void>)[] = [];
+  readonly #made: string[] = [];
+  /** Open connections and what they are, for `~#`. */
+  readonly #open = new Map<ByteStream, string>();
+  readonly #tasks = new Set<Promise<void>>();
+  #isClosed = false;
+  #saidFull = false;
+
+  /** Use `startForwards`. */
+  constructor(connection: SshConnection, host: ForwardHost, options: ForwardOptions) {
+    this.#connection = connection;
+    this.#host = host;
+    this.#exitOnFailure = options.exitOnFailure ?? false;
+    this.#maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
+  }
+
+  /** Where this side listens, in the order of the forwards; port 0 has become the real one. */
+  get listening(): readonly LocalTarget[] {
+    return this.#listeners.map((listener) => listener.target);
+  }
+
+  /** Lines for `~#`: the forwards, then their open connections. */
+  list(): string[] {
+    return [...this.#made, ...this.#open.values()];
+  }
+
+  async addLocal(forward: LocalForward): Promise<void> {
+    const { to } = forward;
+    const name = formatTarget(to);
+    await this.#listen(forward.listen, `-> ${name}`, async (stream) => {
+      try {
+        const channel = await this.#openRemote(to);
+        await this.#join(stream, channel, `direct to ${name}`);
+      } catch (error) {
+        if (!(error instanceof Error)) throw error;
+        stream.abort();
+        this.#say(`Cannot connect to ${name} in the workspace: ${error.message}`);
+      }
+    });
+  }
+
+  async addDynamic(forward: DynamicForward): Promise<void> {
+    await this.#listen(forward.listen, "SOCKS proxy", async (stream) => {
+      const accepted = await acceptSocks(
+        stream,
+        (host, port) => this.#connection.openTcp(host, port),
+      );
+      if (accepted.kind === "failed") {
+        this.#say(`SOCKS client refused: ${accepted.reason}`);
+      } else {
+        await this.#join(stream, accepted.channel, `dynamic to ${accepted.target}`);
+      }
+    });
+  }
+
+  async addRemote(forward: RemoteForward): Promise<void> {
+    const { listen, to } = forward;
+    const name = formatTarget(listen);
+    const handler = (incoming: IncomingConnection) => this.#run(this.#serveRemote(incoming, to));
+    try {
+      if (listen.kind === "tcp") {
+        const port = await this.#connection.listenTcp(listen.host, listen.port, handler);
+        this.#undo.push(() => this.#connection.unlistenTcp(listen.host, port));
+        if (listen.port === 0) {
+          this.#say(`Allocated port ${port} for remote forward to ${formatTarget(to)}`);
+        }
+        this.#made.push(`remote ${formatTarget({ ...listen, port })} -> ${formatTarget(to)}`);
+      } else {
+        await this.#connection.listenUnix(listen.path, handler);
+        this.#undo.push(() => this.#connection.unlistenUnix(listen.path));
+        this.#made.push(`remote ${name} -> ${formatTarget(to)}`);
+      }
+    } catch (error) {
+      this.#fail(
+        `ssh remote forward: listen on remote SSH address ${name}: ${messageOf(error)}`,
+        error,
+      );
+    }
+  }
+
+  /** Stops listening on both sides and ends the connections. Idempotent. */
+  async close(): Promise<void> {
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      for (const listener of this.#listeners) listener.close();
+      for (const stream of this.#open.keys()) stream.abort("Forward was closed");
+      // A connection that is gone has taken its listeners with it.
+      await Promise.allSettled(this.#undo.map((undo) => undo()));
+    }
+    await Promise.all(this.#tasks);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #listen(
+    target: LocalTarget,
+    what: string,
+    serve: (stream: ByteStream) => Promise<void>,
+  ): Promise<void> {
+    const [first, ...others] = addressesOf(target);
+    try {
+      const listener = await this.#host.sockets.listen(first);
+      this.#accept(listener, serve);
+      this.#made.push(`local ${formatTarget(listener.target)} ${what}`);
+      for (const other of others) {
+        if (other.kind !== "tcp" || listener.target.kind !== "tcp") continue;
+        await this.#listenAlso({ ...other, port: listener.target.port }, serve);
+      }
+    } catch (error) {
+      this.#fail(`Cannot forward: ${messageOf(error)}`, error);
+    }
+  }
+
+  /** A second address, of the other IP version: a machine without it is none the worse. */
+  async #listenAlso(
+    target: LocalTarget,
+    serve: (stream: ByteStream) => Promise<void>,
+  ): Promise<void> {
+    try {
+      this.#accept(await this.#host.sockets.listen(target), serve);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+    }
+  }
+
+  #accept(listener: LocalListener, serve: (stream: ByteStream) => Promise<void>): void {
+    this.#listeners.push(listener);
+    this.#run((async () => {
+      for (
+        let stream = await listener.accept();
+        stream !== undefined;
+        stream = await listener.accept()
+      ) {
+        if (this.#isFull()) stream.abort();
+        else this.#run(this.#hold(stream, "connecting", serve));
+      }
+    })());
+  }
+
+  async #serveRemote(incoming: IncomingConnection, to: LocalTarget): Promise<void> {
+    if (this.#isFull()) {
+      incoming.reject();
+      return;
+    }
+    let stream: ByteStream;
+    try {
+      stream = await this.#host.sockets.connect(to);
+    } catch (error) {
+      incoming.reject();
+      this.#say(`Dial local address ${formatTarget(to)}: ${messageOf(error)}`);
+      return;
+    }
+    await this.#hold(stream, `forwarded from ${incoming.boundTo}`, async () => {
+      await joinStreams(stream, incoming.accept());
+    });
+  }
+
+  /** Counts a connection, and closes it with the forwards, until `serve` is done with it. */
+  async #hold(
+    stream: ByteStream,
+    what: string,
+    serve: (stream: ByteStream) => Promise<void>,
+  ): Promise<void> {
+    if (this.#isClosed) {
+      stream.abort();
+      return;
+    }
+    this.#open.set(stream, what);
+    try {
+      await serve(stream);
+    } finally {
+      this.#open.delete(stream);
+    }
+  }
+
+  /** A stream that breaks is its own affair: the other side sees it broken too. */
+  async #join(stream: ByteStream, channel: ByteStream, what: string): Promise<void> {
+    this.#open.set(stream, what);
+    await joinStreams(stream, channel);
+  }
+
+  #openRemote(to: LocalTarget): Promise<ByteStream> {
+    return to.kind === "tcp"
+      ? this.#connection.openTcp(to.host, to.port)
+      : this.#connection.openUnix(to.path);
+  }
+
+  #isFull(): boolean {
+    if (this.#open.size < this.#maxConnections) return false;
+    if (!this.#saidFull) {
+      this.#say(`More than ${this.#maxConnections} forwarded connections: closing new ones`);
+    }
+    this.#saidFull = true;
+    return true;
+  }
+
+  /** Keeps a task until it is done; a failure of its own is said. */
+  #run(task: Promise<void>): void {
+    const kept = task.catch((error: unknown) => this.#say(`Forward failed: ${messageOf(error)}`))
+      .finally(() => this.#tasks.delete(kept));
+    this.#tasks.add(kept);
+  }
+
+  #fail(message: string, cause: unknown): void {
+    if (this.#exitOnFailure) {
+      throw new UserError(message, { exitCode: FORWARD_FAILURE_CODE, cause });
+    }
+    this.#say(message);
+  }
+
+  #say(line: string): void {
+    if (!this.#isClosed) this.#host.print(line);
+  }
+}
+
+/** `localhost` is both loopbacks, `*` every address of both IP versions; the first one must work. */
+function addressesOf(target: LocalTarget): [LocalTarget, ...LocalTarget[]] {
+  if (target.kind !== "tcp") return [target];
+  if (target.host === "localhost") {
+    return [{ ...target, host: "127.0.0.1" }, { ...target, host: "::1" }];
+  }
+  if (target.host === "*") return [{ ...target, host: "0.0.0.0" }, { ...target, host: "::" }];
+  return [target];
+}

@@ -1,0 +1,64 @@
+/** `-W host:port`: standard input and output joined to a TCP connection made by the workspace. */
+import { messageOf, UserError } from "../base/errors.ts";
+import { type ByteStream, StreamError } from "../base/stream.ts";
+import type { SshConnection } from "./connection.ts";
+import { CONNECTION_LOST_CODE, CONNECTION_LOST_TEXT, type SessionOutcome } from "./ends.ts";
+import { formatHostPort, type SessionInput, type SessionOutput } from "./host.ts";
+
+const COPY_BYTES = 64 * 1024;
+
+export interface StdioForwardHost {
+  readonly stdin: SessionInput;
+  readonly stdout: SessionOutput;
+}
+
+/** Resolves when the other side has ended its direction. Rejects with `UserError` when it cannot be reached. */
+export async function runStdioForward(
+  connection: SshConnection,
+  host: StdioForwardHost,
+  target: { readonly host: string; readonly port: number },
+): Promise<SessionOutcome> {
+  const name = formatHostPort(target.host, target.port);
+  let channel: ByteStream;
+  try {
+    channel = await connection.openTcp(target.host, target.port);
+  } catch (error) {
+    throw new UserError(`Cannot connect to ${name} in the workspace: ${messageOf(error)}`, {
+      exitCode: CONNECTION_LOST_CODE,
+      cause: error,
+    });
+  }
+  // The input may outlive the connection by the one read that is pending: it cannot be called back.
+  const sending = send(host.stdin, channel);
+  try {
+    const buffer = new Uint8Array(COPY_BYTES);
+    for (
+      let count = await channel.read(buffer);
+      count !== null;
+      count = await channel.read(buffer)
+    ) {
+      await host.stdout.write(buffer.subarray(0, count));
+    }
+    channel.abort();
+    return { exitCode: 0 };
+  } catch (error) {
+    channel.abort();
+    if (!(error instanceof StreamError)) throw error;
+    return { exitCode: CONNECTION_LOST_CODE, message: CONNECTION_LOST_TEXT, detail: error.message };
+  } finally {
+    await Promise.race([sending, channel.closed]);
+  }
+}
+
+async function send(stdin: SessionInput, channel: ByteStream): Promise<void> {
+  const buffer = new Uint8Array(COPY_BYTES);
+  try {
+    for (let count = await stdin.read(buffer); count !== null; count = await stdin.read(buffer)) {
+      await channel.write(buffer.subarray(0, count));
+    }
+    await channel.closeWrite();
+  } catch (error) {
+    // What reads the channel tells how it ended.
+    if (!(error instanceof StreamError)) throw error;
+  }
+}
