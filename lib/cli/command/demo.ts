@@ -1,0 +1,108 @@
+/**
+ * `hawser demo`: a Coder deployment in this process, and the ordinary `hawser ssh` connecting to it. For people without a
+ * deployment, and for those who want to see whether the program works on their machine.
+ */
+import { Sandbox, slowBuild } from "../../sandbox/mod.ts";
+import { type AnyFlag, parseArgs } from "../args.ts";
+import { runTour } from "../demo_tour.ts";
+import { switchFlag } from "../flag.ts";
+import { GLOBAL_FLAGS, readGlobalOptions } from "../flags_global.ts";
+import { renderHelp } from "../help.ts";
+import type { Host } from "../host.ts";
+import { Interrupt } from "../interrupt.ts";
+import { run as runSsh } from "./ssh.ts";
+
+const COMMAND = "hawser demo";
+/** Variables that would lead `ssh` elsewhere than to the demo. */
+const OTHER_DEPLOYMENT = /^CODER_/;
+
+const SERVE = switchFlag({
+  name: "serve",
+  help: "Stay up until Ctrl-C and print what to type in another terminal.",
+});
+const DEMO_FLAGS: readonly AnyFlag[] = [SERVE];
+const FLAGS: readonly AnyFlag[] = [...DEMO_FLAGS, ...GLOBAL_FLAGS];
+
+async function printHelp(host: Host): Promise<number> {
+  const page = renderHelp({
+    usage: "hawser demo [flags] [command]",
+    summary:
+      "Try hawser without a deployment: one is started in this process, on loopback, with a " +
+      "workspace that is this machine. Without a command: a shell on a terminal, else a tour.",
+    examples: [
+      { line: "hawser demo", does: "A shell in the demo workspace" },
+      { line: "hawser demo 'echo hi; exit 5'", does: "A command; its status is ours" },
+      { line: "hawser demo --serve", does: "A deployment to try from another terminal" },
+    ],
+    flags: DEMO_FLAGS,
+    globalFlags: GLOBAL_FLAGS,
+  }, host.stdout.size()?.columns ?? 100);
+  await host.stdout.write(new TextEncoder().encode(page));
+  return 0;
+}
+
+/** Runs the command; its exit code. */
+export async function run(args: readonly string[], host: Host): Promise<number> {
+  const parsed = parseArgs(args, { flags: FLAGS, env: () => undefined, command: COMMAND });
+  const global = readGlobalOptions(parsed);
+  if (global.help) return await printHelp(host);
+  const isServing = parsed.value(SERVE);
+  await using sandbox = await Sandbox.start({
+    hostKeyType: "rsa",
+    workspaces: [
+      { name: "dev" },
+      ...(isServing
+        ? [{ name: "stopped", transition: "stop", buildScript: slowBuild() } as const]
+        : []),
+    ],
+  });
+  if (isServing) return await serve(sandbox, host);
+  sandbox.workspace.agent().prepareSsh();
+  const ssh = (words: readonly string[], around: Host) =>
+    runSsh([
+      ...(global.verbose ? ["--verbose"] : []),
+      ...["--url", sandbox.url.origin, "--token", sandbox.token],
+      ...words,
+    ], { ...around, env: (name) => OTHER_DEPLOYMENT.test(name) ? undefined : around.env(name) });
+  const { name } = sandbox.workspace;
+  const command = parsed.positionals;
+  if (command.length > 0) return await ssh([name, "--", ...command], host);
+  if (host.stdin.isTerminal) return await ssh([name], host);
+  return await runTour({ host, ssh, workspace: name });
+}
+
+async function serve(sandbox: Sandbox, host: Host): Promise<number> {
+  using interrupt = new Interrupt(host);
+  const program = programLine();
+  const proxy = `ssh -o ProxyCommand='${program} ssh --stdio dev' ` +
+    "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null demo@dev";
+  const lines = [
+    `A demo deployment is up at ${sandbox.url.origin} until Ctrl-C. In another terminal:`,
+    "",
+    `  export CODER_URL=${sandbox.url.origin}`,
+    `  export CODER_SESSION_TOKEN=${sandbox.token}`,
+    `  ${program} ssh dev                    # a shell`,
+    `  ${program} ssh dev 'uname -a; exit 3' # a command, its output and status`,
+    `  ${program} ssh stopped                # a workspace that is started first`,
+    `  ${proxy}`,
+    "",
+  ];
+  await host.stdout.write(new TextEncoder().encode(lines.join("\n") + "\n"));
+  await aborted(interrupt.signal);
+  host.stderr.print("Stopping the demo deployment.\n");
+  return 0;
+}
+
+/** How to call this program from a shell: by its name, unless it runs from its sources. */
+function programLine(): string {
+  const here = new URL(import.meta.url);
+  const isSource = here.protocol === "file:" && here.pathname.endsWith("/lib/cli/command/demo.ts");
+  return isSource ? `deno run -A ${new URL("../../../main.ts", here).pathname}` : "hawser";
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
