@@ -3,10 +3,10 @@
  * (behaviour §1.1 to §1.6). The tunnel is begun as soon as the agent is known, while checks and warnings go on.
  */
 import type { Agent } from "../coder/agent_model.ts";
-import { getConnectionInfo } from "../coder/agents.ts";
+import { type ConnectionInfo, getConnectionInfo } from "../coder/agents.ts";
 import { StepError } from "../coder/errors.ts";
 import { assertSupportedServer, isAtLeast } from "../coder/version.ts";
-import type { AgentConnection } from "../mod.ts";
+import type { ByteStream, startAgent } from "../mod.ts";
 import { waitForAgent } from "./agent_wait.ts";
 import type { Configuration } from "./config.ts";
 import { resolveTarget, type Target } from "./resolve_workspace.ts";
@@ -26,21 +26,28 @@ export interface ConnectOptions {
   readonly noFeatureWarning: boolean;
 }
 
-export interface Connected {
+/** A workspace that is ready and a tunnel to it that has begun. Disposing it closes the tunnel. */
+export interface Connected extends AsyncDisposable {
   readonly target: Target;
   /** As last seen. */
   readonly agent: Agent;
-  /** Ours to close. */
-  readonly tunnel: AgentConnection;
+  readonly info: ConnectionInfo;
+  readonly tunnel: AgentTunnel;
 }
 
-type Tunnel = Awaited<ReturnType<typeof beginTunnel>>;
+/** A tunnel, reachable or not yet. */
+export type AgentTunnel = ReturnType<typeof startAgent>;
+
+interface Begun {
+  readonly info: ConnectionInfo;
+  readonly tunnel: AgentTunnel;
+}
 
 /** First server whose agents say when they know us; before it nobody waits for their word. */
 const READY_SINCE = "v2.11.0";
 const STATUS_POLL_MS = 250;
 
-/** Finds, starts and reaches the workspace. Throws `UserError`, `ApiError`, `StepError`, or the signal's reason. */
+/** Finds and starts the workspace, waits for its agent, and begins a tunnel. Throws `UserError`, `ApiError`, `StepError`, or the signal's reason. */
 export async function connect(steps: Steps, options: ConnectOptions): Promise<Connected> {
   // Loading the network takes as long as the first requests: both at once.
   const network = import("../mod.ts");
@@ -59,10 +66,10 @@ export async function connect(steps: Steps, options: ConnectOptions): Promise<Co
       wait: options.wait,
       docsUrl: await docsUrl,
     });
-    const tunnel = await awaitReachable(steps, beginning);
-    return { target, agent, tunnel };
+    const { info, tunnel } = await beginning;
+    return { target, agent, info, tunnel, [Symbol.asyncDispose]: () => tunnel.close() };
   } catch (error) {
-    await beginning.then((tunnel) => tunnel.close(), () => {});
+    await beginning.then(({ tunnel }) => tunnel.close(), () => {});
     throw error;
   }
 }
@@ -71,13 +78,13 @@ async function beginTunnel(
   steps: Steps,
   options: ConnectOptions,
   to: { readonly agentId: string; readonly network: Promise<typeof import("../mod.ts")> },
-) {
+): Promise<Begun> {
   const { client, host, signal, log } = steps;
   const { configuration } = options;
   const info = await retrying(steps, () => getConnectionInfo(client, to.agentId, { signal }));
   const { derpMapFromModel, startAgent } = await to.network;
   const { caCertificates, clientCertificate } = configuration.network;
-  return startAgent({
+  const tunnel = startAgent({
     agentId: to.agentId,
     deploymentUrl: configuration.url,
     ...(configuration.token === undefined ? {} : { token: configuration.token }),
@@ -95,33 +102,43 @@ async function beginTunnel(
     userAgent: `hawser/${VERSION} (${host.os}/${host.arch}; hawser ssh)`,
     log: log.child("net"),
   });
+  return { info, tunnel };
 }
 
-/** Waits for the agent's first answer and keeps saying what that takes. */
-async function awaitReachable(steps: Steps, beginning: Promise<Tunnel>): Promise<AgentConnection> {
-  const { progress, host, signal } = steps;
+/**
+ * Opens a TCP port of the agent once it answers, and keeps saying what that takes. Throws `StepError`, or the signal's
+ * reason.
+ */
+export async function openAgentPort(
+  steps: Steps,
+  tunnel: AgentTunnel,
+  to: { readonly port: number; readonly signal: AbortSignal },
+): Promise<ByteStream> {
+  const { progress, host } = steps;
+  const { port, signal } = to;
   return await progress.during("Connecting to the workspace agent", async (wait) => {
-    let tunnel: Tunnel;
+    const over = new AbortController();
+    const telling = tell(tunnel, wait.now, { clock: host.clock, signal: over.signal });
     try {
-      tunnel = await beginning;
-      const over = new AbortController();
-      const telling = tell(tunnel, wait.now, { clock: host.clock, signal: over.signal });
-      try {
-        await tunnel.reachable(signal);
-      } finally {
-        over.abort();
-        await telling;
-      }
+      await tunnel.reachable(signal);
     } catch (error) {
       if (signal.aborted) throw error;
       throw new StepError("dial agent", error);
+    } finally {
+      over.abort();
+      await telling;
     }
-    return tunnel;
+    try {
+      return await tunnel.openTcp(port, signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      throw new StepError("connect SSH", error);
+    }
   });
 }
 
 async function tell(
-  tunnel: Tunnel,
+  tunnel: AgentTunnel,
   now: (what: string) => void,
   options: { readonly clock: Steps["host"]["clock"]; readonly signal: AbortSignal },
 ): Promise<void> {

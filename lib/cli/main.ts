@@ -25,6 +25,18 @@ const COMMANDS: readonly Entry[] = [
     summary: "Open a shell, run a command, or carry SSH in a workspace.",
     load: () => import("./command/ssh.ts"),
   },
+  {
+    name: "vscodessh",
+    summary: "What old editor extensions call.",
+    isHidden: true,
+    load: () => import("./command/vscodessh.ts"),
+  },
+  {
+    name: "connect",
+    summary: "Ask whether Coder Connect leads to a host.",
+    isHidden: true,
+    load: () => import("./command/connect_exists.ts"),
+  },
 ];
 
 const VERBOSE_WORDS: ReadonlySet<string> = new Set(["-v", "--verbose", "--verbose=true"]);

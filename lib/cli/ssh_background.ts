@@ -1,6 +1,6 @@
 /**
- * What runs beside a session: the watch that ends it when the workspace stops (behaviour §1.8), the usage heartbeat (§2.6)
- * and the autostop notice (§1.7). None of them delays the session, and no failure of theirs ends it.
+ * What runs beside a session: the watch that ends it when the workspace stops (behaviour §1.8), the usage heartbeat (§2.6),
+ * the autostop notice (§1.7) and the network file of editors (§2.11). None of them delays the session.
  */
 import { describe } from "../coder/errors.ts";
 import { watchWorkspace } from "../coder/watch_loop.ts";
@@ -8,23 +8,24 @@ import type { WatchEnd } from "../coder/watch.ts";
 import { AutostopWatch } from "./autostop/watch.ts";
 import type { Connected } from "./connect.ts";
 import type { SshOptions } from "./flags_ssh.ts";
+import { reportNetwork, writeCoderConnectInfo } from "./network_info.ts";
 import type { Steps } from "./steps.ts";
 import { runUsageHeartbeat, usageAppOf } from "./usage.ts";
 
+export interface BackgroundOptions {
+  readonly options: SshOptions;
+  /** What carries the session; Coder Connect's own side watches the workspace. */
+  readonly via: "tunnel" | "coder-connect";
+}
+
 export interface Background extends AsyncDisposable {
-  /** Aborted when the workspace was stopped, rebuilt or deleted; the reason is a `WorkspaceEnded`. */
+  /** Aborted when the session is to end; the reason is a `SessionEnded`. */
   readonly ended: AbortSignal;
 }
 
-/** Why a session is ended from outside. */
-export class WorkspaceEnded extends Error {
-  override name = "WorkspaceEnded";
-  readonly end: WatchEnd;
-
-  constructor(workspace: string, end: WatchEnd) {
-    super(WORDS[end].replace("%", workspace));
-    this.end = end;
-  }
+/** Why a session is ended from outside, in one line. */
+export class SessionEnded extends Error {
+  override name = "SessionEnded";
 }
 
 const WORDS: Readonly<Record<WatchEnd, string>> = {
@@ -34,45 +35,62 @@ const WORDS: Readonly<Record<WatchEnd, string>> = {
 };
 
 /** Starts everything; disposing it stops everything and waits until nothing runs. */
-export function startBackground(
+export async function startBackground(
   steps: Steps,
   connected: Connected,
-  options: SshOptions,
-): Background {
+  { options, via }: BackgroundOptions,
+): Promise<Background> {
   const { host, client, log } = steps;
-  const { workspace, build } = connected.target;
+  const { workspace, build, agent } = connected.target;
   const scope = new AbortController();
   const ended = new AbortController();
   const { signal } = scope;
+  const end = (why: string) => ended.abort(new SessionEnded(why));
   const autostop = new AutostopWatch(steps, {
     workspaceId: workspace.id,
     pollIntervalMs: options.workspacePollIntervalMs,
     signal,
   });
-  const watch = watchWorkspace(client, {
-    workspaceId: workspace.id,
-    buildId: build.id,
-    clock: host.clock,
-    sleep: (ms, stop) => host.clock.sleep(ms, stop),
-    random: host.random,
-    onWorkspace: autostop.onWorkspace,
-    log: log.child("watch"),
-    signal,
-  }).then((end) => {
-    log.info(end === "rebuilt" ? "new build started" : `workspace ${end}`);
-    ended.abort(new WorkspaceEnded(workspace.name, end));
-  });
   const usage = runUsageHeartbeat(steps, {
     workspaceId: workspace.id,
-    agentId: connected.target.agent.id,
+    agentId: agent.id,
     app: usageAppOf(options.usageApp),
     signal,
   });
-  const tasks = [
-    ["watch", watch],
-    ["usage", usage],
-    ["autostop", autostop.ended],
-  ] as const;
+  const watch = async () => {
+    const how = await watchWorkspace(client, {
+      workspaceId: workspace.id,
+      buildId: build.id,
+      clock: host.clock,
+      sleep: (ms, stop) => host.clock.sleep(ms, stop),
+      random: host.random,
+      onWorkspace: autostop.onWorkspace,
+      log: log.child("watch"),
+      signal,
+    });
+    log.info(how === "rebuilt" ? "new build started" : `workspace ${how}`);
+    end(WORDS[how].replace("%", workspace.name));
+  };
+  const network = async (dir: string) => {
+    await reportNetwork(host, {
+      dir,
+      intervalMs: options.networkInfoIntervalMs,
+      source: connected.tunnel,
+      log: log.child("network"),
+      signal,
+    });
+    end("The workspace agent has not answered for a minute");
+  };
+  const dir = options.networkInfoDir;
+  if (dir !== "" && via === "coder-connect") await writeCoderConnectInfo(host, { dir, log });
+  const tasks: (readonly [string, Promise<void>])[] = [["autostop", autostop.ended], [
+    "usage",
+    usage,
+  ]];
+  if (via === "tunnel") {
+    tasks.push(["watch", watch()]);
+    if (dir !== "") tasks.push(["network", network(dir)]);
+  }
   const all = Promise.all(tasks.map(([name, task]) =>
     task.catch((error) => {
       if (!signal.aborted) log.error("background task failed", { name, error: describe(error) });

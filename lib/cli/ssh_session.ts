@@ -1,24 +1,37 @@
-/** A session of our own: shell or command over SSH to the agent, with everything that goes with it (behaviour §1.10, §1.14). */
-import { UserError } from "../base/errors.ts";
-import { StepError } from "../coder/errors.ts";
+/**
+ * A session of our own: shell or command over SSH to the agent, with its host key, forwards and terminal (behaviour §1.10 to
+ * §1.14, §2.2), or `-W` and `-N`.
+ */
 import { AGENT_SSH_PORT } from "../mod.ts";
-import { connectSsh } from "../ssh/connection.ts";
-import { CONNECTION_LOST_CODE } from "../ssh/ends.ts";
-import { parseEscapeChar } from "../ssh/escape.ts";
+import { connectSsh, type SshConnection } from "../ssh/connection.ts";
+import { CONNECTION_LOST_CODE, CONNECTION_LOST_TEXT, type SessionOutcome } from "../ssh/ends.ts";
+import {
+  parseDynamicForward,
+  parseLocalForward,
+  parseRemoteForward,
+  parseStdioForward,
+} from "../ssh/forward_spec.ts";
+import { type ForwardSet, startForwards } from "../ssh/forwards.ts";
+import { runStdioForward } from "../ssh/stdio_forward.ts";
 import { runTerminalSession, wantsPty } from "../ssh/terminal_session.ts";
-import type { Connected } from "./connect.ts";
+import type { Configuration } from "./config.ts";
+import { type Connected, openAgentPort } from "./connect.ts";
 import { ExitError } from "./errors.ts";
 import type { SshOptions } from "./flags_ssh.ts";
+import { hostKeyVerifier } from "./host_key.ts";
 import type { Interrupt } from "./interrupt.ts";
-import { startBackground, WorkspaceEnded } from "./ssh_background.ts";
-import { parseEnvSettings } from "./ssh_checks.ts";
+import { SessionEnded, startBackground } from "./ssh_background.ts";
+import { type EnvSetting, escapeCharOf, parseEnvSettings } from "./ssh_checks.ts";
 import type { Steps } from "./steps.ts";
 
 export interface SessionOptions {
   readonly options: SshOptions;
+  readonly configuration: Configuration;
   readonly interrupt: Interrupt;
   /** Empty: a shell. */
   readonly command: string;
+  /** What leads into a container. */
+  readonly containerVariables: readonly EnvSetting[];
 }
 
 /** Runs the session to its end; the exit code. Throws `ExitError` 255 when the connection was lost. */
@@ -29,33 +42,24 @@ export async function runSession(
 ): Promise<number> {
   const { host, signal, log } = steps;
   const { options, interrupt } = session;
-  await using background = startBackground(steps, connected, options);
+  const stream = await openAgentPort(steps, connected.tunnel, { port: AGENT_SSH_PORT, signal });
+  await using background = await startBackground(steps, connected, { options, via: "tunnel" });
   const over = AbortSignal.any([signal, background.ended]);
   try {
-    const stream = await openSsh(steps, connected);
     await using connection = await connectSsh(stream, {
       clock: host.clock,
       keepalive: { intervalMs: options.keepaliveIntervalMs, countMax: options.keepaliveCount },
+      verifyHostKey: hostKeyVerifier(steps, connected, session),
       signal: over,
     });
-    const command = session.command === "" ? undefined : session.command;
-    const term = host.env("TERM");
-    const outcome = await runTerminalSession(connection, terminalOf(steps), {
-      ...(command === undefined ? {} : { command }),
-      pty: wantsPty({ command, tty: options.tty, stdin: host.stdin }),
-      ...(term ? { term } : {}),
-      env: parseEnvSettings(options.env).map(({ name, value }) => [name, value] as const),
-      escapeChar: escapeCharOf(options.escapeChar),
-      onStarted: () => log.info("session started"),
-      interruptedBy: () => interrupt.signalName,
-      signal: over,
-    });
+    await using forwards = await makeForwards(steps, connection, options);
+    const outcome = await runKind({ steps, connection, forwards, session, signal: over });
     if (outcome.detail !== undefined) log.warn("session lost", { reason: outcome.detail });
     if (outcome.message === undefined) return outcome.exitCode;
     const why = outcome.detail === undefined ? "" : `\n${outcome.detail}`;
     throw new ExitError(outcome.exitCode, outcome.message + why);
   } catch (error) {
-    if (background.ended.aborted && background.ended.reason instanceof WorkspaceEnded) {
+    if (background.ended.aborted && background.ended.reason instanceof SessionEnded) {
       throw new ExitError(CONNECTION_LOST_CODE, background.ended.reason.message);
     }
     if (interrupt.exitCode !== undefined) throw new ExitError(interrupt.exitCode);
@@ -63,13 +67,71 @@ export async function runSession(
   }
 }
 
-async function openSsh(steps: Steps, connected: Connected) {
-  try {
-    return await connected.tunnel.openTcp(AGENT_SSH_PORT, steps.signal);
-  } catch (error) {
-    if (steps.signal.aborted) throw error;
-    throw new StepError("connect SSH", error);
+interface Running {
+  readonly steps: Steps;
+  readonly connection: SshConnection;
+  readonly forwards: ForwardSet;
+  readonly session: SessionOptions;
+  readonly signal: AbortSignal;
+}
+
+async function runKind(running: Running): Promise<SessionOutcome> {
+  const { steps: { host, log }, connection, forwards, session, signal } = running;
+  const { options, interrupt } = session;
+  if (options.stdioForward !== "") {
+    return await runStdioForward(connection, host, parseStdioForward(options.stdioForward));
   }
+  if (options.noCommand) return await runForwardsOnly(running);
+  const command = session.command === "" ? undefined : session.command;
+  const term = host.env("TERM");
+  const variables = [...parseEnvSettings(options.env), ...session.containerVariables];
+  return await runTerminalSession(connection, terminalOf(running.steps), {
+    ...(command === undefined ? {} : { command }),
+    pty: wantsPty({ command, tty: options.tty, stdin: host.stdin }),
+    ...(term ? { term } : {}),
+    env: variables.map(({ name, value }) => [name, value] as const),
+    escapeChar: escapeCharOf(options.escapeChar),
+    listForwards: () => forwards.list(),
+    onStarted: () => log.info("session started"),
+    interruptedBy: () => interrupt.signalName,
+    signal,
+  });
+}
+
+/** `-N`: nothing runs there; the forwards live until we are interrupted or the connection ends. */
+async function runForwardsOnly({ connection, signal }: Running): Promise<SessionOutcome> {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    const end = await Promise.race([connection.closed, aborted.promise]);
+    return {
+      exitCode: CONNECTION_LOST_CODE,
+      message: CONNECTION_LOST_TEXT,
+      ...(end.kind === "closed" ? {} : { detail: end.message }),
+    };
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+async function makeForwards(
+  steps: Steps,
+  connection: SshConnection,
+  options: SshOptions,
+): Promise<ForwardSet> {
+  const { SYSTEM_SOCKETS } = await import("../io/local_sockets.ts");
+  return await startForwards(
+    connection,
+    { sockets: SYSTEM_SOCKETS, print: (line) => steps.progress.line(line) },
+    {
+      local: options.localForwards.map(parseLocalForward),
+      dynamic: options.dynamicForwards.map(parseDynamicForward),
+      remote: options.remoteForwards.map(parseRemoteForward),
+    },
+    { exitOnFailure: options.exitOnForwardFailure },
+  );
 }
 
 function terminalOf({ host }: Steps) {
@@ -80,14 +142,4 @@ function terminalOf({ host }: Steps) {
     onResize: (handler: () => void) => host.onSignal("SIGWINCH", handler),
     ...(host.suspend === undefined ? {} : { suspend: host.suspend }),
   };
-}
-
-/** The escape character's byte. Throws `UserError` for a text that names none. */
-export function escapeCharOf(text: string): number | "none" {
-  try {
-    return parseEscapeChar(text) ?? "none";
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    throw new UserError(error.message, { hint: "Give --escape-char one character, ^X or none" });
-  }
 }

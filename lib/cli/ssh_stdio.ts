@@ -1,11 +1,20 @@
-/** `--stdio`: raw bytes between standard input and output and the agent's SSH server (behaviour §1.9). */
-import { StepError } from "../coder/errors.ts";
+/**
+ * `--stdio`: raw bytes between standard input and output and the agent's SSH server (behaviour §1.9), through our own
+ * tunnel or through Coder Connect (§2.10), whichever is open first.
+ */
 import { AGENT_SSH_PORT } from "../mod.ts";
-import type { Connected } from "./connect.ts";
+import type { RaceResult } from "./coder_connect.ts";
+import {
+  coderConnectHost,
+  dialCoderConnect,
+  isInCoderConnect,
+  raceCoderConnect,
+} from "./coder_connect.ts";
+import { type Connected, openAgentPort } from "./connect.ts";
 import { ExitError } from "./errors.ts";
 import type { SshOptions } from "./flags_ssh.ts";
+import { startBackground } from "./ssh_background.ts";
 import { type EarlyInput, pipeStdio } from "./stdio_pipe.ts";
-import { startBackground, WorkspaceEnded } from "./ssh_background.ts";
 import type { Steps } from "./steps.ts";
 
 export interface StdioOptions {
@@ -19,26 +28,57 @@ export async function runStdio(
   connected: Connected,
   { input, options }: StdioOptions,
 ): Promise<number> {
-  const { host, signal, progress } = steps;
-  const { tunnel } = connected;
-  const stream = await tunnel.openTcp(AGENT_SSH_PORT, signal).catch((error) => {
-    if (signal.aborted) throw error;
-    throw new StepError("connect SSH", error);
-  });
-  // OpenSSH ends its ProxyCommand with SIGHUP: both sides get their goodbye.
-  await using background = startBackground(steps, connected, options);
+  const { host, signal, progress, log } = steps;
+  const { stream, via } = await openSsh(steps, connected, options);
+  log.info("connected", { via });
+  await using background = await startBackground(steps, connected, { options, via });
   const over = AbortSignal.any([signal, background.ended]);
+  // OpenSSH ends its ProxyCommand with SIGHUP: both sides get their goodbye.
   const onAbort = () => stream.abort("Interrupted");
   over.addEventListener("abort", onAbort, { once: true });
   try {
     const end = await pipeStdio(stream, input, host.stdout);
-    if (background.ended.aborted && background.ended.reason instanceof WorkspaceEnded) {
-      progress.line(background.ended.reason.message);
-    } else if (end.kind === "lost" && !over.aborted) {
+    if (background.ended.aborted) progress.line(String(background.ended.reason.message));
+    else if (end.kind === "lost" && !over.aborted) {
       throw new ExitError(255, `hawser: connection to the workspace lost: ${end.message}`);
     }
     return 0;
   } finally {
     over.removeEventListener("abort", onAbort);
   }
+}
+
+async function openSsh(
+  steps: Steps,
+  connected: Connected,
+  options: SshOptions,
+): Promise<RaceResult> {
+  const { host: { clock }, signal } = steps;
+  const { workspace, agent } = connected.target;
+  const tunnel = (stop: AbortSignal) =>
+    openAgentPort(steps, connected.tunnel, { port: AGENT_SSH_PORT, signal: stop });
+  const hostname = coderConnectHost(
+    { agent: agent.name, workspace: workspace.name, owner: workspace.ownerName },
+    connected.info.hostnameSuffix,
+  );
+  if (hostname === undefined || options.forceNewTunnel) {
+    return { via: "tunnel", stream: await tunnel(signal) };
+  }
+  const [{ lookupIpv6 }, { SYSTEM_SOCKETS }] = await Promise.all([
+    import("../io/lookup.ts"),
+    import("../io/local_sockets.ts"),
+  ]);
+  return await raceCoderConnect({
+    tunnel,
+    coderConnect: async (stop) => {
+      const isThere = await isInCoderConnect(hostname, { clock, lookupIpv6, signal: stop });
+      if (!isThere) return undefined;
+      return await dialCoderConnect(hostname, {
+        clock,
+        connect: SYSTEM_SOCKETS.connect,
+        signal: stop,
+      });
+    },
+    signal,
+  });
 }

@@ -15,6 +15,7 @@ import type {
 import { SystemClock } from "./clock.ts";
 import { systemEnv as env } from "./env.ts";
 import { toHostError } from "./host_errors.ts";
+import { suspendProcess } from "./job_control.ts";
 import { tryLockFile } from "./lock_file.ts";
 import { SYSTEM_RANDOM } from "./random.ts";
 import { replaceTextFile } from "./replace_file.ts";
@@ -46,19 +47,8 @@ export function createHost(): Host {
     network: (options: NetworkOptions) => createTransport(options, env),
     run,
     onSignal,
-    ...(os === "windows" ? {} : { suspend }),
+    ...(suspendProcess === undefined ? {} : { suspend: suspendProcess }),
   };
-}
-
-function suspend(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const onContinue = () => {
-    Deno.removeSignalListener("SIGCONT", onContinue);
-    resolve();
-  };
-  Deno.addSignalListener("SIGCONT", onContinue);
-  Deno.kill(Deno.pid, "SIGTSTP");
-  return promise;
 }
 
 function tempDir(os: string): string {

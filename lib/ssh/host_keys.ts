@@ -71,7 +71,7 @@ export function createHostKeyVerifier(options: HostKeyOptions): (key: Uint8Array
         `No host key is known for ${options.name} and strict checking is on; its ${shown}`,
         {
           exitCode: 255,
-          hint: "Connect once with --strict-host-key-checking=accept-new to record it",
+          hint: "Connect once with --host-key-check=accept-new to record it",
         },
       );
     }

@@ -12,6 +12,9 @@ import { readSshOptions, type SshOptions } from "../flags_ssh.ts";
 import { renderHelp } from "../help.ts";
 import { type Host, HostError } from "../host.ts";
 import { lineLog, type LogFile, openLogFile } from "../log_file.ts";
+import { Progress } from "../progress.ts";
+import { exitCodeOf, reportError } from "../report_error.ts";
+import { runSsh } from "../ssh_run.ts";
 import { teeLog } from "../timeline.ts";
 
 const COMMAND = "hawser vscodessh";
@@ -52,6 +55,27 @@ export interface VscodesshPlan {
   readonly workspace: string;
   /** Empty for no log file. */
   readonly logDir: string;
+}
+
+/** Runs the command; its exit code. Throws `UserError` for arguments that are wrong, tells all else itself. */
+export async function run(args: readonly string[], host: Host): Promise<number> {
+  const plan = await planVscodessh(host, args);
+  if (plan === "help") {
+    const page = vscodesshHelp(host.stdout.size()?.columns ?? 100);
+    await host.stdout.write(new TextEncoder().encode(page));
+    return 0;
+  }
+  const { log, close } = await openVscodesshLog(host, plan.logDir);
+  try {
+    const progress = new Progress(host);
+    return await runSsh(host, { ...plan, command: "", name: COMMAND, progress, log });
+  } catch (error) {
+    log.error("command exit", { error: error instanceof Error ? error.message : String(error) });
+    reportError(host, error, { command: COMMAND, verbose: plan.global.verbose });
+    return exitCodeOf(error);
+  } finally {
+    await close();
+  }
 }
 
 /** Reads arguments and files; `"help"` when that was asked for. Throws `UserError`. */
