@@ -107,7 +107,7 @@ export class ForwardSet implements AsyncDisposable {
         (host, port) => this.#connection.openTcp(host, port),
       );
       if (accepted.kind === "failed") {
-        this.#say(`SOCKS client refused: ${accepted.reason}`);
+        this.#say(accepted.message);
       } else {
         await this.#join(stream, accepted.channel, `dynamic to ${accepted.target}`);
       }

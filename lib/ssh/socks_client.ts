@@ -9,7 +9,7 @@ export type SocksAccepted =
   /** The client has its answer, and what it had sent ahead has been written. */
   | { readonly kind: "joined"; readonly channel: ByteStream; readonly target: string }
   /** The client was told as far as its protocol can, and is gone. */
-  | { readonly kind: "failed"; readonly reason: string };
+  | { readonly kind: "failed"; readonly message: string };
 
 /** Speaks SOCKS with `client`, which is closed unless the result is `joined`. */
 export async function acceptSocks(
@@ -21,7 +21,7 @@ export async function acceptSocks(
   } catch (error) {
     if (!(error instanceof StreamError)) throw error;
     client.abort();
-    return { kind: "failed", reason: error.message };
+    return { kind: "failed", message: `SOCKS client broke off: ${error.message}` };
   }
 }
 
@@ -35,7 +35,7 @@ async function speak(
     const count = await client.read(buffer);
     if (count === null) {
       client.abort();
-      return { kind: "failed", reason: "client closed the connection in mid-handshake" };
+      return { kind: "failed", message: "SOCKS client left in mid-handshake" };
     }
     handshake.handleInput(buffer.subarray(0, count));
     for (let out = handshake.pollOutput(); out !== undefined; out = handshake.pollOutput()) {
@@ -43,7 +43,7 @@ async function speak(
         await client.write(out.bytes);
       } else if (out.kind === "failed") {
         await closeAfterReply(client);
-        return { kind: "failed", reason: out.reason };
+        return { kind: "failed", message: `SOCKS client refused: ${out.reason}` };
       } else {
         return await connect(client, handshake, { ...out, open });
       }
@@ -70,7 +70,10 @@ async function connect(
     const isRefused = /refused/i.test(error.message);
     await client.write(handshake.refused(isRefused ? "refused" : "unreachable"));
     await closeAfterReply(client);
-    return { kind: "failed", reason: `${target}: ${error.message}` };
+    return {
+      kind: "failed",
+      message: `Cannot connect to ${target} in the workspace: ${error.message}`,
+    };
   }
   await client.write(handshake.accepted());
   if (to.rest.length > 0) await channel.write(to.rest);

@@ -4,7 +4,7 @@
  * Its own timers stay off: time limits and keepalives belong to `connection.ts`, which is handed a clock.
  */
 import { equalBytes } from "../base/bytes.ts";
-import type { ByteStream } from "../base/stream.ts";
+import { type ByteStream, StreamError } from "../base/stream.ts";
 import { ByteStreamDuplex } from "./duplex.ts";
 import { SshChannel } from "./ssh2_channel.ts";
 import type {
@@ -268,14 +268,29 @@ function inPlainWords(error: Error): Error {
 function agentOf(ssh2: LoadedSsh2, dial: () => Promise<ByteStream>): Ssh2Agent {
   const getStream: Ssh2Agent["getStream"] = (done) => {
     dial().then(
-      (stream) => {
-        const duplex = new ByteStreamDuplex(stream, { allowHalfOpen: true });
-        // ssh2 pipes both ways and handles no errors: a broken agent connection is its end.
-        duplex.on("error", () => {});
-        done(undefined, duplex);
-      },
+      (stream) =>
+        done(undefined, new ByteStreamDuplex(endOnBreak(stream), { allowHalfOpen: true })),
       (error: unknown) => done(error instanceof Error ? error : new Error(String(error))),
     );
   };
   return Object.assign(new ssh2.BaseAgent(), { getStream });
+}
+
+/** ssh2 pipes agent connections and handles no errors: one that breaks has to look like one that ends. */
+function endOnBreak(stream: ByteStream): ByteStream {
+  const quiet = async <Value>(operation: Promise<Value>, otherwise: Value): Promise<Value> => {
+    try {
+      return await operation;
+    } catch (error) {
+      if (error instanceof StreamError) return otherwise;
+      throw error;
+    }
+  };
+  return {
+    closed: stream.closed,
+    read: (into) => quiet<number | null>(stream.read(into), null),
+    write: (bytes) => quiet(stream.write(bytes), undefined),
+    closeWrite: () => stream.closeWrite(),
+    abort: (message) => stream.abort(message),
+  };
 }

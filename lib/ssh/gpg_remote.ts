@@ -1,0 +1,157 @@
+/**
+ * The workspace's side of GPG forwarding: one session that stops its gpg-agent, keeps it from being started again by systemd, says
+ * where the agent's socket belongs, and undoes its changes when its input ends. Its input ends with us, also when the connection is
+ * lost, so nothing is left behind. The script avoids single quotes and backslashes: it travels in single quotes, through
+ * whatever shell the user has there.
+ */
+import { UserError } from "../base/errors.ts";
+import type { SshConnection } from "./connection.ts";
+import type { SshSession } from "./session.ts";
+
+/** Marks our line among whatever the user's shell prints at its start. */
+const SOCKET_MARK = "hawser-gpg-agent-socket=";
+const MAX_OUTPUT_BYTES = 64 * 1024;
+
+const SCRIPT = `
+say() { echo "$1" >&2; exit 1; }
+command -v gpgconf >/dev/null 2>&1 || say "gpgconf: not found in the workspace: is GnuPG installed there?"
+socket=$(gpgconf --list-dir agent-socket) || say "gpgconf --list-dir agent-socket failed"
+test -n "$socket" || say "agent socket path is empty, check the output of: gpgconf --list-dir agent-socket"
+
+masked=
+active=
+if command -v systemctl >/dev/null 2>&1 && systemctl --user show-environment >/dev/null 2>&1; then
+  for unit in gpg-agent.socket gpg-agent-extra.socket gpg-agent-browser.socket gpg-agent.service; do
+    systemctl --user cat $unit >/dev/null 2>&1 || continue
+    case $(systemctl --user is-enabled $unit 2>/dev/null) in masked*) continue ;; esac
+    if systemctl --user is-active --quiet $unit && test $unit != gpg-agent.service; then active="$active $unit"; fi
+    if systemctl --user mask --runtime --now $unit >/dev/null 2>&1; then masked="$masked $unit"; fi
+  done
+fi
+undo() {
+  test -z "$masked" || systemctl --user unmask --runtime $masked >/dev/null 2>&1
+  test -z "$active" || systemctl --user start $active >/dev/null 2>&1
+}
+trap undo EXIT
+trap "exit 1" HUP INT TERM
+
+limit=
+if command -v timeout >/dev/null 2>&1; then limit="timeout 5"; fi
+if test -S "$socket"; then
+  $limit gpgconf --kill gpg-agent >/dev/null 2>&1
+  tries=0
+  while test -S "$socket" && test $tries -lt 10; do
+    sleep 0.1 2>/dev/null || sleep 1
+    tries=$((tries + 1))
+  done
+  rm -f "$socket"
+fi
+test ! -S "$socket" || say "cannot remove the socket of the running agent: $socket"
+echo "${SOCKET_MARK}$socket"
+cat >/dev/null
+`;
+
+export interface RemoteGpgAgent {
+  /** Where the workspace's gpg looks for its agent. */
+  readonly socketPath: string;
+  /** Undoes what was done there; resolves when the workspace has said so or the connection is gone. */
+  release(): Promise<void>;
+}
+
+/** Stops and masks the agent of the workspace. Rejects with `UserError`. */
+export async function stopRemoteAgent(connection: SshConnection): Promise<RemoteGpgAgent> {
+  const session = await connection.openSession({ command: `sh -c '${SCRIPT}'` });
+  const errors = new Gathered();
+  const draining = errors.drain((into) => session.readStderr(into));
+  const socketPath = await readSocketPath(session);
+  if (socketPath === undefined) {
+    session.abort();
+    await draining;
+    const reason = errors.text() || "the workspace ended the session";
+    throw new UserError(`check if agent socket is running: ${reason}`);
+  }
+  const rest = drop((into) => session.readStdout(into));
+  return {
+    socketPath,
+    async release() {
+      await session.closeStdin();
+      await Promise.all([session.ended, draining, rest]);
+    },
+  };
+}
+
+async function readSocketPath(session: SshSession): Promise<string | undefined> {
+  const decoder = new TextDecoder();
+  const buffer = new Uint8Array(4 * 1024);
+  let text = "";
+  while (text.length <= MAX_OUTPUT_BYTES) {
+    const count = await session.readStdout(buffer);
+    if (count === null) return undefined;
+    text += decoder.decode(buffer.subarray(0, count), { stream: true });
+    const found = new RegExp(`^${SOCKET_MARK}(/.*)$`, "m").exec(text);
+    if (found !== null && text.indexOf("\n", found.index) !== -1) return found[1];
+  }
+  return undefined;
+}
+
+export interface RemoteResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command in the workspace to its end; each output is kept up to 64 KiB. */
+export async function runRemote(
+  connection: SshConnection,
+  command: string,
+  stdin: Uint8Array,
+): Promise<RemoteResult> {
+  const session = await connection.openSession({ command });
+  const [stdout, stderr] = [new Gathered(), new Gathered()];
+  const feeding = feed(session, stdin);
+  const [end] = await Promise.all([
+    session.ended,
+    stdout.drain((into) => session.readStdout(into)),
+    stderr.drain((into) => session.readStderr(into)),
+    feeding,
+  ]);
+  if (end.kind === "exit") {
+    return { code: end.code, stdout: stdout.text(), stderr: stderr.text() };
+  }
+  throw new UserError(`\`${command}\` failed: ${end.kind === "lost" ? end.message : end.kind}`);
+}
+
+async function feed(session: SshSession, stdin: Uint8Array): Promise<void> {
+  try {
+    await session.write(stdin);
+    await session.closeStdin();
+  } catch (error) {
+    // A program that ended before it read everything: its exit status tells the story.
+    if (!(error instanceof Error)) throw error;
+  }
+}
+
+type Read = (into: Uint8Array) => Promise<number | null>;
+
+async function drop(read: Read): Promise<void> {
+  const buffer = new Uint8Array(4 * 1024);
+  while (await read(buffer) !== null);
+}
+
+/** Text up to a bound; what comes after it is read and dropped. */
+class Gathered {
+  readonly #decoder = new TextDecoder();
+  #text = "";
+
+  async drain(read: Read): Promise<void> {
+    const buffer = new Uint8Array(4 * 1024);
+    for (let count = await read(buffer); count !== null; count = await read(buffer)) {
+      if (this.#text.length >= MAX_OUTPUT_BYTES) continue;
+      this.#text += this.#decoder.decode(buffer.subarray(0, count), { stream: true });
+    }
+  }
+
+  text(): string {
+    return this.#text.trim();
+  }
+}

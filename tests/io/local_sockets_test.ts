@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { SYSTEM_SOCKETS } from "../../lib/io/local_sockets.ts";
+import type { LocalTarget } from "../../lib/ssh/host.ts";
+
+const ANY: LocalTarget = { kind: "tcp", host: "127.0.0.1", port: 0 };
+
+Deno.test("SYSTEM_SOCKETS joins two ends by TCP, with half-closes and an end", async () => {
+  const listener = await SYSTEM_SOCKETS.listen(ANY);
+  const client = await SYSTEM_SOCKETS.connect(listener.target);
+  const server = await listener.accept();
+  assert(server !== undefined);
+  const buffer = new Uint8Array(10);
+  await client.write(new TextEncoder().encode("ping"));
+  await client.closeWrite();
+  assert.equal(await server.read(buffer), 4);
+  assert.equal(await server.read(buffer), null);
+  await server.write(new TextEncoder().encode("pong"));
+  await server.closeWrite();
+  assert.equal(await client.read(buffer), 4);
+  assert.equal(await client.read(buffer), null);
+  assert.deepEqual(await client.closed, { kind: "closed" });
+  assert.deepEqual(await server.closed, { kind: "closed" });
+  listener.close();
+  assert.equal(await listener.accept(), undefined);
+});
+
+Deno.test("SYSTEM_SOCKETS says in words why it failed", async () => {
+  const listener = await SYSTEM_SOCKETS.listen(ANY);
+  await assert.rejects(SYSTEM_SOCKETS.listen(listener.target), {
+    message: /^listen on 127\.0\.0\.1:\d+: address already in use$/,
+  });
+  listener.close();
+  await assert.rejects(SYSTEM_SOCKETS.connect(listener.target), {
+    message: /^dial 127\.0\.0\.1:\d+: connection refused$/,
+  });
+  await assert.rejects(SYSTEM_SOCKETS.connect({ kind: "unix", path: "/tmp/nobody.sock" }), {
+    message: /^dial \/tmp\/nobody\.sock: not permitted: Requires net access/,
+  });
+});
+
+Deno.test("SYSTEM_SOCKETS gives up on abort, and reading ends with it", async () => {
+  const listener = await SYSTEM_SOCKETS.listen(ANY);
+  const client = await SYSTEM_SOCKETS.connect(listener.target);
+  const server = await listener.accept();
+  const reading = client.read(new Uint8Array(1));
+  client.abort("enough");
+  await assert.rejects(reading, { name: "StreamError", message: "enough" });
+  await assert.rejects(client.write(new Uint8Array(1)), { name: "StreamError" });
+  assert.equal((await client.closed).kind, "aborted");
+  server?.abort();
+  listener.close();
+  const signal = AbortSignal.abort(new Error("no more"));
+  await assert.rejects(SYSTEM_SOCKETS.connect(ANY, signal), { message: "no more" });
+});
+
+Deno.test({
+  name: "SYSTEM_SOCKETS listens on unix sockets, takes over a dead one and cleans up",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    // A program of its own: tests may not use unix sockets, whose permission names each path.
+    const folder = await Deno.makeTempDir();
+    const path = `${folder}/s.sock`;
+    const sockets = new URL("../../lib/io/local_sockets.ts", import.meta.url).href;
+    const program = `
+      import { SYSTEM_SOCKETS } from ${JSON.stringify(sockets)};
+      const target = { kind: "unix", path: ${JSON.stringify(path)} };
+      const said = [];
+      const fails = async (work) => said.push(await work.then(() => "worked", (e) => e.message));
+      await fails(SYSTEM_SOCKETS.connect(target));
+      const first = await SYSTEM_SOCKETS.listen(target);
+      await fails(SYSTEM_SOCKETS.listen(target));
+      const dead = Deno.renameSync(target.path, target.path + "x");
+      first.close();
+      Deno.renameSync(target.path + "x", target.path);
+      const second = await SYSTEM_SOCKETS.listen(target);
+      const client = await SYSTEM_SOCKETS.connect(target);
+      const server = await second.accept();
+      await client.write(new Uint8Array([1, 2, 3]));
+      said.push(await server.read(new Uint8Array(9)));
+      client.abort();
+      server.abort();
+      second.close();
+      await fails(Deno.lstat(target.path));
+      console.log(JSON.stringify(said));
+    `;
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--ext=ts", program],
+    }).output();
+    await Deno.remove(folder, { recursive: true });
+    const text = new TextDecoder().decode(stdout);
+    assert(text !== "", new TextDecoder().decode(stderr));
+    const said = JSON.parse(text);
+    assert.equal(said[0], `dial ${path}: no such file or directory`);
+    assert.equal(said[1], `listen on ${path}: address already in use`);
+    assert.equal(said[2], 3);
+    assert.match(said[3], /No such file/);
+  },
+});
