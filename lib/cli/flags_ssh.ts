@@ -194,6 +194,8 @@ export const SSH_FLAGS: readonly AnyFlag[] = Object.values(SSH);
 export interface SshOptions {
   readonly stdio: boolean;
   readonly forwardAgent: boolean;
+  /** `-A` stands on the command line itself: then an agent that is not there is an error. */
+  readonly isAgentExplicit: boolean;
   readonly forwardGpg: boolean;
   readonly identityAgent: string;
   readonly workspacePollIntervalMs: number;
@@ -231,6 +233,7 @@ export function readSshOptions(parsed: ParsedArgs): SshOptions {
   return {
     stdio: parsed.value(SSH.stdio),
     forwardAgent: parsed.value(SSH.forwardAgent),
+    isAgentExplicit: parsed.value(SSH.forwardAgent) && parsed.source(SSH.forwardAgent) === "flag",
     forwardGpg: parsed.value(SSH.forwardGpg),
     identityAgent: parsed.value(SSH.identityAgent),
     workspacePollIntervalMs: parsed.value(SSH.workspacePollInterval),

@@ -26,6 +26,11 @@ const COMMANDS: readonly Entry[] = [
     load: () => import("./command/ssh.ts"),
   },
   {
+    name: "demo",
+    summary: "Try it without a deployment: a small one in this process, with a workspace to enter.",
+    load: () => import("./command/demo.ts"),
+  },
+  {
     name: "vscodessh",
     summary: "What old editor extensions call.",
     isHidden: true,

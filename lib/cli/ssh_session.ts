@@ -2,6 +2,7 @@
  * A session of our own: shell or command over SSH to the agent, with its host key, forwards and terminal (behaviour §1.10 to
  * §1.14, §2.2), or `-W` and `-N`.
  */
+import type { Agent } from "../coder/agent_model.ts";
 import { AGENT_SSH_PORT } from "../mod.ts";
 import { connectSsh, type SshConnection } from "../ssh/connection.ts";
 import { CONNECTION_LOST_CODE, CONNECTION_LOST_TEXT, type SessionOutcome } from "../ssh/ends.ts";
@@ -11,6 +12,8 @@ import {
   parseRemoteForward,
   parseStdioForward,
 } from "../ssh/forward_spec.ts";
+import { startGpgForward } from "../ssh/gpg_forward.ts";
+import { prepareAgentForward } from "../ssh/agent_forward.ts";
 import { type ForwardSet, startForwards } from "../ssh/forwards.ts";
 import { runStdioForward } from "../ssh/stdio_forward.ts";
 import { runTerminalSession, wantsPty } from "../ssh/terminal_session.ts";
@@ -46,14 +49,24 @@ export async function runSession(
   await using background = await startBackground(steps, connected, { options, via: "tunnel" });
   const over = AbortSignal.any([signal, background.ended]);
   try {
+    const dialAgent = await findAgentDialler(steps, options);
     await using connection = await connectSsh(stream, {
       clock: host.clock,
+      ...(dialAgent === undefined ? {} : { dialAgent }),
       keepalive: { intervalMs: options.keepaliveIntervalMs, countMax: options.keepaliveCount },
       verifyHostKey: hostKeyVerifier(steps, connected, session),
       signal: over,
     });
     await using forwards = await makeForwards(steps, connection, options);
-    const outcome = await runKind({ steps, connection, forwards, session, signal: over });
+    await using _gpg = await forwardGpg(steps, connection, { options, agent: connected.agent });
+    const outcome = await runKind({
+      steps,
+      connection,
+      forwards,
+      session,
+      forwardsAgent: dialAgent !== undefined,
+      signal: over,
+    });
     if (outcome.detail !== undefined) log.warn("session lost", { reason: outcome.detail });
     if (outcome.message === undefined) return outcome.exitCode;
     const why = outcome.detail === undefined ? "" : `\n${outcome.detail}`;
@@ -72,6 +85,7 @@ interface Running {
   readonly connection: SshConnection;
   readonly forwards: ForwardSet;
   readonly session: SessionOptions;
+  readonly forwardsAgent: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -90,6 +104,7 @@ async function runKind(running: Running): Promise<SessionOutcome> {
     pty: wantsPty({ command, tty: options.tty, stdin: host.stdin }),
     ...(term ? { term } : {}),
     env: variables.map(({ name, value }) => [name, value] as const),
+    forwardAgent: running.forwardsAgent,
     escapeChar: escapeCharOf(options.escapeChar),
     listForwards: () => forwards.list(),
     onStarted: () => log.info("session started"),
@@ -114,6 +129,46 @@ async function runForwardsOnly({ connection, signal }: Running): Promise<Session
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
+}
+
+async function findAgentDialler(steps: Steps, options: SshOptions) {
+  if (!options.forwardAgent) return undefined;
+  const { host, progress } = steps;
+  const { listPipes, SYSTEM_SOCKETS } = await import("../io/local_sockets.ts");
+  return await prepareAgentForward({
+    lookup: {
+      identityAgent: options.identityAgent,
+      env: (name) => host.env(name),
+      os: host.os,
+      homeDir: host.homeDir,
+      ...(host.os === "windows" ? { pipes: await listPipes() } : {}),
+    },
+    sockets: SYSTEM_SOCKETS,
+    isExplicit: options.isAgentExplicit,
+    warn: (line) => progress.line(line),
+  });
+}
+
+/** The forward of GnuPG's agent; disposing it leaves the workspace clean. `undefined` when it was not asked for. */
+async function forwardGpg(
+  { host, progress }: Steps,
+  connection: SshConnection,
+  { options, agent }: { readonly options: SshOptions; readonly agent: Agent },
+): Promise<AsyncDisposable | undefined> {
+  if (!options.forwardGpg) return undefined;
+  const { readSocketFile, SYSTEM_SOCKETS } = await import("../io/local_sockets.ts");
+  const forward = await progress.during(
+    "Setting up GPG forwarding",
+    () =>
+      startGpgForward(connection, {
+        os: host.os,
+        sockets: SYSTEM_SOCKETS,
+        run: (program, args, limits) => host.run(program, args, limits),
+        readSocketFile,
+        print: (line) => progress.line(line),
+      }, { workspaceOs: agent.operatingSystem }),
+  );
+  return { [Symbol.asyncDispose]: () => forward.close() };
 }
 
 async function makeForwards(
