@@ -14,36 +14,46 @@ export interface Check {
   readonly run: (desk: Desk) => Promise<void>;
 }
 
+/** A desk, and what must be closed with it. */
+export interface Setting extends AsyncDisposable {
+  readonly desk: Desk;
+}
+
 export interface RegisterOptions {
   /** In front of every name. */
   readonly subject: string;
   readonly checks: readonly Check[];
-  /** Opens the desk of this file's checks; closed when they have run. */
-  readonly open: () => Promise<Desk>;
+  /** Opens the desk of these checks; closed when they have run. */
+  readonly open: () => Promise<Setting>;
+  /** Programs that all of them need on this machine. @default none */
+  readonly needs?: readonly string[];
   /** Programs known to be missing in the workspace. @default none */
   readonly missingThere?: readonly string[];
 }
 
 /** Makes tests of checks, one desk for all of them. What is missing is a failure with `CI=true`, else skipped loudly. */
 export function register(options: RegisterOptions): void {
-  const { subject, checks, open, missingThere = [] } = options;
-  let desk: Desk | undefined;
-  Deno.test.beforeAll(async () => {
-    desk = await open();
-  });
-  Deno.test.afterAll(async () => {
-    await desk?.[Symbol.asyncDispose]();
-  });
+  const { subject, checks, open, needs = [], missingThere = [] } = options;
+  const always = ["sh", "ssh", ...needs];
+  let setting: Setting | undefined;
+  if (always.every(isInstalled)) {
+    Deno.test.beforeAll(async () => {
+      setting = await open();
+    });
+    Deno.test.afterAll(async () => {
+      await setting?.[Symbol.asyncDispose]();
+    });
+  }
   for (const { name, here = [], there = [], run } of checks) {
     const missing = [
-      ...["sh", "ssh", ...here].filter((program) => !isInstalled(program)),
+      ...[...always, ...here].filter((program) => !isInstalled(program)),
       ...there.filter((program) => missingThere.includes(program)).map((p) =>
         `${p} in the workspace`
       ),
     ];
     testWith(`${subject} ${name}`, missing, async () => {
-      if (desk === undefined) throw new Error("There is no desk: opening it failed");
-      await run(desk);
+      if (setting === undefined) throw new Error("There is no desk: opening it failed");
+      await run(setting.desk);
     });
   }
 }

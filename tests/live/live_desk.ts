@@ -1,4 +1,5 @@
 /** The deployment that the environment names. */
+import type { Setting } from "./check.ts";
 import { type Deployment, Desk } from "./desk.ts";
 
 export const LIVE_VARIABLES = [
@@ -17,8 +18,9 @@ export function liveDeployment(): Deployment {
   return { url, token, workspace };
 }
 
-export function openLiveDesk(): Promise<Desk> {
-  return Desk.open(liveDeployment());
+export async function openLiveDesk(): Promise<Setting> {
+  const desk = await Desk.open(liveDeployment());
+  return { desk, [Symbol.asyncDispose]: () => desk[Symbol.asyncDispose]() };
 }
 
 /** What the launcher found missing in the workspace. */

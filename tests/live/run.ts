@@ -36,7 +36,8 @@ async function main(args: readonly string[]): Promise<number> {
 
 /** Names of missing programs; `undefined` when there is no way into the workspace. */
 async function findMissingThere(): Promise<string[] | undefined> {
-  await using desk = await openLiveDesk();
+  await using setting = await openLiveDesk();
+  const { desk } = setting;
   const needed = ["sh", "cat", "head", "sha256sum"];
   const names = [...needed, ...OPTIONAL_THERE].join(" ");
   const command = `for p in ${names}; do command -v $p >/dev/null || echo $p; done`;

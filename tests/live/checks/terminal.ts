@@ -54,7 +54,10 @@ export const TERMINAL_CHECKS: readonly Check[] = [
     here: ["script", "stty"],
     run: async (desk) => {
       await using terminal = await openShell(desk);
-      await terminal.type("trap 'echo inter''rupted' INT; echo wai''ting; sleep 60\n");
+      // A loop of short sleeps: a signal before the sleep began is seen as well as one during it.
+      await terminal.type(
+        "stop=; trap 'stop=1' INT; echo wai''ting; until test $stop; do sleep 0.1; done; echo inter''rupted\n",
+      );
       await terminal.shown.until(/waiting\r/);
       await terminal.type("\x03");
       await terminal.shown.until(/interrupted\r/);

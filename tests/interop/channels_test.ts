@@ -1,0 +1,4 @@
+import { CHANNELS_CHECKS } from "../live/checks/channels.ts";
+import { registerOnPeer } from "./site.ts";
+
+registerOnPeer("channels:", CHANNELS_CHECKS);

@@ -1,0 +1,77 @@
+/** Relays that refuse, restart and cut: which way is taken, and that no byte is lost over it. */
+import { ok } from "node:assert/strict";
+import {
+  type Disturbances,
+  download,
+  Echoes,
+  exchange,
+  expectNextSession,
+  upload,
+} from "./disturbances.ts";
+import { type Site, siteTest } from "./site.ts";
+
+const RELAY_ONLY = { peer: ["--relay-only"] };
+
+function cuts(site: Site): Disturbances {
+  return ["restart-relay", "cut-relay", "restart-relay"].map((line) => () =>
+    site.peer.command(line)
+  );
+}
+
+siteTest("relay: works over relays alone", RELAY_ONLY, async ({ desk, peer }) => {
+  await upload(desk, []);
+  await download(desk, []);
+  const stats = await peer.stats();
+  ok(!stats.direct, "There is a direct path");
+  ok(stats.relay.bytes_received > 150_000_000, "The bytes did not cross the relay");
+});
+
+siteTest(
+  "relay: takes a websocket where Upgrade: DERP is refused",
+  { peer: ["--relay-only", "--websocket-only"] },
+  async ({ desk }) => {
+    await expectNextSession(desk);
+    await upload(desk, []);
+    await download(desk, []);
+  },
+);
+
+siteTest(
+  "relay: takes a websocket where the deployment says so",
+  { peer: ["--relay-only", "--force-websockets"] },
+  async ({ desk }) => {
+    await expectNextSession(desk);
+    await upload(desk, []);
+    await download(desk, []);
+  },
+);
+
+siteTest("relay: sessions survive its restart", RELAY_ONLY, async ({ desk, peer }) => {
+  await using echoes = await Echoes.open(desk);
+  for (const line of ["restart-relay", "cut-relay", "restart-relay"]) {
+    await peer.command(line);
+    await echoes.answer();
+  }
+  await echoes.end();
+  await expectNextSession(desk);
+});
+
+siteTest("relay: an upload loses nothing when it is cut", RELAY_ONLY, async (site) => {
+  await upload(site.desk, cuts(site));
+});
+
+siteTest("relay: a download loses nothing when it is cut", RELAY_ONLY, async (site) => {
+  await download(site.desk, cuts(site));
+});
+
+siteTest("relay: bytes both ways lose nothing when it is cut", RELAY_ONLY, async (site) => {
+  await exchange(site.desk, cuts(site));
+});
+
+siteTest(
+  "relay: websockets lose nothing when they are cut",
+  { peer: ["--relay-only", "--websocket-only"] },
+  async (site) => {
+    await exchange(site.desk, cuts(site));
+  },
+);

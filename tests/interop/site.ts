@@ -1,0 +1,49 @@
+/** A deployment of the Go peer and a desk before it: where interop tests happen. */
+import { type Check, register, testWith } from "../live/check.ts";
+import { isInstalled } from "../live/check.ts";
+import { Desk } from "../live/desk.ts";
+import { Peer } from "./peer.ts";
+
+export interface Site extends AsyncDisposable {
+  readonly peer: Peer;
+  readonly desk: Desk;
+}
+
+export interface SiteOptions {
+  /** Of `peer serve`. @default none */
+  readonly peer?: readonly string[];
+  /** Of `hawser ssh`. @default none */
+  readonly program?: readonly string[];
+}
+
+export async function openSite(options: SiteOptions = {}): Promise<Site> {
+  await using stack = new AsyncDisposableStack();
+  const peer = stack.use(await Peer.start(options.peer ?? []));
+  const desk = stack.use(await Desk.open(peer.deployment, { flags: options.program ?? [] }));
+  const kept = stack.move();
+  return { peer, desk, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+/** The checks of `tests/live/` against a peer of their own. */
+export function registerOnPeer(
+  subject: string,
+  checks: readonly Check[],
+  options: SiteOptions = {},
+): void {
+  register({ subject, checks, needs: PEER_NEEDS, open: () => openSite(options) });
+}
+
+/** A test with a peer of its own, to do damage to. */
+export function siteTest(
+  name: string,
+  options: SiteOptions,
+  run: (site: Site) => Promise<void>,
+): void {
+  const missing = ["sh", "ssh", ...PEER_NEEDS].filter((program) => !isInstalled(program));
+  testWith(name, missing, async () => {
+    await using site = await openSite(options);
+    await run(site);
+  });
+}
+
+const PEER_NEEDS: readonly string[] = (Deno.env.get("HAWSER_PEER") ?? "") === "" ? ["go"] : [];
