@@ -21,6 +21,11 @@ export interface BackgroundOptions {
 export interface Background extends AsyncDisposable {
   /** Aborted when the session is to end; the reason is a `SessionEnded`. */
   readonly ended: AbortSignal;
+  /**
+   * Asked when the agent is gone: why the session was to end anyway, waiting a moment for it. A workspace that stops takes
+   * its agent with it, often before the deployment tells us.
+   */
+  whyLost(): Promise<SessionEnded | undefined>;
 }
 
 /** Why a session is ended from outside, in one line. */
@@ -28,10 +33,19 @@ export class SessionEnded extends Error {
   override name = "SessionEnded";
 }
 
+/** The watch tells of a stop within this time of the agent's leaving. */
+const WHY_LOST_MS = 1_000;
+
 const WORDS: Readonly<Record<WatchEnd, string>> = {
   stopped: 'Workspace "%" was stopped',
   rebuilt: 'Workspace "%" was started anew, this session belonged to its former build',
   deleted: 'Workspace "%" was deleted',
+};
+
+/** What to say of an agent that left while such a build was under way. */
+const UNDER_WAY: Readonly<Record<string, string>> = {
+  stop: 'Workspace "%" is being stopped',
+  delete: 'Workspace "%" is being deleted',
 };
 
 /** Starts everything; disposing it stops everything and waits until nothing runs. */
@@ -45,6 +59,8 @@ export async function startBackground(
   const scope = new AbortController();
   const ended = new AbortController();
   const { signal } = scope;
+  // Aborted with what to say when a build begins that will take the agent away.
+  const leaving = new AbortController();
   const end = (why: string) => ended.abort(new SessionEnded(why));
   const autostop = new AutostopWatch(steps, {
     workspaceId: workspace.id,
@@ -64,7 +80,13 @@ export async function startBackground(
       clock: host.clock,
       sleep: (ms, stop) => host.clock.sleep(ms, stop),
       random: host.random,
-      onWorkspace: autostop.onWorkspace,
+      onWorkspace: (latest) => {
+        const words = UNDER_WAY[latest.latestBuild.transition];
+        if (words !== undefined) {
+          leaving.abort(new SessionEnded(words.replace("%", workspace.name)));
+        }
+        autostop.onWorkspace(latest);
+      },
       log: log.child("watch"),
       signal,
     });
@@ -98,9 +120,21 @@ export async function startBackground(
   ));
   return {
     ended: ended.signal,
+    async whyLost() {
+      const known = AbortSignal.any([ended.signal, leaving.signal, signal, steps.signal]);
+      if (via === "tunnel") await host.clock.sleep(WHY_LOST_MS, known).catch(ignoreAbort);
+      const { reason } = ended.signal.aborted ? ended.signal : leaving.signal;
+      return reason instanceof SessionEnded ? reason : undefined;
+    },
     async [Symbol.asyncDispose]() {
       scope.abort();
       await all;
     },
   };
+}
+
+/** The wait was cut short, which is all that matters. */
+function ignoreAbort(error: unknown): void {
+  if (error instanceof SessionEnded || error instanceof DOMException) return;
+  throw error;
 }

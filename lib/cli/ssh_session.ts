@@ -69,6 +69,8 @@ export async function runSession(
     });
     if (outcome.detail !== undefined) log.warn("session lost", { reason: outcome.detail });
     if (outcome.message === undefined) return outcome.exitCode;
+    const stopped = outcome.detail === undefined ? undefined : await background.whyLost();
+    if (stopped !== undefined) throw new ExitError(CONNECTION_LOST_CODE, stopped.message);
     const why = outcome.detail === undefined ? "" : `\n${outcome.detail}`;
     throw new ExitError(outcome.exitCode, outcome.message + why);
   } catch (error) {

@@ -40,6 +40,11 @@ export async function runStdio(
     const end = await pipeStdio(stream, input, host.stdout);
     if (background.ended.aborted) progress.line(String(background.ended.reason.message));
     else if (end.kind === "lost" && !over.aborted) {
+      const stopped = await background.whyLost();
+      if (stopped !== undefined) {
+        progress.line(stopped.message);
+        return 0;
+      }
       throw new ExitError(255, `hawser: connection to the workspace lost: ${end.message}`);
     }
     return 0;

@@ -1,0 +1,55 @@
+/** `hawser ssh` as a whole against a sandbox: upstream's set-up of user, workspace and agent, and short ways to run it. */
+import { Sandbox, type SandboxOptions, type WorkspaceSpec } from "../../lib/sandbox/mod.ts";
+import {
+  type CommandOptions,
+  type CommandResult,
+  type CommandRun,
+  runToEnd,
+  startCommand,
+} from "../support/command_host.ts";
+
+export const SHELL = { name: "dev", shell: "/bin/sh" } as const;
+
+/** Upstream's `setupWorkspaceForAgent`: user `myuser`, workspace `myworkspace`, agent `dev`. */
+export const WORKSPACE: WorkspaceSpec = { name: "myworkspace", agents: [SHELL] };
+
+/** Runs commands against one deployment. */
+export class Desk {
+  readonly sandbox: Sandbox;
+
+  constructor(sandbox: Sandbox) {
+    this.sandbox = sandbox;
+  }
+
+  /** Where the deployment is and who we are. */
+  get env(): Readonly<Record<string, string>> {
+    return { CODER_URL: this.sandbox.url.href, CODER_SESSION_TOKEN: this.sandbox.token };
+  }
+
+  start(args: readonly string[], options: CommandOptions = {}): CommandRun {
+    return startCommand(["ssh", ...args], { ...options, env: { ...this.env, ...options.env } });
+  }
+
+  /** Without `stdin` the input is empty. */
+  run(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+    return runToEnd(["ssh", ...args], { ...options, env: { ...this.env, ...options.env } });
+  }
+}
+
+/** A test with a deployment of its own. */
+export function commandTest(
+  name: string,
+  body: (desk: Desk) => Promise<void>,
+  options: SandboxOptions = {},
+): void {
+  Deno.test(name, async () => {
+    await using sandbox = await Sandbox.start({
+      user: "myuser",
+      workspaces: [WORKSPACE],
+      ...options,
+    });
+    await body(new Desk(sandbox));
+  });
+}
+
+export const TERMINAL = { columns: 80, rows: 24 } as const;
