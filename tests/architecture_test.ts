@@ -31,7 +31,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   coder: ["base"],
   ssh: ["base"],
-  io: ["base", "crypto", "wire", "websocket", "netstack", "tailnet"],
+  // `ssh` says what sockets it wants to be handed; `io` makes them, with its adapter for node streams.
+  io: ["base", "crypto", "wire", "websocket", "netstack", "tailnet", "ssh"],
   mod: ["base", "crypto", "tailnet", "io"],
   sandbox: [
     "base",

@@ -30,15 +30,23 @@ function messageOf(body: () => unknown): string {
 Deno.test("parseArgs() takes the grammar of coder's flags (behaviour §1.15)", async (t) => {
   const rows: { in: string[]; positionals: string[]; options: Partial<SshOptions> }[] = [
     { in: ["ws"], positionals: ["ws"], options: {} },
-    { in: ["ws", "-A", "ls"], positionals: ["ws", "ls"], options: { forwardAgent: true } },
-    { in: ["-tA", "ws"], positionals: ["ws"], options: { tty: true, forwardAgent: true } },
+    {
+      in: ["ws", "-A", "ls"],
+      positionals: ["ws", "ls"],
+      options: { forwardAgent: true, isAgentExplicit: true },
+    },
+    {
+      in: ["-tA", "ws"],
+      positionals: ["ws"],
+      options: { tty: true, forwardAgent: true, isAgentExplicit: true },
+    },
     { in: ["-eA=1", "ws"], positionals: ["ws"], options: { env: ["A=1"] } },
     { in: ["-e=A=1", "ws"], positionals: ["ws"], options: { env: ["A=1"] } },
     { in: ["-e", "A=1", "ws"], positionals: ["ws"], options: { env: ["A=1"] } },
     {
       in: ["-tAeA=1", "ws"],
       positionals: ["ws"],
-      options: { tty: true, forwardAgent: true, env: ["A=1"] },
+      options: { tty: true, forwardAgent: true, isAgentExplicit: true, env: ["A=1"] },
     },
     { in: ["-tA=false", "ws"], positionals: ["ws"], options: { tty: true, forwardAgent: false } },
     { in: ["--stdio=false", "ws"], positionals: ["ws"], options: { stdio: false } },
