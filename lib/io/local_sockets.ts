@@ -1,15 +1,15 @@
 /**
  * Sockets of this machine for the ssh room: TCP and unix sockets by Deno, Windows named pipes by Node's layer, which is loaded
- * only then. Implements `LocalSockets` of `lib/ssh/host.ts`.
+ * only then. Implements `LocalSockets` of `lib/base/sockets.ts`.
  */
-import { type ByteStream, type StreamEnd, StreamError } from "../base/stream.ts";
-import { messageOf } from "../base/errors.ts";
 import {
   formatTarget,
   type LocalListener,
   type LocalSockets,
   type LocalTarget,
-} from "../ssh/host.ts";
+} from "../base/sockets.ts";
+import type { ByteStream } from "../base/stream.ts";
+import { ConnStream, reasonOf } from "./conn_stream.ts";
 
 const PIPE_FOLDER = "\\\\.\\pipe\\";
 
@@ -52,27 +52,12 @@ async function connect(target: LocalTarget, signal?: AbortSignal): Promise<ByteS
       case "unix":
         return new ConnStream(await Deno.connect({ transport: "unix", path: target.path }));
       case "pipe":
-        return await connectPipe(target.path);
+        return new ConnStream(await (await import("./node_pipe.ts")).connectPipe(target.path));
     }
   } catch (error) {
     signal?.throwIfAborted();
     throw new Error(`dial ${formatTarget(target)}: ${reasonOf(error)}`, { cause: error });
   }
-}
-
-async function connectPipe(path: string): Promise<ByteStream> {
-  const [net, { NodeByteStream }] = await Promise.all([
-    import("node:net"),
-    import("../ssh/node_stream.ts"),
-  ]);
-  const socket = net.connect(path);
-  await new Promise<void>((resolve, reject) => {
-    socket.once("connect", () => resolve());
-    socket.once("error", reject);
-  });
-  const stream = new NodeByteStream(socket, { release: () => socket.destroy() });
-  socket.once("close", () => stream.finish({ kind: "closed" }));
-  return stream;
 }
 
 async function listen(target: LocalTarget): Promise<LocalListener> {
@@ -146,90 +131,4 @@ class SystemListener implements LocalListener {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
-}
-
-/** A `ByteStream` over a Deno connection. */
-class ConnStream implements ByteStream {
-  readonly closed: Promise<StreamEnd>;
-  readonly #connection: Deno.Conn;
-  readonly #resolveClosed: (end: StreamEnd) => void;
-  #end: StreamEnd | undefined;
-  #isReadEnded = false;
-  #isWriteEnded = false;
-
-  constructor(connection: Deno.Conn) {
-    const { promise, resolve } = Promise.withResolvers<StreamEnd>();
-    this.closed = promise;
-    this.#resolveClosed = resolve;
-    this.#connection = connection;
-  }
-
-  async read(into: Uint8Array): Promise<number | null> {
-    if (this.#isReadEnded) return null;
-    const count = await this.#guard(() => this.#connection.read(into));
-    if (count === null) {
-      this.#isReadEnded = true;
-      this.#finishWhenBothEnded();
-    }
-    return count;
-  }
-
-  async write(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length;) {
-      at += await this.#guard(() => this.#connection.write(bytes.subarray(at)));
-    }
-  }
-
-  async closeWrite(): Promise<void> {
-    if (this.#isWriteEnded || this.#end !== undefined) return;
-    this.#isWriteEnded = true;
-    try {
-      await this.#connection.closeWrite();
-    } catch (error) {
-      // The peer has reset the connection already: `read` will say so.
-      if (!(error instanceof Error)) throw error;
-    }
-    this.#finishWhenBothEnded();
-  }
-
-  abort(message = "Connection was aborted"): void {
-    this.#finish({ kind: "aborted", message });
-  }
-
-  async #guard<Value>(operation: () => Promise<Value>): Promise<Value> {
-    if (this.#end !== undefined) throw new StreamError(this.#end);
-    try {
-      return await operation();
-    } catch (error) {
-      if (this.#end === undefined) this.#finish({ kind: "reset", message: reasonOf(error) });
-      throw new StreamError(this.#end ?? { kind: "reset", message: reasonOf(error) });
-    }
-  }
-
-  #finishWhenBothEnded(): void {
-    if (this.#isReadEnded && this.#isWriteEnded) this.#finish({ kind: "closed" });
-  }
-
-  #finish(end: StreamEnd): void {
-    if (this.#end !== undefined) return;
-    this.#end = end;
-    this.#connection.close();
-    this.#resolveClosed(end);
-  }
-}
-
-/** Why a socket call failed, as the system's own tools say it. */
-function reasonOf(error: unknown): string {
-  const { errors } = Deno;
-  if (error instanceof errors.ConnectionRefused) return "connection refused";
-  if (error instanceof errors.NotFound) return "no such file or directory";
-  if (error instanceof errors.AddrInUse) return "address already in use";
-  if (error instanceof errors.AddrNotAvailable) return "cannot assign requested address";
-  if (error instanceof errors.PermissionDenied) return "permission denied";
-  if (error instanceof errors.ConnectionReset) return "connection reset by peer";
-  if (error instanceof errors.BrokenPipe) return "broken pipe";
-  if (error instanceof errors.NotCapable) {
-    return `not permitted: ${error.message.replace(/, run again.*$/s, "")}`;
-  }
-  return messageOf(error).replace(/ \(os error \d+\)$/, "");
 }

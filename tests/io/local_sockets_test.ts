@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { SYSTEM_SOCKETS } from "../../lib/io/local_sockets.ts";
-import type { LocalTarget } from "../../lib/ssh/host.ts";
+import type { LocalTarget } from "../../lib/base/sockets.ts";
 
 const ANY: LocalTarget = { kind: "tcp", host: "127.0.0.1", port: 0 };
 
@@ -79,6 +79,16 @@ Deno.test({
       said.push(await server.read(new Uint8Array(9)));
       client.abort();
       server.abort();
+      const pipe = await SYSTEM_SOCKETS.connect({ kind: "pipe", path: target.path });
+      const other = await second.accept();
+      await pipe.write(new Uint8Array([4, 5]));
+      await pipe.closeWrite();
+      const buffer = new Uint8Array(9);
+      said.push(await other.read(buffer), await other.read(buffer));
+      await other.write(new Uint8Array([6, 7, 8, 9]));
+      await other.closeWrite();
+      said.push(await pipe.read(buffer.subarray(0, 3)), await pipe.read(buffer), await pipe.read(buffer));
+      said.push((await pipe.closed).kind);
       second.close();
       await fails(Deno.lstat(target.path));
       console.log(JSON.stringify(said));
@@ -93,6 +103,11 @@ Deno.test({
     assert.equal(said[0], `dial ${path}: no such file or directory`);
     assert.equal(said[1], `listen on ${path}: address already in use`);
     assert.equal(said[2], 3);
-    assert.match(said[3], /No such file/);
+    assert.deepEqual(
+      said.slice(3, 9),
+      [2, null, 3, 1, null, "closed"],
+      "through Node's layer, as named pipes go",
+    );
+    assert.match(said[9], /No such file/);
   },
 });

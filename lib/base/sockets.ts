@@ -1,0 +1,39 @@
+/**
+ * Stream sockets of this machine as the rooms above the network see them: TCP, unix sockets, Windows named pipes.
+ * Implemented in `lib/io/local_sockets.ts`, in memory in `tests/support/memory_sockets.ts`.
+ */
+import type { ByteStream } from "./stream.ts";
+
+/** An endpoint on this machine, or on one it can reach. */
+export type LocalTarget =
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "unix"; readonly path: string }
+  /** A Windows named pipe, e.g. `\\.\pipe\openssh-ssh-agent`. */
+  | { readonly kind: "pipe"; readonly path: string };
+
+export interface LocalListener {
+  /** Where it listens; a port of 0 has become the real one. */
+  readonly target: LocalTarget;
+  /** The next connection, or `undefined` once closed. One call at a time. */
+  accept(): Promise<ByteStream | undefined>;
+  /** Stops listening and removes a unix socket's file. Connections live on. Idempotent. */
+  close(): void;
+}
+
+export interface LocalSockets {
+  /** Rejects with an `Error` whose message says why, in words for people. */
+  connect(target: LocalTarget, signal?: AbortSignal): Promise<ByteStream>;
+  /** Rejects likewise. A unix socket's file that nobody listens on is replaced. */
+  listen(target: LocalTarget): Promise<LocalListener>;
+}
+
+/** The text of a target for messages: `127.0.0.1:8080`, `[::1]:22`, `/run/x.sock`. */
+export function formatTarget(target: LocalTarget): string {
+  if (target.kind !== "tcp") return target.path;
+  return formatHostPort(target.host, target.port);
+}
+
+/** `host:port` with the brackets that an IPv6 literal needs. */
+export function formatHostPort(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
