@@ -10,7 +10,8 @@ import { type Aead, publicKey } from "../crypto/mod.ts";
 import { type DerpEvent, SEND_PACKET_HEADER_BYTES } from "../derp/mod.ts";
 import { DiscoPinger, isDisco } from "../disco/mod.ts";
 import { Netstack } from "../netstack/mod.ts";
-import { WireguardDevice, type WireguardPeer } from "../wireguard/mod.ts";
+import { type InitiateOptions, WireguardDevice, type WireguardPeer } from "../wireguard/mod.ts";
+import type { DerpMap } from "./derp_map.ts";
 import type { RelayLink } from "./relay_link.ts";
 import { Relays } from "./relays.ts";
 
@@ -124,7 +125,13 @@ export class TunnelNode {
     this.discoPublicKey = this.#disco.publicKey;
   }
 
-  /** Adds or updates a peer; a new key under the same id replaces it. Returns whether it was replaced. */
+  /** Takes a new map: relays that moved are dialled anew, peers' relays that came with it are connected. */
+  setMap(map: DerpMap, options: { readonly forcesWebsocket: boolean }, now: Instant): void {
+    this.relays.setMap(map, options, now);
+    for (const peer of this.#peers.values()) this.relays.want(peer.config.homeRegion, now);
+  }
+
+  /** Adds or updates a peer; a new key under the same id replaces it. Throws `RangeError` for one too many. */
   upsertPeer(config: TunnelPeer, now: Instant): "added" | "updated" | "replaced" {
     const existing = this.#peers.get(config.id);
     const isSame = existing !== undefined &&
@@ -134,7 +141,7 @@ export class TunnelNode {
     if (existing === undefined && this.#peers.size >= MAX_PEERS) {
       throw new RangeError(`Cannot add peer: ${MAX_PEERS} peers are the limit`);
     }
-    const wireguard = isSame ? existing.wireguard : this.#wireguard.addPeer(
+    const wireguard = this.#wireguard.addPeer(
       { publicKey: config.nodeKey, allowedAddresses: config.addresses },
       now,
     );
@@ -159,10 +166,12 @@ export class TunnelNode {
     this.#lastDestination = undefined;
   }
 
-  /** Begins a handshake with the peer now. */
-  initiate(id: string, now: Instant): void {
+  /** Begins a handshake with the peer now; nothing happens while no relay leads to it. */
+  initiate(id: string, now: Instant, options: InitiateOptions = {}): void {
     const peer = this.#peers.get(id);
-    if (peer !== undefined) this.#wireguard.initiate(peer.wireguard, now);
+    // What cannot leave would be lost, and would count as sent: whoever opens a way asks again.
+    if (peer === undefined || this.#routeTo(peer) === undefined) return;
+    this.#wireguard.initiate(peer.wireguard, now, options);
   }
 
   /** From now on the session is kept alive and renewed even while nothing is sent. */
@@ -190,7 +199,7 @@ export class TunnelNode {
     const link = peer === undefined ? undefined : this.#routeTo(peer);
     if (peer === undefined || link === undefined) return;
     const packet = this.#disco.ping(id, { kind: "relay", regionId: link.region }, now);
-    if (packet !== undefined) link.sendPacket(peer.config.nodeKey, packet);
+    if (packet !== undefined) link.sendPacket(peer.config.nodeKey, packet, now);
   }
 
   /** Takes what a relay link read from its socket. Throws `ProtocolError`: then drop the connection. */
@@ -210,7 +219,7 @@ export class TunnelNode {
     if (event.kind === "packet") {
       this.#handlePacket(link, event.source, event.packet, now);
     } else if (event.kind === "ready") {
-      this.relays.handleReady(link);
+      this.relays.handleReady(link, now);
       this.#events.push({ kind: "relayReady", region: link.region });
       this.netstack.resume(now);
     } else if (event.kind === "peer-gone") {
@@ -232,7 +241,7 @@ export class TunnelNode {
     const peer = inbound.peer === undefined ? undefined : this.#peerOf(inbound.peer);
     if (peer !== undefined) peer.heardIn = link.region;
     if (inbound.kind === "data") this.netstack.handlePacket(inbound.packet, now);
-    else if (inbound.reply !== undefined) link.sendPacket(source, inbound.reply);
+    else if (inbound.reply !== undefined) link.sendPacket(source, inbound.reply, now);
     else if (inbound.peer === undefined) this.counters.unknown++;
   }
 
@@ -247,7 +256,7 @@ export class TunnelNode {
   #handleDisco(link: RelayLink, source: Uint8Array, packet: Uint8Array, now: Instant): void {
     const from = { kind: "relay", regionId: link.region, nodeKey: source } as const;
     const result = this.#disco.handlePacket(packet, from, now);
-    if (result.kind === "ping") link.sendPacket(source, result.pong);
+    if (result.kind === "ping") link.sendPacket(source, result.pong, now);
     else if (result.kind === "pong") {
       const { peerId: id, latencyMs } = result;
       this.#events.push({ kind: "pong", id, latencyMs, region: link.region });
@@ -262,10 +271,11 @@ export class TunnelNode {
 
   /** Moves all that must leave into the batches of the relay links, as far as there is room. */
   pump(now: Instant): void {
+    this.relays.dropEnded(now);
     for (let out = this.#wireguard.pollTransmit(); out; out = this.#wireguard.pollTransmit()) {
       const peer = this.#peerOf(out.peer);
       const link = peer === undefined ? undefined : this.#routeTo(peer);
-      const isSent = link?.sendPacket(out.peer.publicKey, out.datagram) ?? false;
+      const isSent = link?.sendPacket(out.peer.publicKey, out.datagram, now) ?? false;
       if (!isSent) this.counters.unsendable++;
     }
     for (let event = this.#wireguard.pollEvent(); event; event = this.#wireguard.pollEvent()) {
@@ -303,11 +313,13 @@ export class TunnelNode {
       if (sealedBytes === 0 || route === undefined) {
         this.counters.unsendable++;
       } else if (route === link) {
-        link.commitPacket(peer.config.nodeKey, sealedBytes);
+        const isSent = link.commitPacket(peer.config.nodeKey, sealedBytes, now);
+        if (!isSent) this.counters.unsendable++;
       } else {
         const isSent = route.sendPacket(
           peer.config.nodeKey,
           batch.buffer.subarray(at, at + sealedBytes),
+          now,
         );
         if (!isSent) this.counters.unsendable++;
         link = route;
@@ -328,6 +340,12 @@ export class TunnelNode {
 
   pollEvent(): NodeEvent | undefined {
     return this.#events.shift();
+  }
+
+  /** Forgets all peers and erases all keys: the node is of no use afterwards. */
+  close(): void {
+    for (const id of [...this.#peers.keys()]) this.removePeer(id);
+    this.#wireguard.close();
   }
 
   handleTimeout(now: Instant): void {

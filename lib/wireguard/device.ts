@@ -32,7 +32,7 @@ import {
   MessageType,
   messageTypeOf,
 } from "./messages.ts";
-import { type WireguardEvent, WireguardPeer } from "./peer.ts";
+import { type InitiateOptions, type WireguardEvent, WireguardPeer } from "./peer.ts";
 
 const NO_SOURCE = new Uint8Array(0);
 
@@ -174,8 +174,8 @@ export class WireguardDevice {
    * Begins a handshake now, with the quick retries of a first contact if no session can send. Does nothing when our last
    * handshake message is younger than 250 ms, or than 5 s while a session can send.
    */
-  initiate(peer: WireguardPeer, now: Instant): void {
-    peer.initiate(now);
+  initiate(peer: WireguardPeer, now: Instant, options: InitiateOptions = {}): void {
+    peer.initiate(now, options);
   }
 
   /** `undefined` turns it off; turning it on sends an empty packet at once. */

@@ -4,4 +4,4 @@ export type { Inbound, InboundData, InboundNone } from "./inbound.ts";
 export type { DropReason, WireguardCounters } from "./counters.ts";
 export { INNER_MTU_BYTES } from "./limits.ts";
 export { DATA_HEADER_BYTES, MessageType, messageTypeOf } from "./messages.ts";
-export type { WireguardEvent, WireguardPeer } from "./peer.ts";
+export type { InitiateOptions, WireguardEvent, WireguardPeer } from "./peer.ts";

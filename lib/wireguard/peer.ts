@@ -26,6 +26,15 @@ import { PeerTimers } from "./timers.ts";
 
 export type WireguardEvent = PeerEvent<WireguardPeer>;
 
+export interface InitiateOptions {
+  /**
+   * How old the last initiation must be, in milliseconds, as long as no session can carry data: what its response needs to
+   * arrive, since a new initiation makes that response worthless. A younger one is repeated when it has this age.
+   * @default 250
+   */
+  readonly minGapMs?: number;
+}
+
 export class WireguardPeer {
   /** 32 bytes. */
   readonly publicKey: Uint8Array;
@@ -116,11 +125,14 @@ export class WireguardPeer {
   }
 
   /** As `WireguardDevice.initiate`. */
-  initiate(now: Instant): void {
+  initiate(now: Instant, options: InitiateOptions = {}): void {
     if (this.#isRemoved) return;
     this.#timers.handshakeWanted();
-    const gapMs = this.canSeal(now) ? REKEY_TIMEOUT_MS : MIN_INITIATE_GAP_MS;
-    if (now - this.#handshakeSentAt >= gapMs) this.#begin(now);
+    const hasSession = this.canSeal(now);
+    const gapMs = hasSession ? REKEY_TIMEOUT_MS : options.minGapMs ?? MIN_INITIATE_GAP_MS;
+    const earliestAt = this.#handshakeSentAt + gapMs;
+    if (now >= earliestAt) this.#begin(now);
+    else if (!hasSession) this.#timers.retryBy(earliestAt);
   }
 
   /** `undefined` for none. */

@@ -104,6 +104,12 @@ export class PeerTimers {
     }
   }
 
+  /** Should be called when an initiation in flight is probably lost: it is repeated at `at`, if not sooner anyway. */
+  retryBy(at: Instant): void {
+    const dueAt = this.#deadlines.get("retransmit");
+    if (dueAt !== undefined && at < dueAt) this.#deadlines.set("retransmit", at);
+  }
+
   /** Should be called when `retransmit` is due; false when it was retried often enough (whitepaper §6.4). */
   takeRetry(): boolean {
     this.#retries++;

@@ -111,6 +111,19 @@ Deno.test("WireguardDevice.initiate() keeps its gap: 250 ms without a session, 5
   strictEqual(transmitted(hand.a).length, 148);
 });
 
+Deno.test("WireguardDevice.initiate() within its gap is made up for when the gap is over", () => {
+  const { a, peerB } = byHand();
+  a.initiate(peerB, 1_000, { minGapMs: 40 });
+  transmitted(a);
+  a.initiate(peerB, 1_010, { minGapMs: 40 });
+  strictEqual(a.pollTransmit(), undefined);
+  strictEqual(a.pollTimeout(), 1_040);
+  a.handleTimeout(1_040);
+  strictEqual(transmitted(a).length, 148);
+  // Asked for once: the next one is the ordinary quick retry.
+  ok((a.pollTimeout() ?? 0) >= 1_540);
+});
+
 Deno.test("WireguardDevice.handleDatagram() drops replayed data (whitepaper §5.4.6)", () => {
   const { a, b, peerB } = connected();
   const datagram = required(sealCopy(a, peerB, ipv6Packet({ id: 5 }), 1_000));
