@@ -146,6 +146,18 @@ export class SshConnection implements AsyncDisposable {
     await this.#transport.unlistenUnix(path);
   }
 
+  /**
+   * Waits for `work` of an orderly end, two seconds at most: a network that is silent must keep nobody from leaving.
+   * Never rejects; what failed or came late is dropped.
+   */
+  async waitToClose(work: Promise<unknown>): Promise<void> {
+    const done = new AbortController();
+    const limit = this.#clock.sleep(CLOSE_TIMEOUT_MS, done.signal).catch(ignoreAbort);
+    await Promise.race([Promise.allSettled([work]), limit]);
+    done.abort();
+    await limit;
+  }
+
   /** Says goodbye and waits for the other side, two seconds at most. Idempotent. */
   async close(): Promise<void> {
     this.#isClosing = true;

@@ -139,16 +139,16 @@ export class ForwardSet implements AsyncDisposable {
     }
   }
 
-  /** Stops listening on both sides and ends the connections. Idempotent. */
+  /** Stops listening on both sides and ends the connections; a silent network is not waited for. Idempotent. */
   async close(): Promise<void> {
     if (!this.#isClosed) {
       this.#isClosed = true;
       for (const listener of this.#listeners) listener.close();
       for (const stream of this.#open.keys()) stream.abort("Forward was closed");
-      // A connection that is gone has taken its listeners with it.
-      await Promise.allSettled(this.#undo.map((undo) => undo()));
     }
-    await Promise.all(this.#tasks);
+    // A connection that is gone has taken its listeners with it.
+    const undone = this.#undo.splice(0).map((undo) => undo());
+    await this.#connection.waitToClose(Promise.allSettled([...undone, ...this.#tasks]));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

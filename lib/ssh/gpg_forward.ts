@@ -63,7 +63,7 @@ export async function startGpgForward(
     remoteAgent,
   ]);
   const undo = async () => {
-    if (remote.status === "fulfilled") await remote.value.release();
+    if (remote.status === "fulfilled") await connection.waitToClose(remote.value.release());
   };
   try {
     const agent = valueOf(remote);
@@ -159,8 +159,8 @@ async function forward(
   const close = async () => {
     for (const stream of open) stream.abort("GPG forward was closed");
     // The connection may be gone, and the listener with it.
-    await Promise.allSettled([connection.unlistenUnix(socketPath)]);
-    await agent.release();
+    await connection.waitToClose(connection.unlistenUnix(socketPath));
+    await connection.waitToClose(agent.release());
   };
   return { close: () => closing ??= close() };
 }

@@ -12,13 +12,23 @@ export interface StdioForwardHost {
   readonly stdout: SessionOutput;
 }
 
+export interface StdioForwardOptions {
+  /** A name or an address in the workspace. */
+  readonly host: string;
+  readonly port: number;
+  /** Gives the connection up: rejects with `signal.reason`. */
+  readonly signal?: AbortSignal;
+}
+
 /** Resolves when the other side has ended its direction. Rejects with `UserError` when it cannot be reached. */
 export async function runStdioForward(
   connection: SshConnection,
   host: StdioForwardHost,
-  target: { readonly host: string; readonly port: number },
+  target: StdioForwardOptions,
 ): Promise<SessionOutcome> {
   const name = formatHostPort(target.host, target.port);
+  const { signal } = target;
+  signal?.throwIfAborted();
   let channel: ByteStream;
   try {
     channel = await connection.openTcp(target.host, target.port);
@@ -30,6 +40,9 @@ export async function runStdioForward(
   }
   // The input may outlive the connection by the one read that is pending: it cannot be called back.
   const sending = send(host.stdin, channel);
+  const onAbort = () => channel.abort();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  if (signal?.aborted) onAbort();
   try {
     const buffer = new Uint8Array(COPY_BYTES);
     for (
@@ -43,9 +56,11 @@ export async function runStdioForward(
     return { exitCode: 0 };
   } catch (error) {
     channel.abort();
+    signal?.throwIfAborted();
     if (!(error instanceof StreamError)) throw error;
     return { exitCode: CONNECTION_LOST_CODE, message: CONNECTION_LOST_TEXT, detail: error.message };
   } finally {
+    signal?.removeEventListener("abort", onAbort);
     await Promise.race([sending, channel.closed]);
   }
 }

@@ -307,6 +307,49 @@ Deno.test("runStdioForward() joins standard input and output to a port there", a
     }));
 });
 
+Deno.test("runStdioForward() is given up on request", async () => {
+  const listener = await SOCKETS.listen(tcp(0));
+  await withScene(async ({ connection }) => {
+    const { target } = listener;
+    assert(target.kind === "tcp");
+    const controller = new AbortController();
+    const terminal = new FakeTerminal({ isStdinTerminal: false });
+    const running = runStdioForward(connection, terminal, { ...target, signal: controller.signal });
+    await listener.accept();
+    controller.abort(new Error("terminated"));
+    await assert.rejects(running, { message: "terminated" });
+  });
+  listener.close();
+});
+
+Deno.test("forwards are left within two seconds when the network says nothing any more", async () => {
+  const workspace = new ForwardingWorkspace(SOCKETS);
+  const server = await TestSshServer.start(workspace.options);
+  const clock = new ManualClock();
+  const connection = await connectSsh(server.stream, { clock });
+  const set = await startForwards(connection, { sockets: SOCKETS, print: () => {} }, {
+    local: [{ listen: tcp(0), to: tcp(1) }],
+    remote: [{ listen: tcp(0), to: tcp(1) }],
+  });
+  const peer = server.stream.peer;
+  assert(peer !== undefined);
+  peer.write = () => Promise.resolve();
+  peer.closeWrite = () => Promise.resolve();
+  const stuck = await SOCKETS.connect(only(set.listening)); // waits for an answer that never comes
+  const leaving = (async () => {
+    await set.close();
+    await connection.close();
+  })();
+  for (let step = 0; step < 2; step++) {
+    while (clock.sleeperCount === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+    clock.advance(2_000);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  await leaving;
+  stuck.abort();
+  workspace.close();
+});
+
 Deno.test("joinStreams() breaks the other side when one breaks", async () => {
   const { createBytePipe } = await import("../support/byte_pipe.ts");
   const [a, nearA] = createBytePipe();
