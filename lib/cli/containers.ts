@@ -4,7 +4,7 @@ import { StepError } from "../coder/errors.ts";
 import { goList, goQuote } from "../coder/text.ts";
 import { ExitError } from "./errors.ts";
 import type { EnvSetting } from "./ssh_checks.ts";
-import { retrying, type Steps } from "./steps.ts";
+import type { Steps } from "./steps.ts";
 
 export interface ContainerOptions {
   readonly agentId: string;
@@ -27,7 +27,8 @@ export async function containerEnv(
   if (container === "") return [];
   const containers = await progress.during("Looking for the container", async () => {
     try {
-      return await retrying(steps, () => listContainers(client, agentId, { signal }));
+      // Once: an agent without docker answers with 500, and will not have it in two seconds (behaviour §2.9).
+      return await listContainers(client, agentId, { signal });
     } catch (error) {
       if (signal.aborted) throw error;
       throw new StepError("list containers", error);

@@ -71,3 +71,15 @@ Deno.test("TestSSH_Container/NotEnabled: the agent's word comes through", async 
         .includes("error: Trace=[list containers]\nDev Container feature not enabled."),
   );
 });
+
+Deno.test("containerEnv() asks once: an agent without docker will not have it in two seconds", async () => {
+  using fake = fakeSteps();
+  fake.coder.routes.set(PATH, () => apiFailure(500, "Could not get containers"));
+  await rejects(
+    containerEnv(fake.steps, { agentId: IDS.agent, container: "box", containerUser: "" }),
+    (error) =>
+      renderError(error, { command: "hawser ssh", verbose: false })
+        .includes("error: Trace=[list containers]\nCould not get containers"),
+  );
+  deepStrictEqual(fake.coder.calls.length, 1);
+});
