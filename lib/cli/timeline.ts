@@ -1,4 +1,4 @@
-/** The timeline of `-v` on stderr: each log record with the milliseconds since the command began. And two logs in one. */
+/** The timeline of `-v` on stderr: each log record with the milliseconds since the process began. And two logs in one. */
 import type { Instant } from "../base/core.ts";
 import type { Log, LogFields } from "../base/log.ts";
 import { stripToLine } from "../coder/text.ts";
@@ -9,7 +9,7 @@ import type { Progress } from "./progress.ts";
 export interface TimelineOptions {
   readonly clock: HostClock;
   readonly progress: Progress;
-  /** When the command began. */
+  /** When the process began. */
   readonly startedAt: Instant;
   /** @default none */
   readonly category?: string;

@@ -35,10 +35,12 @@ export async function run(args: readonly string[], host: Host): Promise<number> 
   const logFile = dir === undefined
     ? undefined
     : await openLogFile(host, { dir, stdio: options.stdio, verbose });
-  const timeline = { clock: host.clock, progress, startedAt: host.clock.now() };
+  // The real clock counts from the start of the process, and so do people.
+  const timeline = { clock: host.clock, progress, startedAt: 0 };
   const log = teeLog([
     ...(logFile === undefined ? [] : [logFile.log]),
-    ...(verbose ? [timelineLog(timeline)] : []),
+    // Editors give -v for the file's sake, and read what their ProxyCommand says on stderr.
+    ...(verbose && !(options.stdio && logFile !== undefined) ? [timelineLog(timeline)] : []),
   ]);
   const [workspace, ...command] = parsed.positionals;
   try {
