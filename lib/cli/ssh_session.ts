@@ -95,7 +95,8 @@ async function runKind(running: Running): Promise<SessionOutcome> {
   const { steps: { host, log }, connection, forwards, session, signal } = running;
   const { options, interrupt } = session;
   if (options.stdioForward !== "") {
-    return await runStdioForward(connection, host, parseStdioForward(options.stdioForward));
+    const target = parseStdioForward(options.stdioForward);
+    return await runStdioForward(connection, host, { ...target, signal });
   }
   if (options.noCommand) return await runForwardsOnly(running);
   const command = session.command === "" ? undefined : session.command;

@@ -30,10 +30,11 @@ const GO_ARCH: Readonly<Record<string, string>> = { x86_64: "amd64", aarch64: "a
 /** The machine that the program runs on. */
 export function createHost(): Host {
   const os: string = Deno.build.os;
+  const terminal: TerminalMode = { isRaw: false };
   return {
-    stdin: systemInput(),
-    stdout: systemOutput(Deno.stdout),
-    stderr: systemOutput(Deno.stderr),
+    stdin: systemInput(terminal),
+    stdout: systemOutput(Deno.stdout, terminal),
+    stderr: systemOutput(Deno.stderr, terminal),
     files: SYSTEM_FILES,
     clock: new SystemClock(),
     random: SYSTEM_RANDOM,
@@ -58,7 +59,12 @@ function tempDir(os: string): string {
   return env("TMPDIR") || "/tmp";
 }
 
-function systemInput(): HostInput {
+/** What the standard streams share: one terminal. */
+interface TerminalMode {
+  isRaw: boolean;
+}
+
+function systemInput(terminal: TerminalMode): HostInput {
   return {
     get isTerminal() {
       return Deno.stdin.isTerminal();
@@ -72,10 +78,11 @@ function systemInput(): HostInput {
     },
     enterRawMode() {
       Deno.stdin.setRaw(RAW);
-      let isRaw = true;
+      stopOutputProcessing();
+      terminal.isRaw = true;
       return () => {
-        if (!isRaw) return;
-        isRaw = false;
+        if (!terminal.isRaw) return;
+        terminal.isRaw = false;
         try {
           Deno.stdin.setRaw(COOKED);
         } catch (error) {
@@ -87,7 +94,23 @@ function systemInput(): HostInput {
   };
 }
 
-function systemOutput(stream: typeof Deno.stdout): HostOutput {
+/**
+ * Deno's raw mode leaves the terminal's output processing on: a line feed of a remote program would gain a carriage return.
+ * Leaving raw mode restores this as well. Without `stty`, or the permission to run it, full-screen programs draw less well.
+ */
+function stopOutputProcessing(): void {
+  if (Deno.build.os === "windows") return;
+  try {
+    new Deno.Command("stty", { args: ["-opost"], stdin: "inherit", stdout: "null", stderr: "null" })
+      .outputSync();
+  } catch (error) {
+    const isExpected = error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.NotCapable || error instanceof Deno.errors.PermissionDenied;
+    if (!isExpected) throw error;
+  }
+}
+
+function systemOutput(stream: typeof Deno.stdout, terminal: TerminalMode): HostOutput {
   const encoder = new TextEncoder();
   return {
     get isTerminal() {
@@ -111,7 +134,8 @@ function systemOutput(stream: typeof Deno.stdout): HostOutput {
       }
     },
     print(text) {
-      const bytes = encoder.encode(text);
+      // In raw mode a line feed alone does not return to the first column.
+      const bytes = encoder.encode(terminal.isRaw ? text.replaceAll(/\r?\n/g, "\r\n") : text);
       try {
         for (let at = 0; at < bytes.length;) at += stream.writeSync(bytes.subarray(at));
       } catch (error) {
