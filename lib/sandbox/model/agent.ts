@@ -155,6 +155,11 @@ export class SandboxAgent {
     return this.#ssh?.programCount ?? 0;
   }
 
+  /** Resolves when no program runs in its sessions. */
+  async whenIdle(): Promise<void> {
+    await this.#ssh?.whenIdle();
+  }
+
   /** Joins the network with fresh keys. */
   connect(): void {
     if (this.#node !== undefined) return;

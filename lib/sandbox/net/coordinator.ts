@@ -15,6 +15,7 @@ import {
   type ResumeGrant,
 } from "../../tailnet/coordinator/server_mod.ts";
 import type { UpgradedConn } from "../http/messages.ts";
+import { Observers } from "../model/observers.ts";
 import { WebsocketPeer } from "./websocket_peer.ts";
 
 export interface SandboxCoordinatorOptions {
@@ -52,6 +53,7 @@ const INTERNAL_ERROR = 1011;
 export class SandboxCoordinator {
   readonly #options: SandboxCoordinatorOptions;
   readonly #ports = new Map<CoordinatorServerSession, Port>();
+  readonly #changes = new Observers();
   readonly #grants = new Map<string, Grant>();
   #server: CoordinatorServer;
   #map: DerpMap;
@@ -66,9 +68,24 @@ export class SandboxCoordinator {
     this.#server = this.#newServer();
   }
 
+  /** Resolves when `isReached` holds, which is asked now and whenever something was said. */
+  until(isReached: () => boolean, signal?: AbortSignal): Promise<void> {
+    return this.#changes.until(isReached, signal);
+  }
+
+  /** Resume tokens that are good. */
+  get grantedTokens(): number {
+    return this.#grants.size;
+  }
+
   /** Peers that hold a Coordinate stream, agents among them. */
   get peerCount(): number {
     return this.#server.peerCount;
+  }
+
+  /** Connections, whatever was said on them, those of agents among them. */
+  get sessionCount(): number {
+    return this.#ports.size;
   }
 
   get derpMap(): DerpMap {
@@ -211,6 +228,7 @@ export class SandboxCoordinator {
       port.end(s.endMessage);
     }
     this.#isFlushing = false;
+    this.#changes.notify();
     this.#arm();
   }
 

@@ -28,8 +28,9 @@ function tokenOf({ headers, query }: HttpRequest): string {
   const cookie = (headers.get("cookie") ?? "").split(/; */)
     .find((pair) => pair.startsWith(`${NAME}=`))?.slice(NAME.length + 1);
   const bearer = /^Bearer (.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
-  return cookie ?? query.get(NAME) ?? headers.get("coder-session-token") ?? bearer ??
-    query.get("access_token") ?? "";
+  // An empty one counts as none.
+  return cookie || query.get(NAME) || headers.get("coder-session-token") || bearer ||
+    query.get("access_token") || "";
 }
 
 function signedOut(detail: string): HttpAnswer {

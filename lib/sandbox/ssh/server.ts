@@ -4,6 +4,7 @@
  */
 import type { ByteStream } from "../../base/stream.ts";
 import { ByteStreamDuplex } from "../../ssh/duplex.ts";
+import { Observers } from "../model/observers.ts";
 import { Tasks } from "../tasks.ts";
 import { AgentForward } from "./agent_forward.ts";
 import type { SessionNames, SessionSurroundings } from "./environment.ts";
@@ -26,6 +27,7 @@ const IDENT = "Go";
 export class SshServer {
   readonly #options: SshServerOptions;
   readonly #tasks = new Tasks();
+  readonly #changes = new Observers();
   readonly #programs = new Set<Program>();
   readonly #terminals = new PtyMaker();
   readonly #duplexes = new Set<ByteStreamDuplex>();
@@ -44,6 +46,11 @@ export class SshServer {
   /** Programs that are running. */
   get programCount(): number {
     return this.#programs.size;
+  }
+
+  /** Resolves when no program runs. */
+  whenIdle(): Promise<void> {
+    return this.#changes.until(() => this.#programs.size === 0);
   }
 
   /** Serves a client until it goes. */
@@ -104,6 +111,7 @@ export class SshServer {
           duplex,
           tasks,
           programs: this.#programs,
+          onProgramEnded: () => this.#changes.notify(),
           forwardAgent: () => agentForward.socket(),
         });
         sessions.add(session);

@@ -28,6 +28,7 @@ export interface SessionHost {
   readonly tasks: Tasks;
   /** Programs that run: ended with the agent. */
   readonly programs: Set<Program>;
+  onProgramEnded(): void;
   /** The socket that leads to the client's agent, for `SSH_AUTH_SOCK`. */
   forwardAgent(): Promise<string>;
 }
@@ -123,7 +124,10 @@ export class SshSession {
     }
     this.#program = program;
     this.#host.programs.add(program);
-    this.#host.tasks.run(program.ended.finally(() => this.#host.programs.delete(program)));
+    this.#host.tasks.run(program.ended.finally(() => {
+      this.#host.programs.delete(program);
+      this.#host.onProgramEnded();
+    }));
     if (this.#isClosed) program.hangUp();
     this.#host.tasks.run(this.#copyInput(channel, program));
     await Promise.all([
