@@ -163,13 +163,13 @@ export class AgentTunnel implements Companion {
     this.#driver.schedule();
   }
 
-  handleUnreachableRelay(reason: string): void {
-    this.#session.handleUnreachableRelay(reason);
+  handleUnreachableRelay(region: number, reason: string, now: Instant): void {
+    this.#session.handleUnreachableRelay(region, reason, now);
     this.#driver.schedule();
   }
 
   handleWake(now: Instant): void {
-    this.#session.retryNow(now);
+    this.#session.handleWake(now);
   }
 
   #handleSessionEvent(event: AgentSessionEvent, now: Instant): void {

@@ -25,8 +25,8 @@ export interface Companion {
   handleNodeEvent(event: NodeEvent, now: Instant): void;
   /** The machine slept: whatever waits for a retry need not. */
   handleWake(now: Instant): void;
-  /** The home relay never answered; `reason` is one line. */
-  handleUnreachableRelay(reason: string): void;
+  /** A relay never answered; `reason` is one line. */
+  handleUnreachableRelay(region: number, reason: string, now: Instant): void;
   /** A peer of the network connected to a listening port of ours. */
   handleAccepted?(stream: ByteStream, socket: TcpSocket, port: number): void;
 }
@@ -159,7 +159,7 @@ export class NodeDriver {
     for (let event = relays.pollEvent(); event; event = relays.pollEvent()) {
       if (event.kind === "dial") this.#track(this.#dialRelay(event.link, event.endpoints));
       else if (event.kind === "hangUp") this.#hangUp(event.link);
-      else this.#options.companion.handleUnreachableRelay(event.reason);
+      else this.#options.companion.handleUnreachableRelay(event.region, event.reason, now);
     }
     for (let event = this.#node.pollEvent(); event; event = this.#node.pollEvent()) {
       this.#options.companion.handleNodeEvent(event, now);
@@ -215,6 +215,7 @@ export class NodeDriver {
           signal: controller.signal,
         });
         this.#dialling.delete(link);
+        link.open(endpoint.hostHeader);
         this.#carry(link, conn);
         return;
       } catch (error) {

@@ -59,14 +59,20 @@ type SessionDeadline =
   | "coordinatorSilence"
   /** When to give up an agent that is announced but never answers. */
   | "handshake"
+  /** When an agent that left deliberately is forgotten. */
+  | "removal"
   /** When to look whether a peer that the coordinator lost is worth keeping. */
   | "lostPeer";
 
 const HOME_CHOICE_MS = 1_500;
 const COORDINATOR_SILENCE_MS = 15_000;
 const MAX_FIRST_COORDINATOR_FAILURES = 3;
+const REMOVAL_GRACE_MS = 1_000;
 /** A peer that nobody vouches for is kept this long after the last handshake (`tailnet/configmaps.go` lostTimeout). */
 const LOST_TIMEOUT_MS = 15 * 60_000;
+/** Bounds of the time after which an unanswered initiation counts as lost once the agent says that it knows us. */
+const MIN_ANSWER_MS = 25;
+const MAX_ANSWER_MS = 400;
 /** An agent that the coordinator announced but that answers nothing on any relay. */
 const HANDSHAKE_LIMIT_MS = 120_000;
 
@@ -87,6 +93,10 @@ export class AgentSession {
   #coordinatorFailures = 0;
   #lastCoordinatorFailure: string | undefined;
   #isOver = false;
+  /** When the coordinator was asked for the agent, to tell how far away it is. */
+  #askedAt: Instant | undefined;
+  /** How long an answer to an initiation may take, from the coordinator's answer to the first question. */
+  #answerMs = MAX_ANSWER_MS;
 
   /** Throws `TypeError` when `agentId` is no UUID. */
   constructor(options: AgentSessionOptions, now: Instant) {
@@ -174,8 +184,10 @@ export class AgentSession {
     if (link !== this.#link) return;
     link.handleBytes(chunk);
     for (let event = link.pollEvent(); event !== undefined; event = link.pollEvent()) {
-      if (event.kind === "open") this.#coordinator.handleConnected(now);
-      else if (event.kind === "data") {
+      if (event.kind === "open") {
+        this.#coordinator.handleConnected(now);
+        this.#askedAt = now;
+      } else if (event.kind === "data") {
         this.#hasHeardCoordinator = true;
         this.#deadlines.clear("coordinatorSilence");
         this.#coordinator.handleBytes(event.bytes, now);
@@ -223,9 +235,10 @@ export class AgentSession {
     }
   }
 
-  handleUnreachableRelay(reason: string): void {
+  handleUnreachableRelay(region: number, reason: string, _now: Instant): void {
     if (this.#isReachable || this.#isOver) return;
-    const name = this.regionName(this.homeRegion ?? 0);
+    if (region !== this.homeRegion) return;
+    const name = this.regionName(region);
     this.#fail(
       `Cannot reach the relay "${name}": ${reason}`,
       "Check that this machine may connect to it: firewall, proxy (HTTPS_PROXY), TLS settings",
@@ -237,6 +250,7 @@ export class AgentSession {
       if (due === "homeChoice") this.handleRelayLatencies(new Map(), now);
       else if (due === "coordinatorSilence") this.#handleSilence(now);
       else if (due === "lostPeer") this.#checkLostPeer(now);
+      else if (due === "removal") this.#removeAgent("The workspace agent disconnected");
       else if (!this.#isReachable) {
         this.#fail(
           "The workspace agent does not answer on its relay",
@@ -257,7 +271,7 @@ export class AgentSession {
   }
 
   /** Stops waiting for what is only waited for because it failed before: the machine woke up. */
-  retryNow(now: Instant): void {
+  handleWake(now: Instant): void {
     this.#coordinator.retryNow(now);
     this.#drainCoordinator(now);
   }
@@ -275,9 +289,14 @@ export class AgentSession {
       this.#deadlines.set("lostPeer", lastAt + LOST_TIMEOUT_MS);
       return;
     }
+    this.#removeAgent("The workspace agent has been gone too long");
+  }
+
+  #removeAgent(message: string): void {
     this.node.removePeer(this.#options.agentId);
     this.#isAgentKnown = false;
-    this.#events.push({ kind: "agentLost", message: "The workspace agent has been gone too long" });
+    this.#isAgentReady = false;
+    this.#events.push({ kind: "agentLost", message });
   }
 
   #useMap(map: DerpMap, now: Instant): void {
@@ -353,18 +372,16 @@ export class AgentSession {
       case "ready":
         this.#isAgentReady = true;
         this.#deadlines.set("handshake", now + HANDSHAKE_LIMIT_MS);
-        // Also after a restart under the same key: the agent lost its half of the session.
-        this.node.initiate(this.#options.agentId, now);
-        this.node.keepAlive(this.#options.agentId, now);
+        // Also after a restart under the same key: the agent lost its half of the session. What was sent before the agent
+        // knew us was lost: it is repeated as soon as an answer to it would have been here.
+        this.node.initiate(this.#options.agentId, now, { minGapMs: this.#answerMs });
         return;
       case "lost":
         this.#deadlines.set("lostPeer", now + LOST_TIMEOUT_MS);
         return;
       case "removed":
-        this.node.removePeer(this.#options.agentId);
-        this.#isAgentKnown = false;
-        this.#isAgentReady = false;
-        this.#events.push({ kind: "agentLost", message: "The workspace agent disconnected" });
+        // What the agent said last, an exit status perhaps, may still be on its way over the relay.
+        this.#deadlines.set("removal", now + REMOVAL_GRACE_MS);
         return;
       case "derpMap":
         this.#useMap(event.map, now);
@@ -401,7 +418,13 @@ export class AgentSession {
   #handleAgentNode(event: Extract<CoordinatorEvent, { kind: "node" }>, now: Instant): void {
     const { node } = event;
     if (node.preferredDerp === 0) return;
+    if (this.#askedAt !== undefined) {
+      const roundTripMs = now - this.#askedAt;
+      this.#answerMs = Math.min(MAX_ANSWER_MS, MIN_ANSWER_MS + 1.5 * roundTripMs);
+      this.#askedAt = undefined;
+    }
     this.#deadlines.clear("lostPeer");
+    this.#deadlines.clear("removal");
     const change = this.node.upsertPeer({
       id: this.#options.agentId,
       nodeKey: node.key,

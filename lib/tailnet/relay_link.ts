@@ -10,7 +10,12 @@ import {
   SEND_PACKET_HEADER_BYTES,
   writeSendPacketHeader,
 } from "../derp/mod.ts";
-import { frameInPlace, HttpUpgradeClient, WebsocketConnection } from "../websocket/mod.ts";
+import {
+  frameInPlace,
+  HttpUpgradeClient,
+  WebsocketConnection,
+  WebsocketError,
+} from "../websocket/mod.ts";
 import { SendBatch } from "./send_batch.ts";
 
 export type RelayTransport = "upgrade" | "websocket";
@@ -18,8 +23,6 @@ export type RelayTransport = "upgrade" | "websocket";
 export interface RelayLinkOptions {
   readonly region: number;
   readonly transport: RelayTransport;
-  /** `Host` value, with the port unless it is the scheme's default. */
-  readonly host: string;
   readonly path: string;
   /** The user's own headers; never the session token. */
   readonly headers: readonly (readonly [string, string])[];
@@ -36,6 +39,8 @@ export interface RelayRefusal {
 }
 
 type Phase =
+  /** Nobody is connected yet. */
+  | { readonly kind: "idle" }
   | { readonly kind: "upgrade"; readonly client: HttpUpgradeClient }
   | { readonly kind: "derp"; readonly websocket: WebsocketConnection | undefined }
   | { readonly kind: "refused"; readonly refusal: RelayRefusal }
@@ -49,32 +54,45 @@ const MAX_SHOWN_BODY_BYTES = 1_024;
 export class RelayLink {
   readonly region: number;
   readonly transport: RelayTransport;
+  readonly #options: RelayLinkOptions;
   readonly #random: Random;
   readonly #derp: DerpClient;
-  #phase: Phase;
+  #phase: Phase = { kind: "idle" };
   #isReady = false;
   /** Already framed bytes that go out before the batch: request head, pongs, close. */
   readonly #outbox: Uint8Array[] = [];
   #outboxBytes = 0;
   #filling = new SendBatch();
   #writing = new SendBatch();
+  /** Packets that the relay's announced rate did not allow. */
+  overRate = 0;
 
   constructor(options: RelayLinkOptions) {
     this.region = options.region;
     this.transport = options.transport;
+    this.#options = options;
     this.#random = options.random;
     this.#derp = new DerpClient({
       privateKey: options.nodePrivateKey,
       publicKey: options.nodePublicKey,
       random: options.random,
     });
+  }
+
+  /**
+   * Should be called once the connection stands, before anything is taken or given: asks for the upgrade. `host` is the
+   * `Host` value of the server that was reached, with the port unless it is the scheme's default.
+   */
+  open(host: string): void {
+    if (this.#phase.kind !== "idle") throw new TypeError("Cannot open: the link was opened before");
+    const isWebsocket = this.transport === "websocket";
     const client = new HttpUpgradeClient({
-      path: options.path,
-      host: options.host,
-      headers: options.headers,
-      upgrade: options.transport === "websocket" ? "websocket" : "DERP",
-      ...(options.transport === "websocket" ? { protocol: "derp" } : {}),
-      random: options.random,
+      path: this.#options.path,
+      host,
+      headers: this.#options.headers,
+      upgrade: isWebsocket ? "websocket" : "DERP",
+      ...(isWebsocket ? { protocol: "derp" } : {}),
+      random: this.#random,
     });
     this.#phase = { kind: "upgrade", client };
     this.#push(client.request());
@@ -104,11 +122,7 @@ export class RelayLink {
     if (this.#phase.kind === "upgrade") {
       const result = this.#phase.client.handleBytes(bytes);
       if (result === undefined) return;
-      if (result.kind === "refused") {
-        const body = new TextDecoder().decode(result.body.subarray(0, MAX_SHOWN_BODY_BYTES));
-        this.#phase = { kind: "refused", refusal: { status: result.status, body } };
-        return;
-      }
+      if (result.kind === "refused") return this.#refuse(result);
       const websocket = this.transport === "websocket"
         ? new WebsocketConnection({ role: "client", random: this.#random, stream: true })
         : undefined;
@@ -119,6 +133,23 @@ export class RelayLink {
     if (this.#phase.kind !== "derp") return;
     if (this.#phase.websocket === undefined) this.#derp.handleBytes(bytes, now);
     else this.#phase.websocket.handleBytes(bytes);
+  }
+
+  /** The connection ended, or is given up: a refusal whose body had not come to its end still counts. Idempotent. */
+  handleEnd(): void {
+    if (this.#phase.kind !== "upgrade") return;
+    try {
+      const result = this.#phase.client.handleEnd();
+      if (result.kind === "refused") this.#refuse(result);
+    } catch (error) {
+      // Not even a refusal: whoever saw the end has its reason.
+      if (!(error instanceof WebsocketError)) throw error;
+    }
+  }
+
+  #refuse(result: { readonly status: number; readonly body: Uint8Array }): void {
+    const body = new TextDecoder().decode(result.body.subarray(0, MAX_SHOWN_BODY_BYTES));
+    this.#phase = { kind: "refused", refusal: { status: result.status, body } };
   }
 
   /** What happened, its views valid until the next call. Throws `ProtocolError` as `handleBytes` does. */
@@ -168,19 +199,26 @@ export class RelayLink {
     return this.#filling;
   }
 
-  /** Puts the DERP header before `packetBytes` bytes that the caller wrote behind it, and counts them in. */
-  commitPacket(destination: Uint8Array, packetBytes: number): void {
+  /**
+   * Puts the DERP header before `packetBytes` bytes that the caller wrote behind it, and counts them in; false when the
+   * relay's announced rate does not allow it: the packet is dropped, as the network might.
+   */
+  commitPacket(destination: Uint8Array, packetBytes: number, now: Instant): boolean {
+    if (!this.#derp.allowSend(packetBytes, now)) {
+      this.overRate++;
+      return false;
+    }
     const batch = this.#filling;
     writeSendPacketHeader(batch.buffer, batch.end, destination, packetBytes);
     batch.end += SEND_PACKET_HEADER_BYTES + packetBytes;
+    return true;
   }
 
   /** Sends a copy of a packet; false when there is no room now. */
-  sendPacket(destination: Uint8Array, packet: Uint8Array): boolean {
+  sendPacket(destination: Uint8Array, packet: Uint8Array, now: Instant): boolean {
     if (!this.isReady || !this.hasRoom(packet.length)) return false;
     this.#filling.buffer.set(packet, this.#filling.end + SEND_PACKET_HEADER_BYTES);
-    this.commitPacket(destination, packet.length);
-    return true;
+    return this.commitPacket(destination, packet.length, now);
   }
 
   /**
@@ -200,7 +238,8 @@ export class RelayLink {
       this.#outboxBytes -= first.length;
       return first;
     }
-    if (this.#filling.isEmpty) return undefined;
+    // What a link holds that is over goes nowhere: in a websocket it would not even be framed.
+    if (this.#filling.isEmpty || this.#phase.kind !== "derp") return undefined;
     const batch = this.#filling;
     this.#filling = this.#writing;
     this.#filling.clear();

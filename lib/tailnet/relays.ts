@@ -17,7 +17,7 @@ export interface RelaysOptions {
 }
 
 export type RelaysEvent =
-  /** Connect to the first of `endpoints` that answers, then carry bytes to and from `link`. */
+  /** Connect to the first of `endpoints` that answers, `open` the link, then carry bytes to and from it. */
   | {
     readonly kind: "dial";
     readonly link: RelayLink;
@@ -25,8 +25,8 @@ export type RelaysEvent =
   }
   /** Drop the connection of this link; nothing of it is wanted any more. */
   | { readonly kind: "hangUp"; readonly link: RelayLink }
-  /** The home relay cannot be reached and never could: not worth waiting longer. */
-  | { readonly kind: "unreachable"; readonly reason: string };
+  /** The relay cannot be reached and never could: not worth waiting longer, though attempts go on. */
+  | { readonly kind: "unreachable"; readonly region: number; readonly reason: string };
 
 /** What a person may want to know of one relay. */
 export interface RelayStatus {
@@ -41,11 +41,12 @@ export interface RelayStatus {
 type State =
   | { readonly kind: "waiting"; readonly until: Instant }
   | { readonly kind: "connecting"; readonly link: RelayLink; readonly deadline: Instant }
-  | { readonly kind: "ready"; readonly link: RelayLink };
+  | { readonly kind: "ready"; readonly link: RelayLink; readonly since: Instant };
 
 interface Relay {
   readonly region: number;
   state: State;
+  /** Since a connection last lasted. */
   failures: number;
   hasBeenReady: boolean;
   /** The relay, or something before it, refused `Upgrade: DERP`. */
@@ -60,6 +61,8 @@ const FIRST_ATTEMPT_DELAYS_MS: readonly number[] = [1_000, 2_000];
 const MAX_FIRST_ATTEMPTS = 3;
 const RETRY_STEP_MS = 10;
 const MAX_RETRY_MS = 5_000;
+/** A connection that lasted so long may be dialled again at once; one that did not is not dialled in a frenzy. */
+const STABLE_MS = 5_000;
 
 export class Relays {
   readonly #options: RelaysOptions;
@@ -87,6 +90,8 @@ export class Relays {
       const fresh = JSON.stringify(relayEndpoints(map, relay.region));
       if (old === fresh) continue;
       this.#drop(relay);
+      relay.wantsWebsocket = false;
+      relay.failures = 0;
       if (relayEndpoints(map, relay.region).length > 0) this.#dial(relay, now);
       else this.#relays.delete(relay.region);
     }
@@ -143,11 +148,10 @@ export class Relays {
   }
 
   /** The relay let us in. */
-  handleReady(link: RelayLink): void {
+  handleReady(link: RelayLink, now: Instant): void {
     const relay = this.#relayOf(link);
     if (relay === undefined) return;
-    relay.state = { kind: "ready", link };
-    relay.failures = 0;
+    relay.state = { kind: "ready", link, since: now };
     relay.hasBeenReady = true;
     link.notePreferred(link.region === this.#homeRegion);
   }
@@ -156,8 +160,9 @@ export class Relays {
   handleClosed(link: RelayLink, reason: string, now: Instant): void {
     const relay = this.#relayOf(link);
     if (relay === undefined) return;
+    link.handleEnd();
     const status = link.refusal?.status;
-    relay.lastFailure = reason;
+    relay.lastFailure = link.closedReason ?? reason;
     if (
       link.transport === "upgrade" && status !== undefined && status >= 400 && status < 500
     ) {
@@ -166,18 +171,26 @@ export class Relays {
       this.#dial(relay, now);
       return;
     }
+    if (relay.state.kind === "ready" && now - relay.state.since >= STABLE_MS) relay.failures = 0;
     relay.failures++;
     if (!relay.hasBeenReady && relay.failures >= MAX_FIRST_ATTEMPTS) {
-      if (relay.region === this.#homeRegion) this.#events.push({ kind: "unreachable", reason });
+      const { region, lastFailure } = relay;
+      this.#events.push({ kind: "unreachable", region, reason: lastFailure });
     }
     relay.state = { kind: "waiting", until: now + this.#retryDelayMs(relay) };
   }
 
-  #retryDelayMs(relay: Relay): number {
-    if (!relay.hasBeenReady) {
-      const first = FIRST_ATTEMPT_DELAYS_MS[relay.failures - 1];
-      if (first !== undefined) return first;
+  /** Gives up links that ended by themselves: fell silent, were closed inside the websocket, are not read. */
+  dropEnded(now: Instant): void {
+    for (const { state } of this.#relays.values()) {
+      if (state.kind === "waiting" || state.link.closedReason === undefined) continue;
+      this.#events.push({ kind: "hangUp", link: state.link });
+      this.handleClosed(state.link, state.link.closedReason, now);
     }
+  }
+
+  #retryDelayMs(relay: Relay): number {
+    if (!relay.hasBeenReady) return FIRST_ATTEMPT_DELAYS_MS[relay.failures - 1] ?? MAX_RETRY_MS;
     const steps = relay.failures * relay.failures * RETRY_STEP_MS;
     return Math.min(steps, MAX_RETRY_MS) * (0.5 + randomFraction(this.#options.random));
   }
@@ -186,6 +199,7 @@ export class Relays {
   redialAll(now: Instant): void {
     for (const relay of this.#relays.values()) {
       this.#drop(relay);
+      relay.failures = 0;
       this.#dial(relay, now);
     }
   }
@@ -249,15 +263,13 @@ export class Relays {
   #dial(relay: Relay, now: Instant): void {
     if (this.#map === undefined) return;
     const endpoints = relayEndpoints(this.#map, relay.region);
-    const first = endpoints[0];
-    if (first === undefined) return;
+    if (endpoints.length === 0) return;
     const transport: RelayTransport = this.#forcesWebsocket || relay.wantsWebsocket
       ? "websocket"
       : "upgrade";
     const link = new RelayLink({
       region: relay.region,
       transport,
-      host: first.hostHeader,
       path: "/derp",
       headers: this.#options.headers,
       nodePrivateKey: this.#options.nodePrivateKey,
