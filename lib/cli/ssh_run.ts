@@ -52,7 +52,12 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
   });
   try {
     const configuration = await readConfiguration(host, global, interrupt.signal);
-    const client = createClient(host, { configuration, command: plan.name, log: log.child("api") });
+    const client = createClient(host, {
+      configuration,
+      command: plan.name,
+      log: log.child("api"),
+      ...(global.debugHttp ? { onHttp: (line: string) => progress.line(line) } : {}),
+    });
     if (options.networkInfoDir !== "") await prepareNetworkInfo(host, options.networkInfoDir);
     if (global.disableDirectConnections) progress.line("Direct connections disabled.");
     const steps = createSteps({ host, client, progress, log, signal: interrupt.signal });

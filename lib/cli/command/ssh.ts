@@ -1,6 +1,7 @@
 /** `hawser ssh`: the stand-in for `coder ssh`. Its grammar and help; the course of it is `ssh_run.ts`. */
 import { parseArgs } from "../args.ts";
 import { completeNames, isCompletion } from "../complete_names.ts";
+import { renderOptionSources } from "../debug_options.ts";
 import { GLOBAL_FLAGS, readGlobalOptions } from "../flags_global.ts";
 import { readSshOptions, SSH_FLAGS } from "../flags_ssh.ts";
 import { renderHelp } from "../help.ts";
@@ -26,6 +27,10 @@ export async function run(args: readonly string[], host: Host): Promise<number> 
   const parsed = parseArgs(args, { flags: FLAGS, env, command: COMMAND, shown });
   const global = readGlobalOptions(parsed);
   if (global.help) return await printHelp(host);
+  if (global.debugOptions) {
+    await host.stdout.write(new TextEncoder().encode(renderOptionSources(parsed, SSH_FLAGS)));
+    return 0;
+  }
   const options = readSshOptions(parsed);
   checkSshOptions(options);
   const progress = new Progress(host, global.forceTty ? { isTerminal: true } : {});
