@@ -11,6 +11,8 @@ export interface TourOptions {
   /** Runs `hawser ssh` with these arguments on that machine. */
   readonly ssh: (args: readonly string[], host: Host) => Promise<number>;
   readonly workspace: string;
+  /** `host:port` of something in the workspace that speaks HTTP. */
+  readonly webServer: string;
 }
 
 /** What a command printed and how it ended. */
@@ -26,6 +28,8 @@ interface Step {
   readonly args: readonly string[];
   readonly shown: string;
   readonly stdin?: Uint8Array;
+  /** Standard input stays open behind `stdin`. @default false */
+  readonly keepsInputOpen?: boolean;
   /** What is wrong; `undefined` when it is as it should be. */
   readonly problem: (result: Result) => string | undefined;
   /** @default what it printed */
@@ -59,7 +63,9 @@ export async function runTour(options: TourOptions): Promise<number> {
   return failures === 0 ? 0 : 1;
 }
 
-function stepsOf({ host, workspace }: TourOptions): Step[] {
+function stepsOf({ host, workspace, webServer }: TourOptions): Step[] {
+  const request =
+    `GET /api/v2/buildinfo HTTP/1.1\r\nHost: ${webServer}\r\nConnection: close\r\n\r\n`;
   const blob = randomBytes(host.random, COPIED_BYTES);
   const isUnix = host.os !== "windows";
   const steps: Step[] = [{
@@ -71,6 +77,14 @@ function stepsOf({ host, workspace }: TourOptions): Step[] {
         status === 0 && decode(stdout).trim() === "hello from the workspace",
         "unexpected output",
       ),
+  }, {
+    title: "A port of the workspace, here a web server",
+    shown: `-W ${webServer} ${workspace} <request`,
+    args: ["-W", webServer, workspace],
+    stdin: new TextEncoder().encode(request),
+    keepsInputOpen: true,
+    problem: ({ stdout }) => expect(decode(stdout).startsWith("HTTP/1.1 200 OK"), "no answer"),
+    show: ({ stdout }) => `${decode(stdout).split("\r\n", 1)[0] ?? ""}\n`,
   }];
   if (!isUnix) return steps;
   return [...steps, {
@@ -146,7 +160,7 @@ class Recorder implements HostOutput {
   }
 }
 
-function inputOf({ stdin: bytes = new Uint8Array(0) }: Step): HostInput {
+function inputOf({ stdin: bytes = new Uint8Array(0), keepsInputOpen = false }: Step): HostInput {
   let at = 0;
   return {
     isTerminal: false,
@@ -154,7 +168,8 @@ function inputOf({ stdin: bytes = new Uint8Array(0) }: Step): HostInput {
       const part = bytes.subarray(at, at + into.length);
       into.set(part);
       at += part.length;
-      return Promise.resolve(part.length === 0 ? null : part.length);
+      if (part.length > 0) return Promise.resolve(part.length);
+      return keepsInputOpen ? new Promise(() => {}) : Promise.resolve(null);
     },
     enterRawMode: () => () => {},
   };

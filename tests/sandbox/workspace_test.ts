@@ -125,7 +125,7 @@ sandboxTest(
       "provisioner",
     ]);
     build.succeed();
-    strictEqual((await following.next()).done, true);
+    ok((await following.next()).done);
     const plain = await call(
       sandbox,
       `GET /workspacebuilds/${build.id}/logs?after=${String(second["id"])}`,
@@ -155,7 +155,7 @@ sandboxTest(
     await workspace.buildToEnd("start");
     ok(workspace.agent().id !== before.id);
     await before.disconnect();
-    strictEqual(before.isRunning, false);
+    ok(!before.isRunning);
     deepStrictEqual([before.lifecycle, before.status], ["off", "disconnected"]);
   },
 );
@@ -190,7 +190,7 @@ sandboxTest("a template that requires its active version refuses older ones", as
   const old = workspace.latestBuild.templateVersionId;
   const version = template.addVersion({ warnings: ["UNSUPPORTED_WORKSPACES"] });
   template.requiresActiveVersion = true;
-  deepStrictEqual(at(await workspaceOf(sandbox), "outdated"), true);
+  ok(at(await workspaceOf(sandbox), "outdated"));
   deepStrictEqual(
     at((await call(sandbox, `GET /templateversions/${version.id}`)).json, "warnings"),
     ["UNSUPPORTED_WORKSPACES"],
@@ -213,7 +213,7 @@ sandboxTest("a template that requires its active version refuses older ones", as
     `GET /workspacebuilds/${String(at(taken.json, "id"))}/parameters`,
   );
   deepStrictEqual(parameters.json, [{ name: "size", value: "xl" }]);
-  strictEqual(at(await workspaceOf(sandbox), "outdated"), false);
+  ok(!at(await workspaceOf(sandbox), "outdated"));
 });
 
 sandboxTest("deleted workspaces are gone but for who asks for them", async (sandbox) => {
@@ -237,7 +237,7 @@ sandboxTest("deleted workspaces are gone but for who asks for them", async (sand
 
 sandboxTest("dormant workspaces are woken", async (sandbox) => {
   const { workspace } = sandbox;
-  workspace.setDormant(true);
+  workspace.putToSleep();
   ok(at(await workspaceOf(sandbox), "dormant_at") !== null);
   const dormant = `PUT /workspaces/${workspace.id}/dormant`;
   strictEqual((await call(sandbox, dormant, { body: { dormant: true } })).status, 304);

@@ -2,7 +2,7 @@
  * `hawser demo`: a Coder deployment in this process, and the ordinary `hawser ssh` connecting to it. For people without a
  * deployment, and for those who want to see whether the program works on their machine.
  */
-import { Sandbox, slowBuild } from "../../sandbox/mod.ts";
+import { instantBuild, Sandbox, type SandboxBuild, slowBuild } from "../../sandbox/mod.ts";
 import { type AnyFlag, parseArgs } from "../args.ts";
 import { runTour } from "../demo_tour.ts";
 import { switchFlag } from "../flag.ts";
@@ -52,7 +52,7 @@ export async function run(args: readonly string[], host: Host): Promise<number> 
     workspaces: [
       { name: "dev" },
       ...(isServing
-        ? [{ name: "stopped", transition: "stop", buildScript: slowBuild() } as const]
+        ? [{ name: "stopped", transition: "stop", buildScript: startSlowly } as const]
         : []),
     ],
   });
@@ -68,7 +68,12 @@ export async function run(args: readonly string[], host: Host): Promise<number> 
   const command = parsed.positionals;
   if (command.length > 0) return await ssh([name, "--", ...command], host);
   if (host.stdin.isTerminal) return await ssh([name], host);
-  return await runTour({ host, ssh, workspace: name });
+  return await runTour({ host, ssh, workspace: name, webServer: sandbox.url.host });
+}
+
+/** Stopped from the first instant, then with builds that one can watch. */
+function startSlowly(build: SandboxBuild): Promise<void> | void {
+  return build.number === 1 ? instantBuild(build) : slowBuild()(build);
 }
 
 async function serve(sandbox: Sandbox, host: Host): Promise<number> {

@@ -154,8 +154,14 @@ export class SandboxWorkspace {
     this.changes.notify();
   }
 
-  setDormant(isDormant: boolean): void {
-    this.dormantAtMs = isDormant ? this.dormantAtMs ?? this.#host.wallMs() : undefined;
+  /** Makes it dormant from now on. */
+  putToSleep(): void {
+    this.dormantAtMs ??= this.#host.wallMs();
+    this.changes.notify();
+  }
+
+  wake(): void {
+    this.dormantAtMs = undefined;
     this.changes.notify();
   }
 

@@ -115,7 +115,8 @@ function putDormant(call: Call): HttpAnswer {
   const workspace = findWorkspace(call);
   const isDormant = fieldsOf(call.request)["dormant"] === true;
   if (isDormant === (workspace.dormantAtMs !== undefined)) return emptyAnswer(304);
-  workspace.setDormant(isDormant);
+  if (isDormant) workspace.putToSleep();
+  else workspace.wake();
   return workspaceAnswer(workspace, call);
 }
 
