@@ -102,7 +102,8 @@ class AgentWaiter {
 
   async #awaitReturn(first: Agent): Promise<Agent> {
     const { stages } = this.#steps;
-    this.#hasWaited = true;
+    // An agent that was ready before it was lost has no scripts worth a stage when it is back.
+    this.#hasWaited ||= isStarting(first.lifecycle);
     this.#wait.now(LOST_STAGE);
     stages.start(LOST_STAGE);
     stages.notice("Wait for it to reconnect or restart your workspace.", "warn");

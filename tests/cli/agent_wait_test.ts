@@ -106,11 +106,22 @@ Deno.test("agent Disconnected", async () => {
     700: READY,
   });
   await wait(fake);
-  assert.deepEqual(lines(fake), [
+  const told = [
     `==> ⧗ ${LOST}`,
     "<now> Wait for it to reconnect or restart your workspace.",
     `<now> ${more("agent-connection-issues")}`,
     `=== ✔ ${LOST} [1000ms]`,
+  ];
+  assert.deepEqual(lines(fake), told);
+
+  using starting = fakeSteps();
+  timetable(starting, {
+    0: { ...STARTING, status: "disconnected", disconnected_at: "2026-07-24T09:58:59Z" },
+    700: READY,
+  });
+  await wait(starting);
+  assert.deepEqual(lines(starting), [
+    ...told,
     `==> ⧗ ${SCRIPTS} (non-blocking)`,
     `=== ✔ ${SCRIPTS} (non-blocking) [10250ms]`,
   ]);
