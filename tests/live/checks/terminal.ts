@@ -50,7 +50,7 @@ export const TERMINAL_CHECKS: readonly Check[] = [
     },
   },
   {
-    name: "hands Ctrl-C, Ctrl-Z and Ctrl-D to the shell",
+    name: "hands Ctrl-C and Ctrl-D to the shell",
     here: ["script", "stty"],
     run: async (desk) => {
       await using terminal = await openShell(desk);
