@@ -35,6 +35,11 @@ export interface PingResult {
 
 const RELAY_PROBE_MS = 1_200;
 const PING_TIMEOUT_MS = 5_000;
+/**
+ * A connection that only listens would never learn that the agent gave it up, which agents do half a minute after their
+ * last bytes went unanswered: it is asked this often, and at once when the network is back.
+ */
+const TCP_KEEPALIVE_MS = 30_000;
 const COORDINATOR_READ_BYTES = 16_384;
 
 export class AgentTunnel implements Companion {
@@ -98,7 +103,8 @@ export class AgentTunnel implements Companion {
   /** Connects to a TCP port of the agent. Rejects with `StreamError`, `UserError`, or the signal's reason. */
   async openTcp(port: number, signal?: AbortSignal): Promise<ByteStream> {
     await this.reachable(signal);
-    return await this.#driver.connectTcp({ address: this.#session.agentAddress, port }, signal);
+    const to = { address: this.#session.agentAddress, port, keepaliveMs: TCP_KEEPALIVE_MS };
+    return await this.#driver.connectTcp(to, signal);
   }
 
   /** One disco round trip; `undefined` when nothing came back in five seconds. */

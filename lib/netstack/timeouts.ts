@@ -94,6 +94,9 @@ export function resume(tcb: Tcb, now: Instant): void {
     tcb.persistBackoff = 0;
     tcb.timers.clear(TcpTimer.persist);
     tcb.probeOwed = "zero-window";
+  } else if (tcb.options.keepaliveMs > 0 && tcb.flightSize === 0) {
+    // The peer may have given up meanwhile on what it sent to us: then this is answered with a reset.
+    tcb.probeOwed = "keepalive";
   }
 }
 

@@ -110,7 +110,8 @@ export class TunnelNode {
       aead: options.aead,
       wallMsAtZero: options.wallMsAtZero,
     });
-    this.netstack = new Netstack({ addresses: options.addresses, random });
+    // No outage ends a connection by its length: what does is the peer's reset, or the coordinator's word that it is gone.
+    this.netstack = new Netstack({ addresses: options.addresses, random, giveUpMs: Infinity });
     this.relays = new Relays({
       nodePrivateKey,
       nodePublicKey: this.nodePublicKey,

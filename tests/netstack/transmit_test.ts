@@ -216,6 +216,16 @@ Deno.test("Keepalive asks a silent peer from SND.NXT - 1, and gives up when it s
   assert.equal(t.socket.end?.kind, "lost");
 });
 
+Deno.test("resume() asks an idle peer at once whether the connection is still there", () => {
+  const t = new TcpScript().establish({}, { keepaliveMs: 30_000 });
+  t.recvNothing(100);
+  t.stack.resume(100);
+  t.recv(100, { flags: "A", seq: 0, payloadBytes: 0 });
+  // The peer gave up on what it sent while we were asleep: it knows no such connection any more.
+  t.send(110, { flags: "R", seq: 1 });
+  assert.equal(t.socket.end?.kind, "reset");
+});
+
 Deno.test("A writer that had to stop is told when there is room", () => {
   const t = new TcpScript({ sendBufferBytes: 8192 }).establish();
   assert.equal(t.socket.write(new Uint8Array(10_000), 0), 8192);
