@@ -14,11 +14,23 @@ interface KeygenModule {
   };
 }
 
+interface KeyParserModule {
+  readonly default: {
+    /** An error, not thrown, for a key that cannot be read. */
+    parseKey(text: string): unknown;
+  };
+}
+
 /** A fresh private key as the PEM text that ssh2 reads. RSA takes some 200 ms, off the main thread. */
 export async function generateHostKey(type: HostKeyType): Promise<string> {
   if (type === "rsa") return await generateRsaKey();
   const keygen: KeygenModule = await import("ssh2/lib/keygen.js");
-  return keygen.default.generateKeyPairSync("ed25519").private;
+  const parser: KeyParserModule = await import("ssh2/lib/protocol/keyParser.js");
+  for (;;) {
+    const key = keygen.default.generateKeyPairSync("ed25519").private;
+    // It drops leading zeros of the key (`keygen.js`, `parseDERs`): one of 200 cannot be read again.
+    if (!(parser.default.parseKey(key) instanceof Error)) return key;
+  }
 }
 
 async function generateRsaKey(): Promise<string> {
