@@ -1,4 +1,5 @@
 /** From arguments to an exit code: finds the command, runs it, and reports what it threw. */
+import { goQuote } from "../coder/text.ts";
 import { splitCommand } from "./args.ts";
 import { GLOBAL_FLAGS } from "./flags_global.ts";
 import { wrap } from "./help.ts";
@@ -57,7 +58,7 @@ export async function main(args: readonly string[], host: Host): Promise<number>
     const entry = COMMANDS.find((candidate) => candidate.name === name);
     if (entry === undefined) {
       host.stderr.print(
-        `hawser: unknown command "${name}"\nRun "hawser --help" for what there is.\n`,
+        `hawser: unknown command ${goQuote(name)}\nRun "hawser --help" for what there is.\n`,
       );
       return 1;
     }
