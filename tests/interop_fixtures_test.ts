@@ -229,7 +229,6 @@ Deno.test("the Go peer's coordination is read and written byte for byte, layer b
   deepStrictEqual(Object.keys(counts).sort(), ["Coordinate <", "Coordinate >"]);
   ok((counts["Coordinate <"] ?? 0) >= 2, "The agent's restart is not in it");
 });
-});
 
 Deno.test("the Go coordinator's answers to us are read and written byte for byte", () => {
   const counts = replayCoordinator("coordinate_hawser.jsonl");
