@@ -8,11 +8,12 @@ import { Deadlines, earlier } from "../base/deadlines.ts";
 import type { Aead } from "../crypto/mod.ts";
 import { generatePrivateKey } from "../crypto/mod.ts";
 import { addressOfUuid, parseUuid, randomAddress, randomNodeId } from "./address.ts";
-import type { CoordinatorEvent } from "./coordinator/client.ts";
-import { CoordinatorClient } from "./coordinator/client.ts";
-import { CoordinatorLink } from "./coordinator_link.ts";
-import { defaultHomeRegion, type DerpMap, relayRegions, rewriteEmbeddedRelay } from "./derp_map.ts";
+import { CoordinatorLine, type CoordinatorLineEvent } from "./coordinator_line.ts";
+import type { CoordinatorLink } from "./coordinator_link.ts";
+import { type DerpMap, relayRegions, rewriteEmbeddedRelay } from "./derp_map.ts";
+import { HomeChoice } from "./home_region.ts";
 import { type NodeEvent, TunnelNode } from "./node.ts";
+import type { RelayStatus } from "./relays.ts";
 
 export interface AgentSessionOptions {
   /** UUID text. */
@@ -38,11 +39,11 @@ export type AgentSessionEvent =
   | { readonly kind: "hangUpCoordinator"; readonly link: CoordinatorLink }
   /** Measure the way to these regions and tell `handleRelayLatencies`. */
   | { readonly kind: "probeRelays"; readonly map: DerpMap }
-  /** The tunnel carries data in both directions. Once. */
+  /** The tunnel carries data in both directions; again after every `agentLost`. */
   | { readonly kind: "reachable" }
   /** Every stream to the agent is dead: it was restarted, or is gone. `message` is one line. */
   | { readonly kind: "agentLost"; readonly message: string }
-  /** Reaching the agent will not succeed. `message` is one line, `hint` says what to do. */
+  /** Reaching the agent will not succeed. `message` is one line, `hint` says what to do. Never while it is reachable. */
   | { readonly kind: "failed"; readonly message: string; readonly hint: string };
 
 /** How far we are, for people. */
@@ -55,8 +56,6 @@ export interface AgentSessionStatus {
 type SessionDeadline =
   /** When to stop waiting for slower relays to answer the latency probe. */
   | "homeChoice"
-  /** When a coordinator that was reached but says nothing is given up. */
-  | "coordinatorSilence"
   /** When to give up an agent that is announced but never answers. */
   | "handshake"
   /** When an agent that left deliberately is forgotten. */
@@ -65,8 +64,6 @@ type SessionDeadline =
   | "lostPeer";
 
 const HOME_CHOICE_MS = 1_500;
-const COORDINATOR_SILENCE_MS = 15_000;
-const MAX_FIRST_COORDINATOR_FAILURES = 3;
 const REMOVAL_GRACE_MS = 1_000;
 /** A peer that nobody vouches for is kept this long after the last handshake (`tailnet/configmaps.go` lostTimeout). */
 const LOST_TIMEOUT_MS = 15 * 60_000;
@@ -80,18 +77,16 @@ export class AgentSession {
   readonly node: TunnelNode;
   readonly agentAddress: Uint8Array;
   readonly #options: AgentSessionOptions;
-  readonly #coordinator: CoordinatorClient;
+  readonly #coordinator: CoordinatorLine;
   readonly #nodeId: bigint;
   readonly #deadlines = new Deadlines<SessionDeadline>();
   readonly #events: AgentSessionEvent[] = [];
-  #link: CoordinatorLink | undefined;
+  readonly #homeChoice = new HomeChoice();
   #map: DerpMap;
   #isReachable = false;
   #isAgentKnown = false;
   #isAgentReady = false;
-  #hasHeardCoordinator = false;
-  #coordinatorFailures = 0;
-  #lastCoordinatorFailure: string | undefined;
+  #agentRegion: number | undefined;
   #isOver = false;
   /** When the coordinator was asked for the agent, to tell how far away it is. */
   #askedAt: Instant | undefined;
@@ -102,7 +97,7 @@ export class AgentSession {
   constructor(options: AgentSessionOptions, now: Instant) {
     const uuid = parseUuid(options.agentId);
     if (uuid === undefined) throw new TypeError(`agentId must be a UUID: is "${options.agentId}"`);
-    const { random } = options;
+    const { random, wallMsAtZero } = options;
     this.#options = options;
     this.agentAddress = addressOfUuid(uuid);
     this.#nodeId = randomNodeId(random);
@@ -112,13 +107,15 @@ export class AgentSession {
       discoPrivateKey: generatePrivateKey(random),
       random,
       aead: options.aead,
-      wallMsAtZero: options.wallMsAtZero,
+      wallMsAtZero,
       relayHeaders: options.relayHeaders,
     });
-    this.#coordinator = new CoordinatorClient({
+    this.#coordinator = new CoordinatorLine({
+      agentId: options.agentId,
+      deploymentUrl: options.deploymentUrl,
+      headers: options.coordinatorHeaders,
       random,
-      wallMsAtZero: options.wallMsAtZero,
-      tunnels: [options.agentId],
+      wallMsAtZero,
       expectsReady: options.expectsReady ?? true,
     }, now);
     this.#map = options.derpMap;
@@ -131,27 +128,30 @@ export class AgentSession {
   }
 
   status(): AgentSessionStatus {
-    const home = this.node.relays.status().find((relay) => relay.isHome);
     if (this.#isReachable) return { step: "reachable", waitsFor: "nothing" };
-    if (home?.state !== "ready" && home?.lastFailure !== undefined) {
-      return { step: "relay", waitsFor: `the relay "${home.name}" (${home.lastFailure})` };
+    const relays = this.node.relays.status();
+    const home = relays.find((relay) => relay.isHome);
+    const theirs = relays.find((relay) => relay.region === this.#agentRegion);
+    for (const relay of [home, theirs]) {
+      if (relay !== undefined && relay.state !== "ready" && relay.lastFailure !== undefined) {
+        return waitForRelay(relay);
+      }
     }
-    if (!this.#hasHeardCoordinator) {
-      const why = this.#lastCoordinatorFailure === undefined
-        ? ""
-        : ` (${this.#lastCoordinatorFailure})`;
+    const { hasHeard, lastFailure } = this.#coordinator;
+    if (!hasHeard) {
+      const why = lastFailure === undefined ? "" : ` (${lastFailure})`;
       return { step: "coordinator", waitsFor: `the deployment's network coordinator${why}` };
     }
-    if (home?.state !== "ready") {
-      return { step: "relay", waitsFor: `the relay "${home?.name ?? "of the deployment"}"` };
-    }
+    if (home?.state !== "ready") return waitForRelay(home);
     if (!this.#isAgentKnown) {
       return { step: "agent", waitsFor: "the workspace agent to join the network" };
     }
+    if (theirs !== undefined && theirs.state !== "ready") return waitForRelay(theirs);
     if (!this.#isAgentReady) {
       return { step: "ready", waitsFor: "the workspace agent to accept our network key" };
     }
-    return { step: "handshake", waitsFor: `the workspace agent to answer over "${home.name}"` };
+    const { name } = theirs ?? home;
+    return { step: "handshake", waitsFor: `the workspace agent to answer over "${name}"` };
   }
 
   /** The region's name as people know it. */
@@ -171,57 +171,30 @@ export class AgentSession {
   /** Leaves in order; the coordinator's connection ends within a second. */
   leave(now: Instant): void {
     this.#isOver = true;
-    this.#coordinator.disconnect(now);
+    this.#coordinator.leave(now);
     this.#drainCoordinator(now);
   }
 
   get hasLeft(): boolean {
-    return this.#coordinator.state === "over";
+    return this.#coordinator.isOver;
   }
 
   /** Takes what the coordinator's connection read. Throws `ProtocolError`: then drop it. */
   handleCoordinatorBytes(link: CoordinatorLink, chunk: Uint8Array, now: Instant): void {
-    if (link !== this.#link) return;
-    link.handleBytes(chunk);
-    for (let event = link.pollEvent(); event !== undefined; event = link.pollEvent()) {
-      if (event.kind === "open") {
-        this.#coordinator.handleConnected(now);
-        this.#askedAt = now;
-      } else if (event.kind === "data") {
-        this.#hasHeardCoordinator = true;
-        this.#deadlines.clear("coordinatorSilence");
-        this.#coordinator.handleBytes(event.bytes, now);
-      } else {
-        this.#endLink();
-        const reason = event.kind === "refused"
-          ? { kind: "refused", status: event.status, body: event.body } as const
-          : { kind: "closed", message: event.message } as const;
-        this.#coordinator.handleDisconnected(reason, now);
-        break;
-      }
-    }
+    this.#coordinator.handleBytes(link, chunk, now);
     this.#drainCoordinator(now);
   }
 
   /** The coordinator's connection ended or could not be made; `message` is one line. */
   handleCoordinatorClosed(link: CoordinatorLink, message: string, now: Instant): void {
-    if (link !== this.#link) return;
-    const kind = link.isOpen ? "closed" : "unreachable";
-    this.#endLink();
-    this.#coordinator.handleDisconnected({ kind, message }, now);
+    this.#coordinator.handleClosed(link, message, now);
     this.#drainCoordinator(now);
   }
 
   /** Milliseconds to each region that answered; the rest did not in time. */
   handleRelayLatencies(latencies: ReadonlyMap<number, number>, now: Instant): void {
-    if (this.homeRegion !== undefined) return;
-    let best: number | undefined;
-    let bestScore = Infinity;
-    for (const [region, latencyMs] of latencies) {
-      const score = latencyMs * (this.#map.regionScore.get(region) ?? 1);
-      if (score < bestScore) [best, bestScore] = [region, score];
-    }
-    this.#chooseHome(best ?? defaultHomeRegion(this.#map), now);
+    this.#homeChoice.setLatencies(latencies);
+    if (this.homeRegion === undefined) this.#chooseHome(now);
   }
 
   handleNodeEvent(event: NodeEvent, now: Instant): void {
@@ -235,12 +208,20 @@ export class AgentSession {
     }
   }
 
-  handleUnreachableRelay(region: number, reason: string, _now: Instant): void {
-    if (this.#isReachable || this.#isOver) return;
-    if (region !== this.homeRegion) return;
-    const name = this.regionName(region);
+  /** The relay of `region` lets nobody in; `reason` is one line. */
+  handleUnreachableRelay(region: number, reason: string, now: Instant): void {
+    if (region !== this.homeRegion && region !== this.#agentRegion) return;
+    if (region === this.homeRegion) {
+      this.#homeChoice.markUnreachable(region);
+      const other = this.#homeChoice.bestOf(this.#map);
+      if (other !== undefined) {
+        this.#chooseHome(now);
+        // Without the agent's relay another home is of no use, but the agent may move.
+        if (region !== this.#agentRegion) return;
+      } else this.#homeChoice.forgetFailures();
+    }
     this.#fail(
-      `Cannot reach the relay "${name}": ${reason}`,
+      `Cannot reach the relay "${this.regionName(region)}": ${reason}`,
       "Check that this machine may connect to it: firewall, proxy (HTTPS_PROXY), TLS settings",
     );
   }
@@ -248,10 +229,9 @@ export class AgentSession {
   handleTimeout(now: Instant): void {
     for (let due = this.#deadlines.pop(now); due !== undefined; due = this.#deadlines.pop(now)) {
       if (due === "homeChoice") this.handleRelayLatencies(new Map(), now);
-      else if (due === "coordinatorSilence") this.#handleSilence(now);
       else if (due === "lostPeer") this.#checkLostPeer(now);
       else if (due === "removal") this.#removeAgent("The workspace agent disconnected");
-      else if (!this.#isReachable) {
+      else {
         this.#fail(
           "The workspace agent does not answer on its relay",
           "Check the workspace's network, or restart the workspace",
@@ -270,17 +250,10 @@ export class AgentSession {
     return this.#events.shift();
   }
 
-  /** Stops waiting for what is only waited for because it failed before: the machine woke up. */
+  /** The machine woke up: the coordinator is dialled anew; the relays are the node's. */
   handleWake(now: Instant): void {
-    this.#coordinator.retryNow(now);
+    this.#coordinator.handleWake(now);
     this.#drainCoordinator(now);
-  }
-
-  #handleSilence(now: Instant): void {
-    const link = this.#link;
-    if (link === undefined || this.#isReachable) return;
-    this.#events.push({ kind: "hangUpCoordinator", link });
-    this.handleCoordinatorClosed(link, "accepts connections but says nothing", now);
   }
 
   #checkLostPeer(now: Instant): void {
@@ -294,35 +267,45 @@ export class AgentSession {
 
   #removeAgent(message: string): void {
     this.node.removePeer(this.#options.agentId);
+    this.#deadlines.clear("handshake");
+    this.#deadlines.clear("lostPeer");
     this.#isAgentKnown = false;
     this.#isAgentReady = false;
+    this.#agentRegion = undefined;
+    this.#isReachable = false;
     this.#events.push({ kind: "agentLost", message });
   }
 
-  #useMap(map: DerpMap, now: Instant): void {
-    this.#map = rewriteEmbeddedRelay(map, this.#options.deploymentUrl);
-    this.node.relays.setMap(this.#map, { forcesWebsocket: this.#options.forcesWebsocket }, now);
+  #useMap(newMap: DerpMap, now: Instant): void {
+    const map = rewriteEmbeddedRelay(newMap, this.#options.deploymentUrl);
+    const regions = relayRegions(map);
     const home = this.homeRegion;
-    const regions = relayRegions(this.#map);
+    // A map without relays, once there were some, is somebody's mistake: what works is kept.
+    if (regions.length === 0 && home !== undefined) return;
+    this.#map = map;
+    this.#homeChoice.forgetFailures();
+    const { forcesWebsocket } = this.#options;
+    this.node.setMap(map, { forcesWebsocket }, now);
     if (home !== undefined && regions.some((region) => region.id === home)) return;
-    const [only] = regions;
-    if (only === undefined) {
+    if (regions.length === 0) {
       this.#fail(
         "The deployment has no relay that a client could use",
         "Ask the deployment's administrator to enable the built-in DERP relay",
       );
     } else if (regions.length === 1 || home !== undefined) {
-      this.#chooseHome(defaultHomeRegion(this.#map), now);
+      this.#chooseHome(now);
     } else if (!this.#deadlines.has("homeChoice")) {
       this.#deadlines.set("homeChoice", now + HOME_CHOICE_MS);
-      this.#events.push({ kind: "probeRelays", map: this.#map });
+      this.#events.push({ kind: "probeRelays", map });
     }
   }
 
-  #chooseHome(region: number | undefined, now: Instant): void {
+  #chooseHome(now: Instant): void {
+    const region = this.#homeChoice.bestOf(this.#map);
     if (region === undefined) return;
     this.#deadlines.clear("homeChoice");
     this.node.relays.setHome(region, now);
+    this.#keepRelays();
     this.#coordinator.updateSelf({
       id: this.#nodeId,
       asOfMs: this.#options.wallMsAtZero + now,
@@ -335,43 +318,43 @@ export class AgentSession {
       allowedIps: this.node.addresses,
       endpoints: [],
     }, now);
-    this.#flushCoordinator();
   }
 
+  /** Leaves the relays that neither we nor the agent are at home in. */
+  #keepRelays(): void {
+    this.node.relays.keepOnly(new Set(this.#agentRegion === undefined ? [] : [this.#agentRegion]));
+  }
+
+  /** Should be called when a way to the agent may have opened. */
   #beginHandshake(now: Instant): void {
-    if (this.#isAgentKnown && !this.#isReachable) this.node.initiate(this.#options.agentId, now);
+    const { agentId } = this.#options;
+    // A session that outlived an outage goes on; one that did not is not waited for, but asked for.
+    if (this.#isAgentKnown && !this.node.canSend(agentId, now)) this.node.initiate(agentId, now);
   }
 
   #drainCoordinator(now: Instant): void {
     for (let e = this.#coordinator.pollEvent(); e; e = this.#coordinator.pollEvent()) {
       this.#handleCoordinatorEvent(e, now);
     }
-    this.#flushCoordinator();
   }
 
-  #flushCoordinator(): void {
-    const link = this.#link;
-    if (link === undefined || !link.isOpen) return;
-    for (let m = this.#coordinator.pollTransmit(); m; m = this.#coordinator.pollTransmit()) {
-      link.send(m);
-    }
-  }
-
-  #handleCoordinatorEvent(event: CoordinatorEvent, now: Instant): void {
+  #handleCoordinatorEvent(event: CoordinatorLineEvent, now: Instant): void {
     switch (event.kind) {
-      case "dial":
-        this.#dialCoordinator(event.resumeToken, now);
+      case "dialLink":
+        this.#events.push({ kind: "dialCoordinator", link: event.link });
         return;
-      case "hangUp":
-        this.#flushCoordinator();
-        this.#hangUp();
+      case "hangUpLink":
+        this.#events.push({ kind: "hangUpCoordinator", link: event.link });
+        return;
+      case "connected":
+        this.#askedAt = now;
         return;
       case "node":
         this.#handleAgentNode(event, now);
         return;
       case "ready":
         this.#isAgentReady = true;
-        this.#deadlines.set("handshake", now + HANDSHAKE_LIMIT_MS);
+        if (!this.#isReachable) this.#deadlines.set("handshake", now + HANDSHAKE_LIMIT_MS);
         // Also after a restart under the same key: the agent lost its half of the session. What was sent before the agent
         // knew us was lost: it is repeated as soon as an answer to it would have been here.
         this.node.initiate(this.#options.agentId, now, { minGapMs: this.#answerMs });
@@ -386,17 +369,11 @@ export class AgentSession {
       case "derpMap":
         this.#useMap(event.map, now);
         return;
-      case "disconnected":
-        this.#coordinatorFailures++;
-        this.#lastCoordinatorFailure = event.message;
-        if (
-          !this.#hasHeardCoordinator && this.#coordinatorFailures >= MAX_FIRST_COORDINATOR_FAILURES
-        ) {
-          this.#fail(
-            `Cannot reach the deployment's network coordinator: ${event.message}`,
-            "Check that websockets pass between this machine and the deployment",
-          );
-        }
+      case "unreachable":
+        this.#fail(
+          `Cannot reach the deployment's network coordinator: ${event.message}`,
+          "Check that websockets pass between this machine and the deployment",
+        );
         return;
       case "failed":
         this.#fail(
@@ -408,14 +385,13 @@ export class AgentSession {
             : "Check your access to the workspace; --verbose shows every step",
         );
         return;
-      case "connected":
       case "serverError":
       case "closed":
         return;
     }
   }
 
-  #handleAgentNode(event: Extract<CoordinatorEvent, { kind: "node" }>, now: Instant): void {
+  #handleAgentNode(event: Extract<CoordinatorLineEvent, { kind: "node" }>, now: Instant): void {
     const { node } = event;
     if (node.preferredDerp === 0) return;
     if (this.#askedAt !== undefined) {
@@ -432,8 +408,8 @@ export class AgentSession {
       addresses: [this.agentAddress, ...node.addresses],
       homeRegion: node.preferredDerp,
     }, now);
-    const home = this.homeRegion;
-    this.node.relays.keepOnly(new Set(home === undefined ? [] : [home, node.preferredDerp]));
+    this.#agentRegion = node.preferredDerp;
+    this.#keepRelays();
     if (change === "updated") return;
     if (change === "replaced") {
       this.#isReachable = false;
@@ -446,39 +422,16 @@ export class AgentSession {
     this.#beginHandshake(now);
   }
 
-  #dialCoordinator(resumeToken: string | undefined, now: Instant): void {
-    const { agentId, deploymentUrl, coordinatorHeaders, random } = this.#options;
-    const query = new URLSearchParams({ version: "2.0" });
-    if (resumeToken !== undefined) query.set("resume_token", resumeToken);
-    const link = new CoordinatorLink({
-      path: `/api/v2/workspaceagents/${agentId}/coordinate?${query}`,
-      host: deploymentUrl.host,
-      headers: coordinatorHeaders,
-      random,
-    });
-    this.#link = link;
-    if (!this.#isReachable) {
-      this.#deadlines.set("coordinatorSilence", now + COORDINATOR_SILENCE_MS);
-    }
-    this.#events.push({ kind: "dialCoordinator", link });
-  }
-
-  #hangUp(): void {
-    const link = this.#link;
-    if (link === undefined) return;
-    link.close();
-    this.#link = undefined;
-    this.#events.push({ kind: "hangUpCoordinator", link });
-  }
-
-  #endLink(): void {
-    this.#link = undefined;
-    this.#deadlines.clear("coordinatorSilence");
-  }
-
+  /** What is reachable stays so, whatever the coordinator or a relay for later say. */
   #fail(message: string, hint: string): void {
-    if (this.#isOver) return;
+    if (this.#isOver || this.#isReachable) return;
     this.#isOver = true;
     this.#events.push({ kind: "failed", message, hint });
   }
+}
+
+function waitForRelay(relay: RelayStatus | undefined): AgentSessionStatus {
+  if (relay === undefined) return { step: "relay", waitsFor: "the nearest relay" };
+  const why = relay.lastFailure === undefined ? "" : ` (${relay.lastFailure})`;
+  return { step: "relay", waitsFor: `the relay "${relay.name}"${why}` };
 }

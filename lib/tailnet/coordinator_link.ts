@@ -3,7 +3,12 @@
  * (coder/coder `codersdk/workspacesdk/dialer.go`). What the bytes mean is `coordinator/client.ts`'s.
  */
 import type { Random } from "../base/core.ts";
-import { encodeFrame, HttpUpgradeClient, WebsocketConnection } from "../websocket/mod.ts";
+import {
+  encodeFrame,
+  HttpUpgradeClient,
+  WebsocketConnection,
+  WebsocketError,
+} from "../websocket/mod.ts";
 
 export interface CoordinatorLinkOptions {
   /** Path and query. */
@@ -54,11 +59,7 @@ export class CoordinatorLink {
     if (this.#phase.kind === "upgrade") {
       const result = this.#phase.client.handleBytes(bytes);
       if (result === undefined) return;
-      if (result.kind === "refused") {
-        this.#phase = { kind: "over" };
-        this.#events.push({ kind: "refused", status: result.status, body: result.body });
-        return;
-      }
+      if (result.kind === "refused") return this.#refuse(result);
       const websocket = new WebsocketConnection({
         role: "client",
         random: this.#random,
@@ -69,6 +70,23 @@ export class CoordinatorLink {
       bytes = result.rest;
     }
     if (this.#phase.kind === "open" && bytes.length > 0) this.#phase.websocket.handleBytes(bytes);
+  }
+
+  /** The connection ended: a refusal whose body had not come to its end still counts. Idempotent. */
+  handleEnd(): void {
+    if (this.#phase.kind !== "upgrade") return;
+    try {
+      const result = this.#phase.client.handleEnd();
+      if (result.kind === "refused") this.#refuse(result);
+    } catch (error) {
+      // Not even a refusal: whoever saw the end has its reason.
+      if (!(error instanceof WebsocketError)) throw error;
+    }
+  }
+
+  #refuse(result: { readonly status: number; readonly body: Uint8Array }): void {
+    this.#phase = { kind: "over" };
+    this.#events.push({ kind: "refused", status: result.status, body: result.body });
   }
 
   /** What happened. Throws `WebsocketError`. */

@@ -78,6 +78,8 @@ const WIREGUARD_HEADER_BYTES = 16;
 const IPV6_DESTINATION_OFFSET = 24;
 const ADDRESS_BYTES = 16;
 const MAX_PEERS = 4_096;
+/** Addresses of a peer that count; Coder's nodes have one or two. */
+const MAX_PEER_ADDRESSES = 64;
 /** Interval of empty packets that keep session and relay route alive, once the peer knows us. */
 export const PERSISTENT_KEEPALIVE_MS = 25_000;
 
@@ -143,7 +145,10 @@ export class TunnelNode {
       throw new RangeError(`Cannot add peer: ${MAX_PEERS} peers are the limit`);
     }
     const wireguard = this.#wireguard.addPeer(
-      { publicKey: config.nodeKey, allowedAddresses: config.addresses },
+      {
+        publicKey: config.nodeKey,
+        allowedAddresses: config.addresses.slice(0, MAX_PEER_ADDRESSES),
+      },
       now,
     );
     this.#disco.addPeer(config.id, { discoKey: config.discoKey, nodeKey: config.nodeKey });

@@ -25,7 +25,7 @@ export type RelaysEvent =
   }
   /** Drop the connection of this link; nothing of it is wanted any more. */
   | { readonly kind: "hangUp"; readonly link: RelayLink }
-  /** The relay cannot be reached and never could: not worth waiting longer, though attempts go on. */
+  /** The relay never let us in, or not for long: another region may do better. Attempts go on; told at each of them. */
   | { readonly kind: "unreachable"; readonly region: number; readonly reason: string };
 
 /** What a person may want to know of one relay. */
@@ -49,6 +49,8 @@ interface Relay {
   /** Since a connection last lasted. */
   failures: number;
   hasBeenReady: boolean;
+  /** Since when there is no connection after there was one. */
+  downSince: Instant | undefined;
   /** The relay, or something before it, refused `Upgrade: DERP`. */
   wantsWebsocket: boolean;
   lastFailure: string | undefined;
@@ -59,6 +61,8 @@ const CONNECT_BUDGET_MS = 10_000;
 /** Waits between the first attempts: three within five seconds, then the user is told. */
 const FIRST_ATTEMPT_DELAYS_MS: readonly number[] = [1_000, 2_000];
 const MAX_FIRST_ATTEMPTS = 3;
+/** A relay that restarts is back by then. */
+const LONG_OUTAGE_MS = 30_000;
 const RETRY_STEP_MS = 10;
 const MAX_RETRY_MS = 5_000;
 /** A connection that lasted so long may be dialled again at once; one that did not is not dialled in a frenzy. */
@@ -115,6 +119,7 @@ export class Relays {
       state: { kind: "waiting", until: now },
       failures: 0,
       hasBeenReady: false,
+      downSince: undefined,
       wantsWebsocket: false,
       lastFailure: undefined,
     };
@@ -153,6 +158,7 @@ export class Relays {
     if (relay === undefined) return;
     relay.state = { kind: "ready", link, since: now };
     relay.hasBeenReady = true;
+    relay.downSince = undefined;
     link.notePreferred(link.region === this.#homeRegion);
   }
 
@@ -173,7 +179,11 @@ export class Relays {
     }
     if (relay.state.kind === "ready" && now - relay.state.since >= STABLE_MS) relay.failures = 0;
     relay.failures++;
-    if (!relay.hasBeenReady && relay.failures >= MAX_FIRST_ATTEMPTS) {
+    if (relay.hasBeenReady) relay.downSince ??= now;
+    const isHopeless = relay.downSince === undefined
+      ? relay.failures >= MAX_FIRST_ATTEMPTS
+      : now - relay.downSince >= LONG_OUTAGE_MS;
+    if (isHopeless) {
       const { region, lastFailure } = relay;
       this.#events.push({ kind: "unreachable", region, reason: lastFailure });
     }

@@ -42,9 +42,11 @@ export class SimAgent implements SimCompanion {
   readonly #lostUntil = new Map<string, Instant>();
   #session: CoordinatorServerSession | undefined;
   #dialAt: Instant | undefined;
+  #region: number;
 
   constructor(options: SimAgentOptions, now: Instant) {
     this.#options = options;
+    this.#region = options.homeRegion;
     const { agentId, random, wallMsAtZero } = options;
     const uuid = parseUuid(agentId);
     if (uuid === undefined) throw new TypeError("agentId must be a UUID");
@@ -71,6 +73,7 @@ export class SimAgent implements SimCompanion {
   announce(region: number, now: Instant): void {
     const { agentId, wallMsAtZero } = this.#options;
     const uuid = parseUuid(agentId) ?? new Uint8Array(16);
+    this.#region = region;
     this.node.relays.setHome(region, now);
     this.#client.updateSelf({
       id: nodeIdOfUuid(uuid),
@@ -84,6 +87,11 @@ export class SimAgent implements SimCompanion {
       allowedIps: this.node.addresses,
       endpoints: [],
     }, now);
+  }
+
+  /** Where the peer is at home, as far as the agent was told. */
+  homeOf(peerId: string): number | undefined {
+    return this.#client.nodeOf(peerId)?.preferredDerp;
   }
 
   /** Leaves as a process that is told to end: the coordinator hears it. */
@@ -187,8 +195,9 @@ export class SimAgent implements SimCompanion {
       if (this.saysReady) this.#client.readyForHandshake(event.peerId, now);
     } else if (event.kind === "lost") this.#lostUntil.set(event.peerId, now + LOST_TIMEOUT_MS);
     else if (event.kind === "removed") this.node.removePeer(event.peerId);
-    else if (event.kind === "derpMap") {
-      this.node.relays.setMap(event.map, { forcesWebsocket: false }, now);
+    else if (event.kind === "derpMap" && event.map.regions.size > 0) {
+      this.node.setMap(event.map, { forcesWebsocket: false }, now);
+      this.node.relays.setHome(this.#region, now);
     }
   }
 
