@@ -1,7 +1,6 @@
 /** A deployment of the Go peer and a desk before it: where interop tests happen. */
-import { type Check, register, testWith } from "../live/check.ts";
-import { isInstalled } from "../live/check.ts";
-import { Desk } from "../live/desk.ts";
+import { type Check, isInstalled, register, testWith } from "../live/check.ts";
+import { Desk, type DeskOptions } from "../live/desk.ts";
 import { Peer } from "./peer.ts";
 
 export interface Site extends AsyncDisposable {
@@ -12,14 +11,14 @@ export interface Site extends AsyncDisposable {
 export interface SiteOptions {
   /** Of `peer serve`. @default none */
   readonly peer?: readonly string[];
-  /** Of `hawser ssh`. @default none */
-  readonly program?: readonly string[];
+  /** Of the desk. @default this checkout, no flags */
+  readonly desk?: DeskOptions;
 }
 
 export async function openSite(options: SiteOptions = {}): Promise<Site> {
   await using stack = new AsyncDisposableStack();
   const peer = stack.use(await Peer.start(options.peer ?? []));
-  const desk = stack.use(await Desk.open(peer.deployment, { flags: options.program ?? [] }));
+  const desk = stack.use(await Desk.open(peer.deployment, options.desk));
   const kept = stack.move();
   return { peer, desk, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }

@@ -17,6 +17,13 @@ export interface Deployment {
   readonly workspace: string;
 }
 
+export interface DeskOptions {
+  /** Behind `ssh` whenever the program is called. @default none */
+  readonly flags?: readonly string[];
+  /** The program under test, in words. @default see above */
+  readonly program?: readonly string[];
+}
+
 type RunOptions = Partial<StartOptions>;
 
 /** What of our own environment a program may see. */
@@ -31,14 +38,11 @@ export class Desk implements AsyncDisposable {
   #remoteDir: Promise<string> | undefined;
   #names = 0;
 
-  /** `flags` follow `ssh` whenever the program is called. */
-  static async open(
-    deployment: Deployment,
-    options: { readonly flags?: readonly string[] } = {},
-  ): Promise<Desk> {
+  static async open(deployment: Deployment, options: DeskOptions = {}): Promise<Desk> {
+    const { flags = [], program = programUnderTest() } = options;
     // Short: paths of sockets have an end at about 100 bytes.
     const home = await Deno.makeTempDir({ prefix: "hawser-" });
-    const desk = new Desk(deployment, home, [...programUnderTest(), "ssh", ...options.flags ?? []]);
+    const desk = new Desk(deployment, home, [...program, "ssh", ...flags]);
     await desk.#writeConfig();
     return desk;
   }
@@ -182,6 +186,15 @@ function programUnderTest(): string[] {
     ],
     // The lock file is the checks' business: many programs at once must not write it.
     ...["--no-lock", "--config", config, fromFileUrl(new URL("main.ts", root))],
+  ];
+}
+
+/** Deno with the permissions that the README asks for. */
+export function denoRun(): string[] {
+  const permissions = ["net", "env", "read", "write", "run", "sys"];
+  return [
+    ...[Deno.execPath(), "run", "--quiet", "--no-prompt", "--unstable-net"],
+    ...permissions.map((name) => `--allow-${name}`),
   ];
 }
 
