@@ -184,8 +184,8 @@ function programUnderTest(): string[] {
       "--no-prompt",
       ...permissions.map((p) => `--allow-${p}`),
     ],
-    // The lock file is the checks' business: many programs at once must not write it.
-    ...["--no-lock", "--config", config, fromFileUrl(new URL("main.ts", root))],
+    // Frozen: many programs at once must not write the lock file; without it versions would be asked of the registry.
+    ...["--frozen", "--config", config, fromFileUrl(new URL("main.ts", root))],
   ];
 }
 
