@@ -2,6 +2,7 @@
 import { strictEqual } from "node:assert/strict";
 import { concatBytes } from "../../lib/base/bytes.ts";
 import { SystemClock } from "../../lib/io/clock.ts";
+import { createHost } from "../../lib/io/host.ts";
 import {
   AGENT_SSH_PORT,
   type ByteStream,
@@ -34,7 +35,12 @@ export function sandboxTest(
 ): void {
   Deno.test(name, async () => {
     await using sandbox = await Sandbox.start(options);
-    await run(sandbox);
+    const { promise, reject } = Promise.withResolvers<never>();
+    const limit = setTimeout(() => {
+      const calls = sandbox.api.requests.map(({ route }) => route).join(", ");
+      reject(new Error(`Hangs after these requests: ${calls}`));
+    }, 2 * LIMIT_MS);
+    await Promise.race([run(sandbox), promise]).finally(() => clearTimeout(limit));
   });
 }
 
@@ -187,5 +193,31 @@ export async function readLine(
     const count = await read(byte);
     if (count === null || byte[0] === 10) return line;
     line += decode(byte);
+  }
+}
+
+/** The path to a field: `latest_build.job.status`. */
+export function at(value: unknown, path: string): unknown {
+  let found: unknown = value;
+  for (const name of path.split(".")) found = fields(found)[name];
+  return found;
+}
+
+/** Text messages of a websocket of the API, parsed. */
+export async function* messages(sandbox: Sandbox, path: string): AsyncGenerator<unknown> {
+  const url = new URL(`/api/v2${path}`, sandbox.url);
+  url.protocol = "ws:";
+  const { openTextStream } = createHost().network({});
+  const result = await openTextStream({
+    url: url.href,
+    headers: [["Coder-Session-Token", sandbox.token]],
+    maxMessageBytes: 1_048_576,
+    signal: AbortSignal.timeout(LIMIT_MS),
+  });
+  if (result.kind !== "open") throw new Error(`Refused with ${result.response.status}`);
+  try {
+    for await (const text of result.stream.messages) yield JSON.parse(text);
+  } finally {
+    result.stream.close();
   }
 }

@@ -1,37 +1,11 @@
-/** Builds, agents' lives and autostop of the sandbox, and how clients see them change. */
-import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { Sandbox, type SandboxBuild, slowBuild, StartupFailure } from "../../lib/sandbox/mod.ts";
+/** Builds, autostop and dormancy of the sandbox, and how clients see them change. */
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { Sandbox, type SandboxBuild, slowBuild } from "../../lib/sandbox/mod.ts";
 import { createHost } from "../../lib/io/host.ts";
-import { call, fields, type Json, LIMIT_MS, sandboxTest } from "./support.ts";
-
-/** The path to a field: `latest_build.job.status`. */
-function at(value: unknown, path: string): unknown {
-  let found: unknown = value;
-  for (const name of path.split(".")) found = fields(found)[name];
-  return found;
-}
+import { at, call, fields, type Json, messages, sandboxTest } from "./support.ts";
 
 async function workspaceOf(sandbox: Sandbox): Promise<Json> {
   return fields((await call(sandbox, `GET /workspaces/${sandbox.workspace.id}`)).json);
-}
-
-/** Text messages of a websocket of the API, parsed. */
-async function* messages(sandbox: Sandbox, path: string): AsyncGenerator<unknown> {
-  const url = new URL(`/api/v2${path}`, sandbox.url);
-  url.protocol = "ws:";
-  const { openTextStream } = createHost().network({});
-  const result = await openTextStream({
-    url: url.href,
-    headers: [["Coder-Session-Token", sandbox.token]],
-    maxMessageBytes: 1_048_576,
-    signal: AbortSignal.timeout(LIMIT_MS),
-  });
-  if (result.kind !== "open") throw new Error(`Refused with ${result.response.status}`);
-  try {
-    for await (const text of result.stream.messages) yield JSON.parse(text);
-  } finally {
-    result.stream.close();
-  }
 }
 
 /** Data frames of the watch stream, parsed. */
@@ -271,97 +245,6 @@ sandboxTest("deadlines: from the ttl, moved, extended, limited", async (sandbox)
   const state = await workspaceOf(sandbox);
   deepStrictEqual([at(state, "latest_build.deadline"), "ttl_ms" in state], [null, false]);
 }, { workspaces: [{ ttlMs: 3_600_000 }] });
-
-Deno.test("an agent's start-up: log, life-cycle, and each way it can end", async (t) => {
-  const gate = Promise.withResolvers<void>();
-  await using sandbox = await Sandbox.start({
-    workspaces: [{
-      agents: [{
-        name: "slow",
-        blocksLogin: true,
-        startup: async (agent) => {
-          agent.log("installing");
-          await gate.promise;
-          agent.log("almost", "error");
-        },
-      }, {
-        name: "broken",
-        startup: (agent) => {
-          agent.log("oh no", "error");
-          throw new StartupFailure();
-        },
-      }, {
-        name: "lazy",
-        startup: (agent) => agent.setLifecycle("start_timeout"),
-      }],
-    }],
-  });
-  const { workspace } = sandbox;
-  const [slow, broken, lazy] = [
-    workspace.agent("slow"),
-    workspace.agent("broken"),
-    workspace.agent("lazy"),
-  ];
-  await workspace.changes.until(() => broken.lifecycle === "start_error");
-  await t.step("one that runs", async () => {
-    await workspace.changes.until(() => slow.lifecycle === "starting");
-    const { json } = await call(sandbox, `GET /workspaceagents/${slow.id}`);
-    deepStrictEqual(
-      [
-        at(json, "lifecycle_state"),
-        at(json, "startup_script_behavior"),
-        "ready_at" in fields(json),
-      ],
-      ["starting", "blocking", false],
-    );
-    const following = messages(
-      sandbox,
-      `/workspaceagents/${slow.id}/logs?follow&after=0&no_compression`,
-    );
-    const [line] = [(await following.next()).value].flat();
-    strictEqual(fields(line)["output"], "installing");
-    gate.resolve();
-    const [next] = [(await following.next()).value].flat();
-    deepStrictEqual([fields(next)["output"], fields(next)["level"]], ["almost", "error"]);
-    await following.return(undefined);
-    await workspace.changes.until(() => slow.lifecycle === "ready");
-  });
-  await t.step("one that fails, one that takes too long", async () => {
-    match(
-      (await call(sandbox, `GET /workspaceagents/${broken.id}`)).text,
-      /startup script exited with an error/,
-    );
-    strictEqual(
-      (await call(sandbox, `GET /workspaceagents/${broken.id}/logs?format=text`)).text,
-      "oh no\n",
-    );
-    await workspace.changes.until(() => lazy.lifecycle === "ready");
-  });
-});
-
-sandboxTest(
-  "an agent's status: each of the four, and what a test says instead",
-  async (sandbox) => {
-    const agent = sandbox.workspace.agent();
-    const status = async () =>
-      at((await call(sandbox, `GET /workspaceagents/${agent.id}`)).json, "status");
-    strictEqual(await status(), "connecting");
-    agent.setStatus("timeout");
-    strictEqual(await status(), "timeout");
-    agent.setStatus(undefined);
-    agent.connect();
-    await sandbox.workspace.changes.until(() => agent.status === "connected");
-    strictEqual(await status(), "connected");
-    await agent.disconnect();
-    strictEqual(await status(), "disconnected");
-    agent.setLifecycle("shutting_down");
-    strictEqual(
-      at((await call(sandbox, `GET /workspaceagents/${agent.id}`)).json, "lifecycle_state"),
-      "shutting_down",
-    );
-  },
-  { workspaces: [{ agents: [{ connects: false }] }] },
-);
 
 sandboxTest("a scripted build takes its time and says so", async (sandbox) => {
   const build = await sandbox.workspace.buildToEnd("start", { script: slowBuild(1) });

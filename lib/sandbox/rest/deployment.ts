@@ -7,7 +7,7 @@ import type { ModelHost } from "../model/host.ts";
 import type { SandboxTemplate } from "../model/template.ts";
 import type { SandboxUser } from "../model/user.ts";
 import type { SandboxWorkspace } from "../model/workspace.ts";
-import type { Surroundings } from "./objects.ts";
+import type { Surroundings } from "./object_parts.ts";
 
 export interface Deployment {
   readonly host: ModelHost;

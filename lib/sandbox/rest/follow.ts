@@ -4,7 +4,7 @@ import type { LogBook, LogLine } from "../model/log_book.ts";
 import { WebsocketPeer } from "../net/websocket_peer.ts";
 import type { Call } from "./deployment.ts";
 import { Refusal } from "./deployment.ts";
-import type { Json } from "./objects.ts";
+import type { Json } from "./object_parts.ts";
 
 export interface FollowOptions {
   readonly book: LogBook;

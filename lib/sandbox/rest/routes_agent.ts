@@ -3,7 +3,7 @@ import { failureAnswer, type HttpAnswer, jsonAnswer } from "../http/messages.ts"
 import { type Call, findAgent, surroundingsOf } from "./deployment.ts";
 import { serveUpgrade } from "./endpoint.ts";
 import { answerLogs, websocketAnswer } from "./follow.ts";
-import { agentJson, agentLogJson } from "./objects.ts";
+import { agentJson, agentLogJson } from "./objects_agent.ts";
 import type { Route } from "./route.ts";
 import { connectionInfo } from "./routes_deployment.ts";
 

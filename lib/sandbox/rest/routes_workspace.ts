@@ -17,13 +17,8 @@ import {
   surroundingsOf,
 } from "./deployment.ts";
 import { answerLogs } from "./follow.ts";
-import {
-  buildJson,
-  buildLogJson,
-  templateJson,
-  templateVersionJson,
-  workspaceJson,
-} from "./objects.ts";
+import { buildJson, buildLogJson, workspaceJson } from "./objects.ts";
+import { templateJson, templateVersionJson } from "./objects_template.ts";
 import type { Route } from "./route.ts";
 import { searchWorkspaces } from "./search.ts";
 import { watchBySse, watchByWebsocket } from "./watch.ts";

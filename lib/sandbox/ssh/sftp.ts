@@ -4,17 +4,16 @@
  */
 import { Buffer } from "node:buffer";
 import { ByteReader, ByteWriter } from "../../base/bytes.ts";
+import {
+  attributesOfEntry,
+  nameOnly,
+  realPath,
+  SftpStatus as Status,
+  statusOf,
+} from "./sftp_answers.ts";
 import { attributesOf, changeAttributes, longNameOf } from "./sftp_attributes.ts";
 import type { ServerSftp, SftpAttributes, SftpName } from "./ssh2_server.ts";
 
-const Status = {
-  ok: 0,
-  eof: 1,
-  noSuchFile: 2,
-  permissionDenied: 3,
-  failure: 4,
-  badMessage: 5,
-} as const;
 const OpenFlag = { read: 1, write: 2, append: 4, create: 8, truncate: 16, exclusive: 32 } as const;
 const HANDLE_BYTES = 4;
 const MAX_HANDLES = 256;
@@ -286,39 +285,4 @@ async function write(
 ): Promise<void> {
   if (!isAppending) await file.seek(offset, Deno.SeekMode.Start);
   for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
-}
-
-/** `undefined` when it went away meanwhile. */
-async function attributesOfEntry(path: string): Promise<SftpAttributes | undefined> {
-  try {
-    return attributesOf(await Deno.lstat(path));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return undefined;
-  }
-}
-
-/** What is not there yet has a path too: clients ask before they create it. */
-async function realPath(path: string): Promise<string> {
-  try {
-    return await Deno.realPath(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return path;
-  }
-}
-
-function nameOnly(filename: string): SftpName {
-  return { filename, longname: filename, attrs: {} };
-}
-
-function statusOf(error: unknown): [number, string] {
-  if (!(error instanceof Error)) throw error;
-  if (error instanceof Deno.errors.NotFound) {
-    return [Status.noSuchFile, "No such file or directory"];
-  }
-  if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
-    return [Status.permissionDenied, "Permission denied"];
-  }
-  return [Status.failure, error.message];
 }
