@@ -62,6 +62,7 @@ export class Sandbox implements AsyncDisposable {
   readonly #workspaces: SandboxWorkspace[] = [];
   readonly #server: HttpServer;
   readonly #host: ModelHost;
+  #folder: Promise<string> | undefined;
   #stopping: Promise<void> | undefined;
 
   /** Listens, and begins the first build of every workspace; agents join the network when theirs is done. */
@@ -150,6 +151,12 @@ export class Sandbox implements AsyncDisposable {
     return workspace;
   }
 
+  /** A private folder that goes with the sandbox, e.g. for a client's configuration. The same at every call. */
+  folder(): Promise<string> {
+    this.#folder ??= Deno.makeTempDir({ prefix: "hawser-sandbox-" });
+    return this.#folder;
+  }
+
   /** Ends everything that it began; resolves when nothing runs any more. Idempotent. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
@@ -167,6 +174,7 @@ export class Sandbox implements AsyncDisposable {
     this.relay.stop();
     await this.#server.stop();
     await this.#tasks.settled();
+    if (this.#folder !== undefined) await Deno.remove(await this.#folder, { recursive: true });
   }
 
   #userNamed(name: string | undefined): SandboxUser {

@@ -64,6 +64,7 @@ Deno.test({
     const env = {
       CODER_URL: setting("CODER_URL"),
       CODER_SESSION_TOKEN: setting("CODER_SESSION_TOKEN"),
+      CODER_CONFIG_DIR: setting("CODER_CONFIG_DIR"),
     };
     for (
       const [workspace, said] of [["dev", /^$/], [

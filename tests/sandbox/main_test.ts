@@ -67,13 +67,18 @@ function ssh(sandbox: Sandbox, words: readonly string[], input: "empty" | "open"
     read: () => input === "empty" ? Promise.resolve(null) : new Promise(() => {}),
     enterRawMode: () => () => {},
   };
-  const env: Readonly<Record<string, string>> = {
-    CODER_URL: sandbox.url.origin,
-    CODER_SESSION_TOKEN: sandbox.token,
-    CODER_CONFIG_DIR: "/nonexistent/hawser-test",
+  const run = async () => {
+    const folder = await sandbox.folder();
+    const env: Readonly<Record<string, string>> = {
+      CODER_URL: sandbox.url.origin,
+      CODER_SESSION_TOKEN: sandbox.token,
+      // Nothing is to be read from this machine's user, and nothing written.
+      CODER_CONFIG_DIR: folder,
+    };
+    const host = { ...createHost(), stdin, stdout, stderr, env: (name: string) => env[name] };
+    return main(["ssh", ...words], host);
   };
-  const host = { ...createHost(), stdin, stdout, stderr, env: (name: string) => env[name] };
-  return { stdout, stderr, code: main(["ssh", ...words], host) };
+  return { stdout, stderr, code: run() };
 }
 
 if (IS_UNIX) {

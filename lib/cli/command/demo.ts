@@ -58,10 +58,13 @@ export async function run(args: readonly string[], host: Host): Promise<number> 
   });
   if (isServing) return await serve(sandbox, host);
   sandbox.workspace.agent().prepareSsh();
+  const folder = await sandbox.folder();
   const ssh = (words: readonly string[], around: Host) =>
     runSsh([
       ...(global.verbose ? ["--verbose"] : []),
       ...["--url", sandbox.url.origin, "--token", sandbox.token],
+      // What it remembers, host keys among it, is gone with the demo.
+      ...["--global-config", folder],
       ...words,
     ], { ...around, env: (name) => OTHER_DEPLOYMENT.test(name) ? undefined : around.env(name) });
   const { name } = sandbox.workspace;
@@ -86,6 +89,7 @@ async function serve(sandbox: Sandbox, host: Host): Promise<number> {
     "",
     `  export CODER_URL=${sandbox.url.origin}`,
     `  export CODER_SESSION_TOKEN=${sandbox.token}`,
+    `  export CODER_CONFIG_DIR=${await sandbox.folder()}`,
     `  ${program} ssh dev                    # a shell`,
     `  ${program} ssh dev 'uname -a; exit 3' # a command, its output and status`,
     `  ${program} ssh stopped                # a workspace that is started first`,
