@@ -262,3 +262,25 @@ Deno.test("a sandbox that is stopped in the middle of a build ends at once", asy
   strictEqual(sandbox.workspace.latestBuild.status, "pending");
   await sandbox.stop();
 });
+
+sandboxTest("what the official command asks before it starts a workspace", async (sandbox) => {
+  const { workspace, template } = sandbox;
+  await workspace.buildToEnd("stop");
+  const parameters = `/templateversions/${template.activeVersionId}/dynamic-parameters`;
+  const empty = { diagnostics: [], parameters: [] };
+  const unasked = messages(sandbox, parameters);
+  deepStrictEqual((await unasked.next()).value, { id: -1, ...empty });
+  await unasked.return(undefined);
+  const evaluated = await call(sandbox, `POST ${parameters}/evaluate`, {
+    body: { id: 0, inputs: {} },
+  });
+  deepStrictEqual(evaluated.json, { id: 0, ...empty });
+  const nil = "00000000-0000-0000-0000-000000000000";
+  const created = await call(sandbox, `POST /workspaces/${workspace.id}/builds`, {
+    body: { transition: "start", template_version_id: nil, template_version_preset_id: nil },
+  });
+  deepStrictEqual([created.status, at(created.json, "template_version_id")], [
+    201,
+    template.activeVersionId,
+  ]);
+});

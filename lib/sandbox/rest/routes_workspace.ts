@@ -16,12 +16,16 @@ import {
   refuseNotFound,
   surroundingsOf,
 } from "./deployment.ts";
-import { answerLogs } from "./follow.ts";
+import { WebsocketPeer } from "../net/websocket_peer.ts";
+import { answerLogs, websocketAnswer } from "./follow.ts";
 import { buildJson, buildLogJson, workspaceJson } from "./objects.ts";
 import { templateJson, templateVersionJson } from "./objects_template.ts";
 import type { Route } from "./route.ts";
 import { searchWorkspaces } from "./search.ts";
 import { watchBySse, watchByWebsocket } from "./watch.ts";
+
+/** Go's zero value of an id: the field was not set. */
+const NIL_UUID = "00000000-0000-0000-0000-000000000000";
 
 type Transition = "start" | "stop" | "delete";
 
@@ -72,7 +76,9 @@ function createBuild(call: Call): HttpAnswer {
   }
   if (!latestBuild.isCompleted) return failureAnswer(409, "A workspace build is already active.");
   const asked = fields["template_version_id"];
-  const templateVersionId = typeof asked === "string" ? asked : latestBuild.templateVersionId;
+  const templateVersionId = typeof asked === "string" && asked !== "" && asked !== NIL_UUID
+    ? asked
+    : latestBuild.templateVersionId;
   if (!template.versions.some(({ id }) => id === templateVersionId)) {
     return failureAnswer(400, "template version does not exist");
   }
@@ -153,6 +159,22 @@ function templateVersion(call: Call): HttpAnswer {
   );
 }
 
+/** The template has no parameters: so says each answer, the first one unasked (http-api §5.4). */
+function dynamicParameters(call: Call): HttpAnswer {
+  return websocketAnswer(call, async (upgraded) => {
+    const answer = (id: number) => peer.sendJson({ id, diagnostics: [], parameters: [] });
+    const peer = new WebsocketPeer(upgraded, {
+      random: call.deployment.host.random,
+      onMessage: (payload) => {
+        const asked: unknown = JSON.parse(new TextDecoder().decode(payload));
+        answer(typeof asked === "object" && asked !== null && "id" in asked ? Number(asked.id) : 0);
+      },
+    });
+    answer(-1);
+    await peer.ended;
+  });
+}
+
 function template(call: Call): HttpAnswer {
   const { template, me } = call.deployment;
   if (template.id !== call.params["template"]) return refuseNotFound();
@@ -208,6 +230,14 @@ export const WORKSPACE_ROUTES: readonly Route[] = [
       }),
   },
   { name: "GET /templateversions/{templateversion}", handle: templateVersion },
+  {
+    name: "GET /templateversions/{templateversion}/dynamic-parameters",
+    handle: dynamicParameters,
+  },
+  {
+    name: "POST /templateversions/{templateversion}/dynamic-parameters/evaluate",
+    handle: () => jsonAnswer({ id: 0, diagnostics: [], parameters: [] }),
+  },
   { name: "GET /templateversions/{templateversion}/rich-parameters", handle: () => jsonAnswer([]) },
   { name: "GET /templateversions/{templateversion}/external-auth", handle: () => jsonAnswer([]) },
   { name: "GET /templates/{template}", handle: template },
