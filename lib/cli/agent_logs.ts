@@ -8,7 +8,7 @@ import { ApiError, describe, StepError } from "../coder/errors.ts";
 import { type AgentLog, parseAgentLogs } from "../coder/log_stream.ts";
 import { stripToLine } from "../coder/text.ts";
 import { readMessages } from "../coder/text_stream.ts";
-import { TransportError } from "../coder/transport.ts";
+import { TransportError } from "../base/http.ts";
 import { retrying, type Steps } from "./steps.ts";
 
 const FIRST_DELAY_MS = 1_000;

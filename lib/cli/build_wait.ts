@@ -8,7 +8,7 @@ import { ApiError, CanceledError, describe, StepError } from "../coder/errors.ts
 import { type BuildLog, parseBuildLog } from "../coder/log_stream.ts";
 import { stripControls } from "../coder/text.ts";
 import { readMessages } from "../coder/text_stream.ts";
-import { TransportError } from "../coder/transport.ts";
+import { TransportError } from "../base/http.ts";
 import type { Build, Job } from "../coder/workspace_model.ts";
 import type { StageEnd } from "./stages.ts";
 import { retrying, type Steps } from "./steps.ts";

@@ -3,7 +3,7 @@ import type { Log } from "../base/log.ts";
 import { CoderClient } from "../coder/client.ts";
 import type { Configuration } from "./config.ts";
 import { debugHttp } from "./debug_http.ts";
-import type { Host } from "./host.ts";
+import type { Host } from "../base/host.ts";
 import { VERSION } from "./version.ts";
 
 export interface ClientOptions {

@@ -5,7 +5,7 @@
 import { messageOf } from "../base/errors.ts";
 import { type Log, SILENT_LOG } from "../base/log.ts";
 import { StepError } from "../coder/errors.ts";
-import type { HostClock } from "./host.ts";
+import type { HostClock } from "../base/host.ts";
 
 export interface CloserStackOptions {
   readonly clock: HostClock;

@@ -8,7 +8,7 @@ import { StepError } from "../coder/errors.ts";
 import { goQuote } from "../coder/text.ts";
 import { formatHostPort, type LocalSockets } from "../ssh/host.ts";
 import { CODER_PREFIX, parseIpv6 } from "../tailnet/address.ts";
-import type { HostClock } from "./host.ts";
+import type { HostClock } from "../base/host.ts";
 
 /** The addresses of a name, none for an unknown one (`lib/io/lookup.ts`). */
 export type LookupIpv6 = (name: string, signal: AbortSignal) => Promise<readonly string[]>;

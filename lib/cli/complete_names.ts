@@ -13,7 +13,7 @@ import { type AnyFlag, parseArgs, type ParsedArgs } from "./args.ts";
 import { createClient } from "./client.ts";
 import { readConfiguration } from "./config.ts";
 import { GLOBAL_FLAGS, readGlobalOptions } from "./flags_global.ts";
-import { type Host, HostError } from "./host.ts";
+import { type Host, HostError } from "../base/host.ts";
 
 /** Longer than this nobody waits for a tabulator key. */
 const LIMIT_MS = 5_000;

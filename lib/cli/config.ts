@@ -5,11 +5,11 @@
  */
 import { UserError } from "../base/errors.ts";
 import { goQuote } from "../coder/text.ts";
-import type { HttpHeaders } from "../coder/transport.ts";
+import type { HttpHeaders } from "../base/http.ts";
 import { parseDeploymentUrl } from "../coder/url.ts";
 import type { GlobalOptions } from "./flags_global.ts";
 import { readHeaders } from "./headers.ts";
-import { type Host, HostError, type NetworkOptions } from "./host.ts";
+import { type Host, HostError, type NetworkOptions } from "../base/host.ts";
 import { readKeyring } from "./keyring.ts";
 import { joinPath } from "./paths.ts";
 

@@ -4,7 +4,7 @@
  */
 import { concatBytes, equalBytes } from "../base/bytes.ts";
 import { randomBytes } from "../base/core.ts";
-import type { Host, HostInput, HostOutput } from "./host.ts";
+import type { Host, HostInput, HostOutput } from "../base/host.ts";
 
 export interface TourOptions {
   readonly host: Host;

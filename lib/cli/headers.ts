@@ -1,8 +1,8 @@
 /** Extra headers of every request: `--header` and what `--header-command` prints (behaviour §1.16). */
 import { UserError } from "../base/errors.ts";
 import { goList, goQuote } from "../coder/text.ts";
-import type { HttpHeaders } from "../coder/transport.ts";
-import { type Host, HostError } from "./host.ts";
+import type { HttpHeaders } from "../base/http.ts";
+import { type Host, HostError } from "../base/host.ts";
 
 export interface HeaderOptions {
   /** `key=value` texts. */

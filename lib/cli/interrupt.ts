@@ -1,5 +1,5 @@
 /** Signals that end a command: they abort what it waits for, and are remembered for the exit code. */
-import type { Host, SignalName } from "./host.ts";
+import type { Host, SignalName } from "../base/host.ts";
 
 const NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 type EndingSignal = keyof typeof NUMBERS;

@@ -4,7 +4,7 @@
  *   the secret: base64 of JSON {"<host[:port]>": {"coder_url": …, "api_token": …}}
  */
 import * as v from "valibot";
-import { type Host, HostError } from "./host.ts";
+import { type Host, HostError } from "../base/host.ts";
 
 const SERVICE = "coder-v2-credentials";
 const ACCOUNT = "coder-login-credentials";

@@ -1,5 +1,5 @@
 /** Times as log lines show them, in the zone of the host's clock. */
-import type { HostClock } from "./host.ts";
+import type { HostClock } from "../base/host.ts";
 
 /** `2006-01-02 15:04:05.000` in local time. */
 export function localTime(clock: HostClock, wallMs: number): string {

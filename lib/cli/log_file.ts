@@ -7,7 +7,7 @@ import { randomBytes } from "../base/core.ts";
 import { UserError } from "../base/errors.ts";
 import type { Log, LogFields, LogLevel } from "../base/log.ts";
 import { goQuote, stripToLine } from "../coder/text.ts";
-import { type Host, HostError } from "./host.ts";
+import { type Host, HostError } from "../base/host.ts";
 import { localStamp, localTime } from "./local_time.ts";
 import { joinPath } from "./paths.ts";
 

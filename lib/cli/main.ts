@@ -3,7 +3,7 @@ import { goQuote } from "../coder/text.ts";
 import { splitCommand } from "./args.ts";
 import { GLOBAL_FLAGS } from "./flags_global.ts";
 import { wrap } from "./help.ts";
-import type { Host } from "./host.ts";
+import type { Host } from "../base/host.ts";
 import { reportError } from "./report_error.ts";
 import { VERSION } from "./version.ts";
 

@@ -5,7 +5,7 @@
 import { UserError } from "../base/errors.ts";
 import type { Instant } from "../base/core.ts";
 import type { Log } from "../base/log.ts";
-import { type Host, HostError } from "./host.ts";
+import { type Host, HostError } from "../base/host.ts";
 import { joinPath } from "./paths.ts";
 
 export interface NetworkPing {

@@ -3,7 +3,7 @@ import { UserError } from "../base/errors.ts";
 import { stripToLine } from "../coder/text.ts";
 import type { Workspace } from "../coder/workspace_model.ts";
 import { listWorkspaces } from "../coder/workspaces.ts";
-import type { TerminalSize } from "./host.ts";
+import type { TerminalSize } from "../base/host.ts";
 import type { Key } from "./keys.ts";
 import { canPrompt, type Prompt, type PromptStep, runPrompt } from "./prompt.ts";
 import { clip } from "./spinner.ts";

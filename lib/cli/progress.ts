@@ -5,7 +5,7 @@
 import { formatElapsed } from "../base/duration.ts";
 import type { Instant } from "../base/core.ts";
 import { stripToLine } from "../coder/text.ts";
-import type { Host } from "./host.ts";
+import type { Host } from "../base/host.ts";
 import { FRAME_MS, renderSpinner } from "./spinner.ts";
 
 /** A wait that ends sooner is not worth a flicker. */

@@ -2,7 +2,7 @@
  * The one shell around prompts: it owns raw mode, cursor and drawing, and restores them whatever happens. A prompt itself
  * is `render(state, size)` and `onKey(state, key)` and touches no terminal.
  */
-import type { Host, TerminalSize } from "./host.ts";
+import type { Host, TerminalSize } from "../base/host.ts";
 import { type Key, parseKeys } from "./keys.ts";
 
 export type PromptStep<State, Result> =

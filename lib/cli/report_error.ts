@@ -6,7 +6,7 @@ import { UserError } from "../base/errors.ts";
 import { ApiError, CanceledError, describe, StepError } from "../coder/errors.ts";
 import { goQuote, stripControls, stripToLine } from "../coder/text.ts";
 import { ExitError } from "./errors.ts";
-import type { Host } from "./host.ts";
+import type { Host } from "../base/host.ts";
 
 export interface ReportOptions {
   /** The full name, e.g. `hawser ssh`. */

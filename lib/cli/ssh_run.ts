@@ -10,7 +10,7 @@ import { connect } from "./connect.ts";
 import { containerEnv } from "./containers.ts";
 import type { GlobalOptions } from "./flags_global.ts";
 import type { SshOptions } from "./flags_ssh.ts";
-import type { Host } from "./host.ts";
+import type { Host } from "../base/host.ts";
 import { Interrupt } from "./interrupt.ts";
 import { prepareNetworkInfo } from "./network_info.ts";
 import { pickWorkspace } from "./picker.ts";

@@ -2,7 +2,7 @@
  * Stages as the official command shows them, one renderer for builds and agents (behaviour §1.3, §1.5): plain lines,
  * never redrawn.
  */
-import type { Host } from "./host.ts";
+import type { Host } from "../base/host.ts";
 import { localTimeWithZone } from "./local_time.ts";
 import type { Progress } from "./progress.ts";
 

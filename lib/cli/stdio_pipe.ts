@@ -3,8 +3,8 @@
  * the first instant: OpenSSH speaks first, and when it goes away before there is a session nobody waits for one.
  */
 import { type ByteStream, StreamError } from "../base/stream.ts";
-import type { HostInput, HostOutput } from "./host.ts";
-import { HostError } from "./host.ts";
+import type { HostInput, HostOutput } from "../base/host.ts";
+import { HostError } from "../base/host.ts";
 
 /** Read ahead of the stream at most this much; then reading waits. */
 const MAX_QUEUED_BYTES = 262_144;

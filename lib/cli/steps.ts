@@ -3,7 +3,7 @@ import type { Log } from "../base/log.ts";
 import type { CoderClient } from "../coder/client.ts";
 import { describe } from "../coder/errors.ts";
 import { withRetries } from "../coder/retry.ts";
-import type { Host } from "./host.ts";
+import type { Host } from "../base/host.ts";
 import type { Progress } from "./progress.ts";
 import { StageWriter } from "./stages.ts";
 

@@ -2,7 +2,7 @@
 import type { Instant } from "../base/core.ts";
 import type { Log, LogFields } from "../base/log.ts";
 import { stripToLine } from "../coder/text.ts";
-import type { HostClock } from "./host.ts";
+import type { HostClock } from "../base/host.ts";
 import { renderFields } from "./log_file.ts";
 import type { Progress } from "./progress.ts";
 

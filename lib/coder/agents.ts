@@ -7,7 +7,7 @@ import { DERP_MAP, type DerpMapJson } from "./derp_map_model.ts";
 import { ApiError } from "./errors.ts";
 import { AGENT_LOG, type AgentLog } from "./log_stream.ts";
 import { FLAG, list, TEXT } from "./model_parts.ts";
-import type { TextStream } from "./transport.ts";
+import type { TextStream } from "../base/http.ts";
 import { segment } from "./url.ts";
 import type { CallOptions } from "./workspaces.ts";
 

@@ -6,7 +6,7 @@ import { concatBytes } from "../base/bytes.ts";
 import { UserError } from "../base/errors.ts";
 import { ApiError, type ApiValidation, notCoderError } from "./errors.ts";
 import { goQuote, stripToLine } from "./text.ts";
-import type { HttpHeaders, HttpResponse } from "./transport.ts";
+import type { HttpHeaders, HttpResponse } from "../base/http.ts";
 
 /** What was asked, for messages. */
 export interface Asked {

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import type { CoderClient } from "./client.ts";
 import { BUILD_LOG, type BuildLog } from "./log_stream.ts";
-import type { TextStream } from "./transport.ts";
+import type { TextStream } from "../base/http.ts";
 import { segment } from "./url.ts";
 import { BUILD, type Build } from "./workspace_model.ts";
 import type { CallOptions } from "./workspaces.ts";

@@ -18,13 +18,13 @@ import {
 import { StepError } from "./errors.ts";
 import { stripToLine } from "./text.ts";
 import {
-  type CoderTransport,
   type HttpHeaders,
   type HttpResponse,
+  type HttpTransport,
   type TextStream,
   TransportError,
   type TransportErrorCode,
-} from "./transport.ts";
+} from "../base/http.ts";
 import { apiUrl, type Query, websocketUrl } from "./url.ts";
 
 /** Go's client gives up at the tenth redirect. */
@@ -35,7 +35,7 @@ export interface CoderClientOptions {
   readonly url: URL;
   /** Without one, requests go out unauthenticated and get their 401 (behaviour §1.14 [N]). */
   readonly token?: string;
-  readonly transport: CoderTransport;
+  readonly transport: HttpTransport;
   /** e.g. `hawser/0.1.0 (linux/amd64; hawser ssh)`. */
   readonly userAgent: string;
   /** Sent with every request, websockets too. @default none */

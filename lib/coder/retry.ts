@@ -4,7 +4,7 @@
  */
 import type { Instant } from "../base/core.ts";
 import { ApiError, findCause } from "./errors.ts";
-import { TransportError } from "./transport.ts";
+import { TransportError } from "../base/http.ts";
 
 const MAX_ATTEMPTS = 10;
 const RETRY_DELAY_MS = 2_000;

@@ -1,5 +1,5 @@
 /** Reading a text stream under a signal: who stops reading closes the socket. */
-import type { TextStream } from "./transport.ts";
+import type { TextStream } from "../base/http.ts";
 
 /** The messages of `stream`; an aborted signal closes it and throws the reason. */
 export async function* readMessages(

@@ -6,7 +6,7 @@ import { checkJson } from "./answer.ts";
 import type { CoderClient } from "./client.ts";
 import { ApiError, describe, StepError } from "./errors.ts";
 import { EventStreamError, EventStreamParser } from "./sse.ts";
-import { TransportError } from "./transport.ts";
+import { TransportError } from "../base/http.ts";
 import { segment } from "./url.ts";
 import { type WatchEnd, WorkspaceWatch } from "./watch.ts";
 import { WORKSPACE, type Workspace } from "./workspace_model.ts";

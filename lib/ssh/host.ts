@@ -1,6 +1,6 @@
 /**
  * What the ssh room is handed by whoever owns the machine: time, local sockets, programs, and a terminal.
- * `lib/io/local_sockets.ts` implements the sockets; the rest fits `Host` of `lib/cli/host.ts` as it is.
+ * `lib/io/local_sockets.ts` implements the sockets; the rest fits `Host` of `lib/base/host.ts` as it is.
  */
 import type { Instant } from "../base/core.ts";
 

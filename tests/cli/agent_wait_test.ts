@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { type AgentWaitOptions, pollIntervalMs, waitForAgent } from "../../lib/cli/agent_wait.ts";
 import { UserError } from "../../lib/base/errors.ts";
 import { CanceledError, describe } from "../../lib/coder/errors.ts";
-import { TransportError } from "../../lib/coder/transport.ts";
+import { TransportError } from "../../lib/base/http.ts";
 import { apiFailure, FakeTextStream } from "../support/fake_coder.ts";
 import { IDS, type Wire, wireAgent } from "../support/fake_coder_objects.ts";
 import { fakeSteps, type FakeSurroundings } from "../support/fake_steps.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { waitForBuild } from "../../lib/cli/build_wait.ts";
 import { CanceledError } from "../../lib/coder/errors.ts";
-import { TransportError } from "../../lib/coder/transport.ts";
+import { TransportError } from "../../lib/base/http.ts";
 import { apiFailure, failing, FakeTextStream } from "../support/fake_coder.ts";
 import { IDS, type Wire, wireBuild, wireJob } from "../support/fake_coder_objects.ts";
 import { fakeSteps, type FakeSurroundings } from "../support/fake_steps.ts";

@@ -4,7 +4,7 @@ import { parseArgs } from "../../lib/cli/args.ts";
 import { createClient } from "../../lib/cli/client.ts";
 import { type Configuration, defaultConfigDir, readConfiguration } from "../../lib/cli/config.ts";
 import { GLOBAL_FLAGS, readGlobalOptions } from "../../lib/cli/flags_global.ts";
-import { HostError } from "../../lib/cli/host.ts";
+import { HostError } from "../../lib/base/host.ts";
 import { VERSION } from "../../lib/cli/version.ts";
 import { SILENT_LOG } from "../../lib/base/log.ts";
 import { FakeHost } from "../support/fake_host.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../lib/base/errors.ts";
-import { HostError } from "../../lib/cli/host.ts";
+import { HostError } from "../../lib/base/host.ts";
 import { logDirOf, openLogFile } from "../../lib/cli/log_file.ts";
 import { Progress } from "../../lib/cli/progress.ts";
 import { teeLog, timelineLog } from "../../lib/cli/timeline.ts";

@@ -1,7 +1,7 @@
 /** Counterparts of upstream's `NetworkInfo` row and of `TestSSH_CoderConnect/Enabled`'s file (behaviour §2.11, §4.1). */
 import { deepStrictEqual, ok, rejects } from "node:assert/strict";
 import { SILENT_LOG } from "../../lib/base/log.ts";
-import { HostError } from "../../lib/cli/host.ts";
+import { HostError } from "../../lib/base/host.ts";
 import {
   type NetworkPing,
   type NetworkSource,

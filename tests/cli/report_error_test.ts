@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../lib/base/errors.ts";
 import { ApiError, CanceledError, StepError } from "../../lib/coder/errors.ts";
-import { TransportError } from "../../lib/coder/transport.ts";
+import { TransportError } from "../../lib/base/http.ts";
 import { connectionLost, ExitError } from "../../lib/cli/errors.ts";
 import { reportError } from "../../lib/cli/report_error.ts";
 import { FakeHost } from "../support/fake_host.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { UserError } from "../../lib/base/errors.ts";
 import { ApiError, CanceledError, StepError } from "../../lib/coder/errors.ts";
 import { isRetryable, withRetries } from "../../lib/coder/retry.ts";
-import { TransportError } from "../../lib/coder/transport.ts";
+import { TransportError } from "../../lib/base/http.ts";
 import { JumpingClock } from "../support/jumping_clock.ts";
 
 function api(status: number): ApiError {

@@ -1,7 +1,7 @@
 /** Relays and coordinators that misbehave, files that cannot be written: the session goes on, or it is said what is waited for. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import type { EndpointFault } from "../../lib/sandbox/mod.ts";
-import { HostError } from "../../lib/cli/host.ts";
+import { HostError } from "../../lib/base/host.ts";
 import { HurryingClock } from "../support/hurrying_clock.ts";
 import { commandTest, TERMINAL } from "./support.ts";
 import { checkClean, checkFailure } from "./support_bad.ts";

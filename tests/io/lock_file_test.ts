@@ -1,5 +1,5 @@
 import { deepStrictEqual, ok, rejects } from "node:assert/strict";
-import { HostError } from "../../lib/cli/host.ts";
+import { HostError } from "../../lib/base/host.ts";
 import { tryLockFile } from "../../lib/io/lock_file.ts";
 
 const HOLDER = new URL("./lock_holder.ts", import.meta.url).pathname;

@@ -1,7 +1,7 @@
 /** The whole program, `main(["ssh", …])`, against the sandbox: what it prints, how it ends, what it asks the API. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { main } from "../../lib/cli/main.ts";
-import type { HostInput, HostOutput } from "../../lib/cli/host.ts";
+import type { HostInput, HostOutput } from "../../lib/base/host.ts";
 import { createHost } from "../../lib/io/host.ts";
 import {
   failureAnswer,

@@ -11,7 +11,7 @@ import {
   type HostOutput,
   type SignalName,
   type TerminalSize,
-} from "../../lib/cli/host.ts";
+} from "../../lib/base/host.ts";
 import { createHost } from "../../lib/io/host.ts";
 import { createTransport } from "../../lib/io/transport.ts";
 import { createBytePipe, type PipeEnd } from "./byte_pipe.ts";

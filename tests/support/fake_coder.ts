@@ -1,17 +1,17 @@
 /**
- * A deployment in memory behind `CoderTransport`: routes are functions a test may replace, every request is recorded.
+ * A deployment in memory behind `HttpTransport`: routes are functions a test may replace, every request is recorded.
  * What it does not know is 404, as a real server's unknown route.
  */
 import {
-  type CoderTransport,
   type HttpHeaders,
   type HttpRequest,
   type HttpResponse,
+  type HttpTransport,
   type TextStream,
   type TextStreamRequest,
   type TextStreamResult,
   TransportError,
-} from "../../lib/coder/transport.ts";
+} from "../../lib/base/http.ts";
 import { IDS, type Wire, wireAgent, wireBuild, wireWorkspace } from "./fake_coder_objects.ts";
 
 export interface RecordedRequest {
@@ -112,7 +112,7 @@ export class FakeCoder {
     );
   }
 
-  transport(): CoderTransport {
+  transport(): HttpTransport {
     return {
       fetch: (request) => this.#fetch(request),
       openTextStream: (request) => this.#open(request),

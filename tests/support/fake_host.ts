@@ -16,8 +16,8 @@ import {
   type RunResult,
   type SignalName,
   type TerminalSize,
-} from "../../lib/cli/host.ts";
-import { type CoderTransport, TransportError } from "../../lib/coder/transport.ts";
+} from "../../lib/base/host.ts";
+import { type HttpTransport, TransportError } from "../../lib/base/http.ts";
 import { JumpingClock } from "./jumping_clock.ts";
 import { SeededRandom } from "./seeded_random.ts";
 
@@ -26,7 +26,7 @@ export interface FakeHostOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly files?: Readonly<Record<string, string>>;
   readonly homeDir?: string | null;
-  readonly transport?: CoderTransport;
+  readonly transport?: HttpTransport;
   /** Chunks that standard input delivers before its end. */
   readonly stdin?: readonly (string | Uint8Array)[];
   readonly stdinIsTerminal?: boolean;
@@ -94,7 +94,7 @@ export class FakeHost implements Host {
   /** How often raw mode was entered and left. */
   readonly rawMode = { entered: 0, left: 0 };
   readonly #env: Map<string, string>;
-  readonly #transport: CoderTransport;
+  readonly #transport: HttpTransport;
   readonly #signals = new Map<SignalName, Set<() => void>>();
 
   constructor(options: FakeHostOptions = {}) {
@@ -115,7 +115,7 @@ export class FakeHost implements Host {
     return this.#env.get(name);
   }
 
-  network(options: NetworkOptions): CoderTransport {
+  network(options: NetworkOptions): HttpTransport {
     this.networks.push(options);
     return this.#transport;
   }
@@ -176,7 +176,7 @@ export class FakeHost implements Host {
   }
 }
 
-const NO_NETWORK: CoderTransport = {
+const NO_NETWORK: HttpTransport = {
   fetch: () => Promise.reject(new TransportError("refused", "connection refused")),
   openTextStream: () => Promise.reject(new TransportError("refused", "connection refused")),
 };

@@ -1,6 +1,6 @@
 /** A clock for whole commands on a real network: time passes a given number of times faster than outside. */
 import type { Instant } from "../../lib/base/core.ts";
-import type { HostClock } from "../../lib/cli/host.ts";
+import type { HostClock } from "../../lib/base/host.ts";
 import { SystemClock } from "../../lib/io/clock.ts";
 
 export class HurryingClock implements HostClock {

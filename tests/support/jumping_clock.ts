@@ -3,7 +3,7 @@
  * millisecond. It counts on everything else being in the process: promises only, no sockets.
  */
 import { clearImmediate, setImmediate } from "node:timers";
-import type { HostClock } from "../../lib/cli/host.ts";
+import type { HostClock } from "../../lib/base/host.ts";
 
 interface Sleeper {
   readonly at: number;

@@ -1,7 +1,7 @@
 /** Shows a notice on the desktop, or on the terminal where there is none. Never fails: the session matters more. */
 import { messageOf } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import { type Host, HostError } from "../host.ts";
+import { type Host, HostError } from "../../base/host.ts";
 import { type NotifierCall, notifierCalls } from "./notifiers.ts";
 import type { Notice } from "./notices.ts";
 

@@ -7,7 +7,7 @@ import { UserError } from "../../base/errors.ts";
 import { ApiError, describe, StepError } from "../../coder/errors.ts";
 import type { Workspace } from "../../coder/workspace_model.ts";
 import { getWorkspace } from "../../coder/workspaces.ts";
-import { HostError, type HostLock } from "../host.ts";
+import { HostError, type HostLock } from "../../base/host.ts";
 import { joinPath } from "../paths.ts";
 import type { Steps } from "../steps.ts";
 import { AutostopNotices, type Notice } from "./notices.ts";

@@ -8,7 +8,7 @@ import { parseArgs } from "../args.ts";
 import { isInCoderConnect, type LookupIpv6 } from "../coder_connect.ts";
 import { GLOBAL_FLAGS, readGlobalOptions } from "../flags_global.ts";
 import { renderHelp } from "../help.ts";
-import type { Host } from "../host.ts";
+import type { Host } from "../../base/host.ts";
 
 const COMMAND = "hawser connect exists";
 /** Nothing runs beside this lookup, and a wrong "no" sends people around the better way. */

@@ -8,7 +8,7 @@ import { runTour } from "../demo_tour.ts";
 import { switchFlag } from "../flag.ts";
 import { GLOBAL_FLAGS, readGlobalOptions } from "../flags_global.ts";
 import { renderHelp } from "../help.ts";
-import type { Host } from "../host.ts";
+import type { Host } from "../../base/host.ts";
 import { Interrupt } from "../interrupt.ts";
 import { run as runSsh } from "./ssh.ts";
 

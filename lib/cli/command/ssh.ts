@@ -5,7 +5,7 @@ import { renderOptionSources } from "../debug_options.ts";
 import { GLOBAL_FLAGS, readGlobalOptions } from "../flags_global.ts";
 import { readSshOptions, SSH_FLAGS } from "../flags_ssh.ts";
 import { renderHelp } from "../help.ts";
-import type { Host } from "../host.ts";
+import type { Host } from "../../base/host.ts";
 import { logDirOf, openLogFile } from "../log_file.ts";
 import { Progress } from "../progress.ts";
 import { exitCodeOf, reportError } from "../report_error.ts";

@@ -10,7 +10,7 @@ import { choiceFlag, durationFlag, textFlag } from "../flag.ts";
 import { GLOBAL_FLAGS, type GlobalOptions, readGlobalOptions } from "../flags_global.ts";
 import { readSshOptions, type SshOptions } from "../flags_ssh.ts";
 import { renderHelp } from "../help.ts";
-import { type Host, HostError } from "../host.ts";
+import { type Host, HostError } from "../../base/host.ts";
 import { lineLog, type LogFile, openLogFile } from "../log_file.ts";
 import { Progress } from "../progress.ts";
 import { exitCodeOf, reportError } from "../report_error.ts";

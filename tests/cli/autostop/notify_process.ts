@@ -5,7 +5,7 @@
 import type { Log } from "../../../lib/base/log.ts";
 import { AutostopWatch } from "../../../lib/cli/autostop/watch.ts";
 import { createClient } from "../../../lib/cli/client.ts";
-import type { Host } from "../../../lib/cli/host.ts";
+import type { Host } from "../../../lib/base/host.ts";
 import { Progress } from "../../../lib/cli/progress.ts";
 import { createSteps } from "../../../lib/cli/steps.ts";
 import { createHost } from "../../../lib/io/host.ts";

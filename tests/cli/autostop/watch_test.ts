@@ -1,7 +1,7 @@
 import { deepStrictEqual, ok } from "node:assert/strict";
 import * as v from "valibot";
 import { autostopLockPath, AutostopWatch } from "../../../lib/cli/autostop/watch.ts";
-import { HostError } from "../../../lib/cli/host.ts";
+import { HostError } from "../../../lib/base/host.ts";
 import { WORKSPACE } from "../../../lib/coder/workspace_model.ts";
 import { apiFailure, silence } from "../../support/fake_coder.ts";
 import { IDS, wireBuild, wireWorkspace } from "../../support/fake_coder_objects.ts";
