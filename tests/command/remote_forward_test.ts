@@ -200,7 +200,78 @@ function unixTests(): void {
   );
 }
 
-if (mayUseSockets && !IS_WINDOWS) unixTests();
+function agentTest(): void {
+  commandTest(
+    "TestSSH/ForwardAgent: the workspace's SSH_AUTH_SOCK leads to the agent here",
+    (desk) =>
+      inFolder(async (folder) => {
+        const [key, socket] = [`${folder}/key`, `${folder}/agent.sock`];
+        await using _agent = await startSshAgent(socket);
+        await runHere("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "hawser", "-f", key]);
+        await runHere("ssh-add", ["-q", key], { SSH_AUTH_SOCK: socket });
+        const flags = ["--forward-agent", "--identity-agent", socket, "myworkspace"];
+        const { code, stdout, stderr } = await desk.run([
+          ...flags,
+          "echo $SSH_AUTH_SOCK; ssh-add -L",
+        ]);
+        strictEqual(code, 0, stderr);
+        const [path, listed] = stdout.split("\n");
+        match(path ?? "", /^\/.+/);
+        notStrictEqual(path, socket);
+        strictEqual(listed, (await Deno.readTextFile(`${key}.pub`)).trimEnd());
+      }),
+  );
+}
+
+async function runHere(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const { code, stderr } = await new Deno.Command(program, { args: [...args], env }).output();
+  strictEqual(code, 0, new TextDecoder().decode(stderr));
+}
+
+/** A real one, which listens. */
+async function startSshAgent(socket: string): Promise<AsyncDisposable> {
+  const child = new Deno.Command("ssh-agent", {
+    args: ["-D", "-a", socket],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  await reader.read(); // it says where it listens when it does
+  return {
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGTERM");
+      await child.status;
+      await reader.cancel();
+    },
+  };
+}
+
+async function has(program: string): Promise<boolean> {
+  try {
+    return (await new Deno.Command("sh", { args: ["-c", `command -v ${program}`] }).output())
+      .success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+if (mayUseSockets && !IS_WINDOWS) {
+  unixTests();
+  if (await has("ssh-agent")) agentTest();
+  else {
+    Deno.test({
+      name: "TestSSH/ForwardAgent (skipped: no ssh-agent)",
+      ignore: true,
+      fn: () => {},
+    });
+  }
+}
 
 const inner = !IS_WINDOWS && !mayUseSockets;
 Deno.test({
