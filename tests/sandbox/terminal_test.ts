@@ -63,7 +63,7 @@ if (IS_UNIX) {
       ),
     );
     await readUntil(session, /done 2/);
-    await session.write(encode("echo before; sleep 600; echo not reached\r"));
+    await session.write(encode("sh -c 'echo before; sleep 600'\r"));
     await readUntil(session, /before\r\n/);
     await session.write(Uint8Array.of(3));
     await session.write(encode("echo after $?\r"));

@@ -1,6 +1,8 @@
 /**
- * Writes to a session's channel with its backpressure. ssh2 resumes only one of output and errors when the client's window
- * opens, and never settles a write to a channel that closed meanwhile: so one write at a time, and none outlives the channel.
+ * Writes to a session's channel with its backpressure, around three defects of ssh2: when the client's window opens it resumes
+ * only one of output and errors; it keeps what it has sent in that way and sends it again the next time, which ends the
+ * channel; and it never settles a write to a channel that closed meanwhile. So: one write at a time, nothing left behind
+ * by it, and none outlives the channel.
  */
 import { Buffer } from "node:buffer";
 import type { Writable } from "node:stream";
@@ -35,9 +37,16 @@ export class ChannelWriter {
       const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       const taken = new Promise<void>((resolve) => to.write(view, () => resolve()));
       await Promise.race([taken, this.#closed]);
+      this.#forgetSent();
       await Promise.race([this.#duplex.drained(), this.#closed]);
     });
     this.#last = writing;
     return writing;
+  }
+
+  #forgetSent(): void {
+    const channel = this.#channel;
+    channel._chunk = channel._chunkErr = undefined;
+    channel._chunkcb = channel._chunkcbErr = undefined;
   }
 }

@@ -11,6 +11,11 @@ export interface ServerChannel extends Duplex {
   /** Whether `end()` closes the whole channel; set to false it half-closes, which forwards need. */
   server: boolean;
   readonly outgoing: { readonly state: string };
+  /** What waits for the client's window, of output and of errors. */
+  _chunk: unknown;
+  _chunkcb: unknown;
+  _chunkErr: unknown;
+  _chunkcbErr: unknown;
   eof(): void;
   exit(status: number): void;
   close(): void;
