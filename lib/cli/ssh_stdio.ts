@@ -22,6 +22,9 @@ export interface StdioOptions {
   readonly input: EarlyInput;
 }
 
+/** A workspace that hears our goodbye answers within this, or is not waited for. */
+const GOODBYE_MS = 500;
+
 /** Carries bytes until the agent ends the stream; the exit code. Throws `ExitError` 255 when the transport was lost. */
 export async function runStdio(
   steps: Steps,
@@ -38,6 +41,8 @@ export async function runStdio(
   over.addEventListener("abort", onAbort, { once: true });
   try {
     const end = await pipeStdio(stream, input, host.stdout);
+    const isReset = signal.aborted || end.kind === "unread";
+    if (isReset && via === "tunnel") await sayGoodbye(steps, connected);
     if (background.ended.aborted) progress.line(String(background.ended.reason.message));
     else if (end.kind === "lost" && !over.aborted) {
       const stopped = await background.whyLost();
@@ -51,6 +56,19 @@ export async function runStdio(
   } finally {
     over.removeEventListener("abort", onAbort);
   }
+}
+
+/**
+ * Lets the stream's reset arrive. Told by the coordinator first that we are gone, the agent would drop the reset with us, and
+ * keep our sessions and forwards; what answers a ping came past the reset on the same way.
+ */
+async function sayGoodbye({ host: { clock } }: Steps, { tunnel }: Connected): Promise<void> {
+  const heard = new AbortController();
+  const limit = clock.sleep(GOODBYE_MS, heard.signal).catch((error) => {
+    if (!heard.signal.aborted) throw error;
+  });
+  await Promise.race([tunnel.ping(), limit]);
+  heard.abort();
 }
 
 async function openSsh(

@@ -8,7 +8,7 @@ import { SystemClock } from "../../lib/io/clock.ts";
 import { SYSTEM_SOCKETS } from "../../lib/io/local_sockets.ts";
 import { connectSsh } from "../../lib/ssh/connection.ts";
 import { createBytePipe } from "../support/byte_pipe.ts";
-import type { CommandRun } from "../support/command_host.ts";
+import { type CommandRun, within } from "../support/command_host.ts";
 import { commandTest, type Desk, TERMINAL } from "./support.ts";
 
 const IS_WINDOWS = Deno.build.os === "windows";
@@ -106,6 +106,25 @@ async function visit(path: string, text: string, expected: string): Promise<void
   stream.abort();
 }
 
+/** The agent hears over the network that a client is gone, some time after the client. */
+async function untilGone(folder: string, path: string): Promise<void> {
+  const watching = Deno.watchFs(folder);
+  const waiting = async () => {
+    while (await isThere(path)) await watching[Symbol.asyncIterator]().next();
+  };
+  await within(waiting(), () => `the end of ${path}`).finally(() => watching.close());
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
 function unixTests(): void {
   commandTest(
     "TestSSH/RemoteForwardUnixSocket: the listener here may come after the connection",
@@ -188,14 +207,14 @@ function unixTests(): void {
         const echoes: Promise<void>[] = [];
         await ssh.listenUnix(remote, (incoming) => void echoes.push(echo(incoming.accept(), "")));
         await visit(remote, "hello", "hello");
+        const gone = untilGone(folder, remote);
         run.raise("SIGTERM");
         const { code, stderr } = await run.result();
         deepStrictEqual({ code, stderr }, { code: 0, stderr: "" });
         await ssh.closed;
         await Promise.all(echoes);
         outer.abort();
-        await desk.sandbox.workspace.agent().disconnect({ graceful: true });
-        await rejects(Deno.lstat(remote), Deno.errors.NotFound);
+        await gone;
       }),
   );
 }
