@@ -1,6 +1,7 @@
 /**
  * One connection to one relay: HTTP upgrade, then DERP raw or inside a websocket (coder/tailscale
- * `derp/derphttp/derphttp_client.go`). Bytes in, packets out; what must leave is gathered into batches of up to 64 KB.
+ * `derp/derphttp/derphttp_client.go`). Bytes in, packets out; what must leave is gathered into batches of up to 64 KB, half of
+ * that in a websocket.
  * Not here: which relay and when to dial again, which `relays.ts` knows.
  */
 import type { Instant, Random } from "../base/core.ts";
@@ -16,7 +17,7 @@ import {
   WebsocketConnection,
   WebsocketError,
 } from "../websocket/mod.ts";
-import { SendBatch } from "./send_batch.ts";
+import { MESSAGE_BATCH_BYTES, SendBatch, STREAM_BATCH_BYTES } from "./send_batch.ts";
 
 export type RelayTransport = "upgrade" | "websocket";
 
@@ -62,8 +63,8 @@ export class RelayLink {
   /** Already framed bytes that go out before the batch: request head, pongs, close. */
   readonly #outbox: Uint8Array[] = [];
   #outboxBytes = 0;
-  #filling = new SendBatch();
-  #writing = new SendBatch();
+  #filling: SendBatch;
+  #writing: SendBatch;
   /** Packets that the relay's announced rate did not allow. */
   overRate = 0;
 
@@ -72,6 +73,11 @@ export class RelayLink {
     this.transport = options.transport;
     this.#options = options;
     this.#random = options.random;
+    const capacityBytes = options.transport === "websocket"
+      ? MESSAGE_BATCH_BYTES
+      : STREAM_BATCH_BYTES;
+    this.#filling = new SendBatch(capacityBytes);
+    this.#writing = new SendBatch(capacityBytes);
     this.#derp = new DerpClient({
       privateKey: options.nodePrivateKey,
       publicKey: options.nodePublicKey,

@@ -5,14 +5,23 @@
 import { MAX_HEADER_BYTES } from "../websocket/mod.ts";
 
 /** Frames a write; 64 KB costs about a fifteenth of the CPU of single-frame writes. */
-const CAPACITY_BYTES = 65_536;
+export const STREAM_BATCH_BYTES = 65_536;
+/**
+ * A batch is one message in a websocket, and servers read none of 32 KiB or more (coder/websocket read.go
+ * `defaultReadLimit`): they close with 1009.
+ */
+export const MESSAGE_BATCH_BYTES = 32_767;
 
 export class SendBatch {
-  readonly buffer = new Uint8Array(MAX_HEADER_BYTES + CAPACITY_BYTES);
+  readonly buffer: Uint8Array<ArrayBuffer>;
   /** Where the payload begins. */
   readonly start = MAX_HEADER_BYTES;
   /** Where the next byte goes. */
   end = MAX_HEADER_BYTES;
+
+  constructor(capacityBytes: number) {
+    this.buffer = new Uint8Array(MAX_HEADER_BYTES + capacityBytes);
+  }
 
   get isEmpty(): boolean {
     return this.end === this.start;
