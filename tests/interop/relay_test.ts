@@ -1,5 +1,5 @@
 /** Relays that refuse, restart and cut: which way is taken, and that no byte is lost over it. */
-import { ok } from "node:assert/strict";
+import { ok, strictEqual } from "node:assert/strict";
 import {
   type Disturbances,
   download,
@@ -8,6 +8,7 @@ import {
   expectNextSession,
   upload,
 } from "./disturbances.ts";
+import type { Peer } from "./peer.ts";
 import { type Site, siteTest } from "./site.ts";
 
 const RELAY_ONLY = { peer: ["--relay-only"] };
@@ -18,9 +19,15 @@ function cuts(site: Site): Disturbances {
   );
 }
 
+/** Each session dials once, and a second time where it was refused: a link that ends and is dialled again is not seen otherwise. */
+async function expectDials(peer: Peer, count: number): Promise<void> {
+  strictEqual((await peer.stats()).requests["GET /derp"], count);
+}
+
 siteTest("relay: works over relays alone", RELAY_ONLY, async ({ desk, peer }) => {
   await upload(desk, []);
   await download(desk, []);
+  await expectDials(peer, 2);
   const stats = await peer.stats();
   ok(!stats.direct, "There is a direct path");
   ok(stats.relay.bytes_received > 150_000_000, "The bytes did not cross the relay");
@@ -29,20 +36,22 @@ siteTest("relay: works over relays alone", RELAY_ONLY, async ({ desk, peer }) =>
 siteTest(
   "relay: takes a websocket where Upgrade: DERP is refused",
   { peer: ["--relay-only", "--websocket-only"] },
-  async ({ desk }) => {
+  async ({ desk, peer }) => {
     await expectNextSession(desk);
     await upload(desk, []);
     await download(desk, []);
+    await expectDials(peer, 6);
   },
 );
 
 siteTest(
   "relay: takes a websocket where the deployment says so",
   { peer: ["--relay-only", "--force-websockets"] },
-  async ({ desk }) => {
+  async ({ desk, peer }) => {
     await expectNextSession(desk);
     await upload(desk, []);
     await download(desk, []);
+    await expectDials(peer, 3);
   },
 );
 
