@@ -120,7 +120,7 @@ export class CommandRun implements AsyncDisposable {
   /** Everything it wrote and its exit code, when it is over. */
   async result(): Promise<CommandResult> {
     const code = await within(this.exitCode, () => `the end of the command\n${this.#seen()}`);
-    return { code, stdout: this.stdout.text, stderr: this.stderr.text };
+    return { code, stdout: this.stdout.text, stderr: lastingText(this.stderr.text) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -269,4 +269,10 @@ export async function within<T>(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** What stays on a terminal's screen: a spinner is drawn only when the machine is slow, and every drawing of it is erased. */
+function lastingText(text: string): string {
+  // deno-lint-ignore no-control-regex -- carriage return and "erase line" are what the spinner is made of
+  return text.replaceAll(/[^\n]*\r\x1b\[K/g, "");
 }
