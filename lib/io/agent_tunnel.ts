@@ -13,7 +13,7 @@ import {
 import type { CoordinatorLink } from "../tailnet/coordinator_link.ts";
 import type { NodeEvent } from "../tailnet/node.ts";
 import { Carrier } from "./carrier.ts";
-import type { Conn } from "./conn.ts";
+import { closeQuietly, type Conn } from "./conn.ts";
 import { describeDialError, dial, type DialOptions } from "./dial.ts";
 import { type Companion, NodeDriver } from "./node_driver.ts";
 import { SYSTEM_RANDOM } from "./random.ts";
@@ -46,11 +46,14 @@ export class AgentTunnel implements Companion {
   readonly #options: AgentTunnelOptions;
   readonly #session: AgentSession;
   readonly #driver: NodeDriver;
-  readonly #reachable = Promise.withResolvers<void>();
-  readonly #pings: ((result: PingResult) => void)[] = [];
+  #reachable = newReachable();
+  #isReachable = false;
+  readonly #pings: ((result: PingResult | undefined) => void)[] = [];
   readonly #leaving = Promise.withResolvers<void>();
-  #coordinator: { readonly link: CoordinatorLink; readonly carrier: Carrier } | undefined;
-  #coordinatorDial: AbortController | undefined;
+  /** Connections to the coordinator: the present one, and those that are on their way out. */
+  readonly #carriers = new Map<CoordinatorLink, Carrier>();
+  readonly #dialling = new Map<CoordinatorLink, AbortController>();
+  readonly #closing = new AbortController();
   readonly #running = new Set<Promise<void>>();
   #stop: Promise<void> | undefined;
 
@@ -59,8 +62,6 @@ export class AgentTunnel implements Companion {
     this.#options = options;
     const { clock } = options;
     const now = clock.now();
-    // Rejections are for whoever waits; nobody may.
-    this.#reachable.promise.catch(() => {});
     this.#session = new AgentSession({
       ...options,
       random: SYSTEM_RANDOM,
@@ -109,6 +110,7 @@ export class AgentTunnel implements Companion {
 
   /** One disco round trip; `undefined` when nothing came back in five seconds. */
   async ping(): Promise<PingResult | undefined> {
+    if (this.#stop !== undefined) return undefined;
     const { promise, resolve } = Promise.withResolvers<PingResult | undefined>();
     this.#pings.push(resolve);
     const timer = setTimeout(() => {
@@ -132,16 +134,16 @@ export class AgentTunnel implements Companion {
   }
 
   async #leave(): Promise<void> {
+    this.#closing.abort();
+    this.#reachable.reject(new UserError("The connection to the workspace was closed"));
+    for (const resolve of this.#pings.splice(0)) resolve(undefined);
+    this.#driver.abandonStreams();
     this.#session.leave(this.#driver.now());
     this.#driver.turn();
     await this.#leaving.promise;
-    await this.#coordinator?.carrier.drained();
     await this.#driver.stop();
-    this.#coordinatorDial?.abort();
-    this.#coordinator?.carrier.close();
-    await this.#coordinator?.carrier.ended();
+    for (const link of [...this.#dialling.keys(), ...this.#carriers.keys()]) this.#hangUp(link);
     await Promise.all(this.#running);
-    this.#reachable.reject(new UserError("The connection to the workspace was closed"));
   }
 
   turn(now: Instant): void {
@@ -149,7 +151,7 @@ export class AgentTunnel implements Companion {
       this.#handleSessionEvent(event, now);
     }
     if (this.#session.hasLeft) this.#leaving.resolve();
-    this.#coordinator?.carrier.kick();
+    for (const carrier of this.#carriers.values()) carrier.kick();
   }
 
   handleTimeout(now: Instant): void {
@@ -185,7 +187,7 @@ export class AgentTunnel implements Companion {
         this.#run(this.#dialCoordinator(event.link));
         return;
       case "hangUpCoordinator":
-        this.#run(this.#hangUpCoordinator(event.link));
+        this.#hangUp(event.link);
         return;
       case "probeRelays":
         this.#run(
@@ -194,7 +196,9 @@ export class AgentTunnel implements Companion {
             dial: this.#options.dial,
             headers: this.#options.relayHeaders,
             timeoutMs: RELAY_PROBE_MS,
+            signal: this.#closing.signal,
           }).then((latencies) => {
+            if (this.#closing.signal.aborted) return;
             this.#session.handleRelayLatencies(latencies, this.#driver.now());
             this.#driver.schedule();
           }),
@@ -202,11 +206,15 @@ export class AgentTunnel implements Companion {
         return;
       case "reachable":
         log.info("agent reachable", { sinceStartMs: Math.round(now) });
+        this.#isReachable = true;
         this.#reachable.resolve();
         return;
       case "agentLost":
         log.warn("agent lost", { reason: event.message });
         this.#driver.endStreams({ kind: "lost", message: event.message });
+        // Whoever comes from now on waits for the agent's return.
+        if (this.#isReachable) this.#reachable = newReachable();
+        this.#isReachable = false;
         return;
       case "failed": {
         const { message, hint } = event;
@@ -226,11 +234,12 @@ export class AgentTunnel implements Companion {
       isTls,
     };
     const controller = new AbortController();
-    this.#coordinatorDial = controller;
+    this.#dialling.set(link, controller);
     let conn: Conn;
     try {
       conn = await dial(target, { ...this.#options.dial, signal: controller.signal });
     } catch (error) {
+      this.#dialling.delete(link);
       if (controller.signal.aborted) return;
       const message = describeDialError(error, target) ?? messageOf(error);
       log.debug("cannot dial coordinator", { reason: message });
@@ -238,6 +247,13 @@ export class AgentTunnel implements Companion {
       this.#driver.schedule();
       return;
     }
+    this.#dialling.delete(link);
+    // Called off at the moment when it was connected.
+    if (controller.signal.aborted) closeQuietly(conn);
+    else this.#carry(link, conn);
+  }
+
+  #carry(link: CoordinatorLink, conn: Conn): void {
     const carrier = new Carrier({
       conn,
       link,
@@ -248,28 +264,38 @@ export class AgentTunnel implements Companion {
       },
       onWritten: () => {},
       onClosed: (reason) => {
-        log.debug("coordinator connection ended", { reason });
+        this.#options.log.debug("coordinator connection ended", { reason });
+        this.#hangUp(link);
         this.#session.handleCoordinatorClosed(link, reason, this.#driver.now());
         this.#driver.schedule();
       },
     });
-    this.#coordinator = { link, carrier };
+    this.#carriers.set(link, carrier);
   }
 
-  async #hangUpCoordinator(link: CoordinatorLink): Promise<void> {
-    const current = this.#coordinator;
-    if (current?.link !== link) {
-      this.#coordinatorDial?.abort();
-      return;
-    }
-    this.#coordinator = undefined;
-    await current.carrier.drained();
-    current.carrier.close();
-    await current.carrier.ended();
+  /** Sends what the link still has, then closes its connection; calls it off if there is none yet. */
+  #hangUp(link: CoordinatorLink): void {
+    this.#dialling.get(link)?.abort();
+    const carrier = this.#carriers.get(link);
+    this.#carriers.delete(link);
+    if (carrier !== undefined) this.#run(closeInOrder(carrier));
   }
 
   #run(work: Promise<void>): void {
     const running = work.finally(() => this.#running.delete(running));
     this.#running.add(running);
   }
+}
+
+async function closeInOrder(carrier: Carrier): Promise<void> {
+  await carrier.drained();
+  carrier.close();
+  await carrier.ended();
+}
+
+function newReachable(): PromiseWithResolvers<void> {
+  const reachable = Promise.withResolvers<void>();
+  // A rejection is for whoever waits; nobody may.
+  reachable.promise.catch(() => {});
+  return reachable;
 }

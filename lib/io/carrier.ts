@@ -13,8 +13,8 @@ export interface CarrierOptions {
   readonly link: ByteLink;
   /** Gets every chunk; borrowed. What it throws ends the connection with that message. */
   readonly onBytes: (chunk: Uint8Array) => void;
-  /** A write went out: there is room in the batches again. */
-  readonly onWritten: () => void;
+  /** A write of so many bytes went out: there is room in the batches again. */
+  readonly onWritten: (count: number) => void;
   /** Called once, with one line that says why, unless `close` came first. */
   readonly onClosed: (reason: string) => void;
   /** @default 262_144 */
@@ -23,6 +23,8 @@ export interface CarrierOptions {
 
 /** Halves the CPU of 64 KB reads on bulk transfers. */
 const READ_CHUNK_BYTES = 262_144;
+/** A goodbye that nobody reads is not waited for. */
+const DRAIN_LIMIT_MS = 1_000;
 
 export class Carrier {
   readonly #options: CarrierOptions;
@@ -59,10 +61,16 @@ export class Carrier {
     await Promise.all([this.#reading, this.#writing]);
   }
 
-  /** Waits until everything gathered so far was written, or the connection is over. */
-  async drained(): Promise<void> {
+  /** Waits until everything gathered was written, or the connection is over, or the other side reads too slowly for it. */
+  async drained(limitMs = DRAIN_LIMIT_MS): Promise<void> {
     this.kick();
-    await this.#writing;
+    const limit = Promise.withResolvers<void>();
+    const timer = setTimeout(limit.resolve, limitMs);
+    try {
+      await Promise.race([this.#writing, limit.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async #readLoop(): Promise<void> {
@@ -90,7 +98,7 @@ export class Carrier {
       for (let batch: Uint8Array | undefined = first; batch !== undefined;) {
         for (let at = 0; at < batch.length;) at += await conn.write(batch.subarray(at));
         if (this.#isClosed) return;
-        onWritten();
+        onWritten(batch.length);
         batch = link.takeBatch();
       }
       this.#isWriting = false;

@@ -4,8 +4,9 @@
  */
 import { UserError } from "../base/errors.ts";
 import { closeQuietly, type Conn, type TlsMaterial } from "./conn.ts";
+import { describeTlsError } from "./host_errors.ts";
 import { connectThroughHttp, connectThroughSocks } from "./proxy_tunnel.ts";
-import { type GetEnv, proxyFor } from "./proxy.ts";
+import { type GetEnv, proxyFor, type ProxyServer } from "./proxy.ts";
 
 export interface DialTarget {
   /** Host name or literal address to connect to. */
@@ -33,52 +34,61 @@ const DIAL_TIMEOUT_MS = 10_000;
 export async function dial(target: DialTarget, options: DialOptions): Promise<Conn> {
   const limit = AbortSignal.timeout(options.timeoutMs ?? DIAL_TIMEOUT_MS);
   const signal = options.signal === undefined ? limit : AbortSignal.any([options.signal, limit]);
-  const proxy = proxyFor(target, options.env);
-  if (proxy === undefined) {
-    return await guarded(signal, () => connectDirect(target, options, signal));
-  }
-  return await guarded(signal, async () => {
-    const tcp = await Deno.connect({ hostname: proxy.host, port: proxy.port, signal });
-    try {
-      tcp.setNoDelay();
-      const secured = proxy.scheme === "https"
-        ? await Deno.startTls(tcp, { hostname: proxy.host, ...denoCa(options.tls) })
-        : undefined;
-      const toProxy = secured ?? tcp;
-      if (proxy.scheme === "socks5") await connectThroughSocks(toProxy, proxy, target);
-      else await connectThroughHttp(toProxy, proxy, target);
-      if (!target.isTls) return toProxy;
-      return secured === undefined
-        ? await startTls(tcp, target, options.tls)
-        : await startTlsInNode(secured, target, options.tls);
-    } catch (error) {
-      closeQuietly(tcp);
-      throw error;
-    }
-  });
+  // A proxy is chosen by name and told the name, also where we would have dialled a literal of the relay map.
+  const named = { ...target, host: target.serverName ?? target.host };
+  const proxy = proxyFor(named, options.env);
+  return await guarded(
+    signal,
+    (own) =>
+      proxy === undefined
+        ? connectDirect(target, { tls: options.tls, signal, own })
+        : connectThrough(proxy, named, { tls: options.tls, signal, own }),
+  );
 }
 
-async function connectDirect(
+interface Attempt {
+  readonly tls: TlsMaterial | undefined;
+  readonly signal: AbortSignal;
+  /** Should be called with each connection as it is made, the outermost last: it is closed when the attempt ends. */
+  readonly own: (conn: Conn) => void;
+}
+
+async function connectDirect(target: DialTarget, attempt: Attempt): Promise<Conn> {
+  const tcp = await connectTcp(target.host, target.port, attempt);
+  return target.isTls ? await startTls(tcp, target, attempt) : tcp;
+}
+
+async function connectThrough(
+  proxy: ProxyServer,
   target: DialTarget,
-  options: DialOptions,
-  signal: AbortSignal,
+  attempt: Attempt,
 ): Promise<Conn> {
-  const tcp = await Deno.connect({ hostname: target.host, port: target.port, signal });
+  const tcp = await connectTcp(proxy.host, proxy.port, attempt);
+  const secured = proxy.scheme === "https"
+    ? await Deno.startTls(tcp, { hostname: proxy.host, ...denoCa(attempt.tls) })
+    : undefined;
+  const toProxy = secured ?? tcp;
+  attempt.own(toProxy);
+  if (proxy.scheme === "socks5") await connectThroughSocks(toProxy, proxy, target);
+  else await connectThroughHttp(toProxy, proxy, target);
+  if (!target.isTls) return toProxy;
+  return secured === undefined
+    ? await startTls(tcp, target, attempt)
+    : await startTlsInNode(secured, target, attempt.tls);
+}
+
+async function connectTcp(hostname: string, port: number, attempt: Attempt): Promise<Deno.TcpConn> {
+  const tcp = await Deno.connect({ hostname, port, signal: attempt.signal });
+  attempt.own(tcp);
   tcp.setNoDelay();
-  if (!target.isTls) return tcp;
-  try {
-    return await startTls(tcp, target, options.tls);
-  } catch (error) {
-    closeQuietly(tcp);
-    throw error;
-  }
+  return tcp;
 }
 
 /** TLS over a TCP connection. `Deno.startTls` takes no client certificate. */
 async function startTls(
   tcp: Deno.TcpConn,
   target: DialTarget,
-  tls: TlsMaterial | undefined,
+  { tls, own }: Attempt,
 ): Promise<Conn> {
   if (tls?.client !== undefined) return await startTlsInNode(tcp, target, tls);
   const secured = await Deno.startTls(tcp, {
@@ -86,6 +96,7 @@ async function startTls(
     alpnProtocols: ["http/1.1"],
     ...denoCa(tls),
   });
+  own(secured);
   await secured.handshake();
   return secured;
 }
@@ -105,16 +116,28 @@ function denoCa(tls: TlsMaterial | undefined): { caCerts?: string[] } {
   return tls?.caCerts === undefined ? {} : { caCerts: [...tls.caCerts] };
 }
 
-/** Runs `connect`, but rejects as soon as `signal` fires; a connection that arrives later is closed. */
-async function guarded(signal: AbortSignal, connect: () => Promise<Conn>): Promise<Conn> {
+/** Runs `connect`, but rejects as soon as `signal` fires. Unless it succeeds, nothing that it made stays open. */
+async function guarded(
+  signal: AbortSignal,
+  connect: (own: (conn: Conn) => void) => Promise<Conn>,
+): Promise<Conn> {
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
-  const connecting = connect();
+  let owned: Conn | undefined;
+  let isOver = false;
+  const connecting = connect((conn) => {
+    owned = conn;
+    if (isOver) closeQuietly(conn);
+  });
   try {
     return await Promise.race([connecting, aborted]);
   } catch (error) {
+    isOver = true;
+    // A handshake with a server that says nothing ends only by this. Deno's own TLS keeps the socket of one that had begun
+    // until the server closes it; nothing there is ours to close.
+    if (owned !== undefined) closeQuietly(owned);
     // Whatever wins later must not leak; its failure is already told by the rejection we pass on.
     connecting.then(closeQuietly, () => {});
     throw error;
@@ -131,9 +154,9 @@ export function describeDialError(error: unknown, target: DialTarget): string | 
     return `${where} does not answer`;
   }
   if (error instanceof Deno.errors.ConnectionRefused) return `${where} refused the connection`;
-  if (error instanceof Deno.errors.InvalidData) return `${where}: ${error.message}`;
   if (error instanceof Error && /lookup|resolve|getaddrinfo|Name or service/i.test(error.message)) {
     return `cannot find host ${target.host}`;
   }
-  return error instanceof Error ? `${where}: ${error.message}` : undefined;
+  if (!(error instanceof Error)) return undefined;
+  return `${where}: ${describeTlsError(error.message) ?? error.message}`;
 }

@@ -42,7 +42,7 @@ export function createHost(): Host {
     arch: GO_ARCH[Deno.build.arch] ?? Deno.build.arch,
     pid: Deno.pid,
     parentPid: Deno.ppid,
-    homeDir: env("HOME") ?? env("USERPROFILE"),
+    homeDir: env("HOME") || env("USERPROFILE") || undefined,
     tempDir: tempDir(os),
     env,
     network: (options: NetworkOptions) => createTransport(options, env),

@@ -1,5 +1,5 @@
 /** The platform's errors in the words of `Host` and `HttpTransport`. */
-import { messageOf } from "../base/errors.ts";
+import { messageOf, UserError } from "../base/errors.ts";
 import { HostError, type HostErrorCode } from "../base/host.ts";
 import { TransportError, type TransportErrorCode } from "../base/http.ts";
 
@@ -27,7 +27,8 @@ function classifyFileError(error: unknown): [HostErrorCode, string] {
   if (/ENOSPC|os error 28\b|No space left/i.test(text)) {
     return ["no-space", "no space left on device"];
   }
-  return ["other", text];
+  const words = /^(.*?) \(os error \d+\)/s.exec(text)?.[1];
+  return ["other", words?.toLowerCase() ?? text];
 }
 
 /** The `TransportError` for a failure while dialling or speaking to `where`, e.g. `dial tcp coder.example.com:443`. */
@@ -37,8 +38,23 @@ export function toTransportError(where: string, error: unknown): TransportError 
   return new TransportError(code, `${where}: ${words}`, error);
 }
 
+/** What the TLS libraries of the platform complain of, in words for people; `undefined` for anything else. */
+export function describeTlsError(text: string): string | undefined {
+  if (/UnknownIssuer|unable to verify|unable to get .*issuer|self.signed/i.test(text)) {
+    return "certificate signed by unknown authority";
+  }
+  if (/NotValidForName|not valid for|altnames/i.test(text)) {
+    return "certificate is for another name";
+  }
+  if (/certificate.*expired|CERT_HAS_EXPIRED/i.test(text)) return "certificate has expired";
+  if (/certificate.?required/i.test(text)) return "the server wants a client certificate";
+  return undefined;
+}
+
 /** `fetch` hides the cause in a chain of messages; the dialer throws the platform's classes. */
 function classifyNetworkError(error: unknown): [TransportErrorCode, string] {
+  // A proxy's refusal, in words that fit already.
+  if (error instanceof UserError) return ["other", error.message];
   let text = "";
   for (let at: unknown = error; at instanceof Error; at = at.cause) text += ` ${at.message}`;
   if (error instanceof Deno.errors.NotCapable) {
@@ -47,6 +63,8 @@ function classifyNetworkError(error: unknown): [TransportErrorCode, string] {
   if (error instanceof DOMException && error.name === "TimeoutError") {
     return ["timeout", "i/o timeout"];
   }
+  const tlsWords = describeTlsError(text);
+  if (tlsWords !== undefined) return ["tls", tlsWords];
   if (
     error instanceof Deno.errors.ConnectionRefused ||
     /refused|os error (111|61|10061)\b/i.test(text)

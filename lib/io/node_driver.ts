@@ -7,12 +7,12 @@ import { messageOf } from "../base/errors.ts";
 import { earlier } from "../base/deadlines.ts";
 import type { Log } from "../base/log.ts";
 import { type ByteStream, type StreamEnd, StreamError } from "../base/stream.ts";
-import type { NetstackEvent, TcpSocket } from "../netstack/mod.ts";
+import type { NetstackEvent, TcpSocket, TcpState } from "../netstack/mod.ts";
 import type { RelayEndpoint } from "../tailnet/derp_map.ts";
 import type { NodeEvent, TunnelNode } from "../tailnet/node.ts";
 import type { RelayLink } from "../tailnet/relay_link.ts";
 import { Carrier } from "./carrier.ts";
-import type { Conn } from "./conn.ts";
+import { closeQuietly, type Conn } from "./conn.ts";
 import { describeDialError, dial, type DialOptions } from "./dial.ts";
 import { TcpStream } from "./tcp_stream.ts";
 
@@ -45,6 +45,8 @@ const MAX_TIMER_MS = 10_000;
 const SLEEP_NOTICE_MS = 15_000;
 /** Time limit for one address of a relay, so that the next one gets its turn. */
 const RELAY_DIAL_MS = 5_000;
+const CLOSED = "Connection was closed";
+const OPEN_STATES: ReadonlySet<TcpState> = new Set(["syn-sent", "established", "close-wait"]);
 
 export class NodeDriver {
   readonly #options: NodeDriverOptions;
@@ -53,7 +55,9 @@ export class NodeDriver {
   readonly #dialling = new Map<RelayLink, AbortController>();
   readonly #streams = new Map<TcpSocket, TcpStream>();
   readonly #connecting = new Map<TcpSocket, (end: StreamEnd | undefined) => void>();
-  readonly #stopping: Promise<void>[] = [];
+  /** Dials and connections that are coming to their end. */
+  readonly #running = new Set<Promise<void>>();
+  #stop: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt = Infinity;
   #lastTurnAt: Instant;
@@ -98,6 +102,7 @@ export class NodeDriver {
     signal?: AbortSignal,
   ): Promise<ByteStream> {
     signal?.throwIfAborted();
+    if (this.#isStopped) throw new StreamError({ kind: "aborted", message: CLOSED });
     const { address, port, keepaliveMs } = to;
     const socket = this.#node.netstack.connect({
       remote: address,
@@ -125,24 +130,38 @@ export class NodeDriver {
     }
   }
 
-  /** Writes what was gathered, closes every connection and timer; resolves when nothing runs any more. */
-  async stop(): Promise<void> {
-    if (!this.#isStopped) {
-      this.turn();
-      await Promise.all([...this.#carriers.values()].map((carrier) => carrier.drained()));
-      this.#isStopped = true;
-      clearTimeout(this.#timer);
-      for (const controller of this.#dialling.values()) controller.abort();
-      for (const carrier of this.#carriers.values()) {
-        carrier.close();
-        this.#stopping.push(carrier.ended());
-      }
-      this.#carriers.clear();
-      for (const [socket, stream] of [...this.#streams]) {
-        this.#finish(socket, stream, { kind: "aborted", message: "Connection was closed" });
-      }
+  /** Resets the streams whose owners have not even half-closed them: the peer need not wait for what never comes. */
+  abandonStreams(): void {
+    for (const [socket, stream] of [...this.#streams]) {
+      if (!OPEN_STATES.has(socket.state)) continue;
+      socket.abort(this.now());
+      this.#finish(socket, stream, { kind: "aborted", message: CLOSED });
     }
-    await Promise.all(this.#stopping);
+    this.schedule();
+  }
+
+  /** Writes what was gathered, closes every connection and timer; resolves when nothing runs any more. Idempotent. */
+  stop(): Promise<void> {
+    this.#stop ??= this.#stopAll();
+    return this.#stop;
+  }
+
+  async #stopAll(): Promise<void> {
+    this.turn();
+    await Promise.all([...this.#carriers.values()].map((carrier) => carrier.drained()));
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    for (const controller of this.#dialling.values()) controller.abort();
+    for (const carrier of this.#carriers.values()) {
+      carrier.close();
+      this.#running.add(carrier.ended());
+    }
+    this.#carriers.clear();
+    for (const [socket, stream] of [...this.#streams]) {
+      this.#finish(socket, stream, { kind: "aborted", message: CLOSED });
+    }
+    await Promise.all(this.#running);
+    this.#node.close();
   }
 
   #noticeSleep(now: Instant): void {
@@ -208,42 +227,47 @@ export class NodeDriver {
     this.#dialling.set(link, controller);
     let failure = "has no address";
     for (const endpoint of endpoints) {
+      let conn: Conn;
       try {
-        const conn = await dial(endpoint, {
+        conn = await dial(endpoint, {
           ...this.#options.dial,
           timeoutMs: RELAY_DIAL_MS,
           signal: controller.signal,
         });
-        this.#dialling.delete(link);
-        link.open(endpoint.hostHeader);
-        this.#carry(link, conn);
-        return;
       } catch (error) {
         if (controller.signal.aborted) break;
         failure = describeDialError(error, endpoint) ?? messageOf(error);
         this.#options.log.debug("cannot dial relay", { region: link.region, failure });
+        continue;
       }
+      // Called off at the moment when it was connected.
+      if (controller.signal.aborted) return closeQuietly(conn);
+      this.#dialling.delete(link);
+      link.open(endpoint.hostHeader);
+      this.#carry(link, conn);
+      return;
     }
     this.#dialling.delete(link);
-    if (this.#isStopped || controller.signal.aborted) return;
+    if (controller.signal.aborted) return;
     this.#node.relays.handleClosed(link, failure, this.now());
     this.turn();
   }
 
   #carry(link: RelayLink, conn: Conn): void {
-    if (this.#isStopped) {
-      conn.close();
-      return;
-    }
     const carrier = new Carrier({
       conn,
       link,
       onBytes: (chunk) => {
         this.#node.handleRelayBytes(link, chunk, this.now());
-        if (link.closedReason !== undefined) this.#lost(link, link.closedReason);
         this.turn();
       },
-      onWritten: () => this.#node.pump(this.now()),
+      onWritten: (count) => {
+        const now = this.now();
+        this.#node.counters.bytesOut += count;
+        this.#node.pump(now);
+        // What was sent just now has deadlines of its own.
+        this.#arm(now);
+      },
       onClosed: (reason) => this.#lost(link, reason),
     });
     this.#carriers.set(link, carrier);
@@ -266,11 +290,8 @@ export class NodeDriver {
   }
 
   #track(running: Promise<void>): void {
-    const settled = running.then(() => {
-      const at = this.#stopping.indexOf(settled);
-      if (at >= 0) this.#stopping.splice(at, 1);
-    });
-    this.#stopping.push(settled);
+    this.#running.add(running);
+    running.finally(() => this.#running.delete(running));
   }
 
   /** One timer for all cores: moved only when something is due earlier, re-armed when it fires. */

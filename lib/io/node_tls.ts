@@ -1,7 +1,7 @@
 /** TLS through `node:tls`, for what `Deno.startTls` cannot do: a client certificate, or TLS inside TLS (an https proxy). */
 import { Duplex } from "node:stream";
-import { connect } from "node:tls";
-import type { Conn, TlsMaterial } from "./conn.ts";
+import { connect, rootCertificates } from "node:tls";
+import { closeQuietly, type Conn, type TlsMaterial } from "./conn.ts";
 
 const READ_CHUNK_BYTES = 65_536;
 
@@ -13,7 +13,6 @@ export interface NodeTlsOptions {
 
 /** Completes a TLS handshake over `conn`, which it then owns. Rejects with the platform's error. */
 export async function startNodeTls(conn: Conn, options: NodeTlsOptions): Promise<Conn> {
-  const { rootCertificates } = await import("node:tls");
   const { tls, hostname } = options;
   const socket = connect({
     socket: duplexOf(conn),
@@ -23,11 +22,19 @@ export async function startNodeTls(conn: Conn, options: NodeTlsOptions): Promise
     ...(tls?.caCerts === undefined ? {} : { ca: [...rootCertificates, ...tls.caCerts] }),
     ...(tls?.client === undefined ? {} : { cert: tls.client.cert, key: tls.client.key }),
   });
-  await new Promise<void>((resolve, reject) => {
-    socket.once("secureConnect", () => resolve());
-    socket.once("error", reject);
-  });
-  return connOf(socket);
+  // Listens from now on: an error that nobody listens to would end the program.
+  const result = connOf(socket);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once("secureConnect", () => resolve());
+      socket.once("error", reject);
+      socket.once("close", () => reject(new Error("TLS handshake: connection was closed")));
+    });
+  } catch (error) {
+    result.close();
+    throw error;
+  }
+  return result;
 }
 
 function duplexOf(conn: Conn): Duplex {
@@ -43,7 +50,7 @@ function duplexOf(conn: Conn): Duplex {
       writeAll(conn, bytes).then(() => done(), done);
     },
     destroy(error, done) {
-      conn.close();
+      closeQuietly(conn);
       done(error);
     },
   });

@@ -29,6 +29,13 @@ function eitherCase(env: GetEnv, name: string): string | undefined {
   return env(name) || env(name.toLowerCase()) || undefined;
 }
 
+/** Whether the environment names any proxy at all. */
+export function hasProxyVariables(env: GetEnv): boolean {
+  return ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].some((name) =>
+    eitherCase(env, name) !== undefined
+  );
+}
+
 /** Parses e.g. `http://user:pw@proxy:3128`, `proxy:3128`; `undefined` when it is no proxy URL that we speak. */
 export function parseProxy(text: string): ProxyServer | undefined {
   const withScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`;

@@ -6,7 +6,7 @@ import {
   relayEndpoints,
   relayRegions,
 } from "../tailnet/derp_map.ts";
-import { closeQuietly } from "./conn.ts";
+import { closeQuietly, type Conn } from "./conn.ts";
 import { dial, type DialOptions } from "./dial.ts";
 
 export interface RelayProbeOptions {
@@ -15,6 +15,7 @@ export interface RelayProbeOptions {
   readonly headers: readonly (readonly [string, string])[];
   /** Regions that have not answered by then are left out. */
   readonly timeoutMs: number;
+  readonly signal: AbortSignal;
 }
 
 /** Milliseconds by region, of those that answered. Connecting does not count. */
@@ -37,12 +38,13 @@ async function probe(
   endpoint: RelayEndpoint,
   options: RelayProbeOptions,
 ): Promise<number | undefined> {
-  const signal = AbortSignal.timeout(options.timeoutMs);
+  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);
   try {
     const conn = await dial(endpoint, { ...options.dial, signal });
     const onAbort = () => closeQuietly(conn);
     signal.addEventListener("abort", onAbort, { once: true });
     try {
+      signal.throwIfAborted();
       const lines = [
         "GET /derp/latency-check HTTP/1.1",
         `Host: ${endpoint.hostHeader}`,
@@ -52,10 +54,8 @@ async function probe(
       const request = new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`);
       const sentAt = options.clock.now();
       for (let at = 0; at < request.length;) at += await conn.write(request.subarray(at));
-      const head = new Uint8Array(64);
-      const count = await conn.read(head);
-      const isOk = /^HTTP\/1\.[01] 2/.test(new TextDecoder().decode(head.subarray(0, count ?? 0)));
-      return isOk ? options.clock.now() - sentAt : undefined;
+      const head = await readStart(conn, "HTTP/1.1 2".length);
+      return /^HTTP\/1\.[01] 2/.test(head) ? options.clock.now() - sentAt : undefined;
     } finally {
       signal.removeEventListener("abort", onAbort);
       closeQuietly(conn);
@@ -65,4 +65,16 @@ async function probe(
     if (error instanceof Error) return undefined;
     throw error;
   }
+}
+
+/** The first `count` bytes of an answer as text, or as many as come. */
+async function readStart(conn: Conn, count: number): Promise<string> {
+  const bytes = new Uint8Array(count);
+  let at = 0;
+  while (at < count) {
+    const read = await conn.read(bytes.subarray(at));
+    if (read === null) break;
+    at += read;
+  }
+  return new TextDecoder().decode(bytes.subarray(0, at));
 }

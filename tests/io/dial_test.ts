@@ -1,0 +1,262 @@
+/** The dialer: directly and through proxies, in the clear and by TLS, and what stays open when it fails (nothing). */
+import { match, ok, rejects, strictEqual } from "node:assert/strict";
+import type { Conn } from "../../lib/io/conn.ts";
+import { describeDialError, dial, type DialOptions, type DialTarget } from "../../lib/io/dial.ts";
+import { startHttpProxy, startSocksProxy } from "./proxies.ts";
+import {
+  bytesOf,
+  echo,
+  envOf,
+  LOOPBACK,
+  LoopbackServer,
+  ownCa,
+  ownCaAndClient,
+  readHead,
+  readText,
+  stayDumb,
+  tlsFixture,
+  tlsServer,
+  writeAll,
+} from "./support.ts";
+
+const DIRECT: DialOptions = { env: envOf() };
+
+function plain(port: number): DialTarget {
+  return { host: LOOPBACK, port, isTls: false };
+}
+
+/** Sends a word and expects it back, then closes. */
+async function expectEcho(conn: Conn): Promise<void> {
+  try {
+    await writeAll(conn, bytesOf("hello"));
+    strictEqual(await readText(conn, 5), "hello");
+  } finally {
+    conn.close();
+  }
+}
+
+async function failureOf(target: DialTarget, options: DialOptions): Promise<string> {
+  const error = await dial(target, options).then((conn) => {
+    conn.close();
+    return undefined;
+  }, (thrown: unknown) => thrown);
+  return describeDialError(error, target) ?? `not described: ${error}`;
+}
+
+Deno.test("dial() connects in the clear and by TLS with a CA of the user's own", async () => {
+  await using server = new LoopbackServer(echo);
+  await expectEcho(await dial(plain(server.port), DIRECT));
+  await using secure = tlsServer(echo);
+  const target = { host: LOOPBACK, port: secure.port, isTls: true };
+  await expectEcho(await dial(target, { ...DIRECT, tls: ownCa() }));
+});
+
+Deno.test("dial() verifies against the server's name, not against the address it dials", async () => {
+  await using secure = tlsServer(echo);
+  const target = { host: LOOPBACK, port: secure.port, isTls: true };
+  await expectEcho(
+    await dial({ ...target, serverName: "coder.test" }, { ...DIRECT, tls: ownCa() }),
+  );
+  for (const tls of [ownCa(), ownCaAndClient()]) {
+    const other = { ...target, serverName: "other.test" };
+    match(await failureOf(other, { ...DIRECT, tls }), /certificate|not valid for|altnames/i);
+  }
+});
+
+Deno.test("dial() refuses a certificate of nobody known, in words", async () => {
+  await using secure = tlsServer(echo);
+  const target = { host: LOOPBACK, port: secure.port, isTls: true };
+  match(await failureOf(target, DIRECT), /certificate.*(unknown|not trusted)/i);
+  const { client } = ownCaAndClient();
+  ok(client !== undefined);
+  match(
+    await failureOf(target, { ...DIRECT, tls: { client } }),
+    /certificate.*(unknown|not trusted)/i,
+  );
+});
+
+Deno.test("dial() presents the client's certificate, directly and through an HTTP proxy", async () => {
+  const { createServer } = await import("node:tls");
+  const names: string[] = [];
+  const server = createServer({
+    cert: tlsFixture("server.crt"),
+    key: tlsFixture("server.key"),
+    ca: tlsFixture("ca.crt"),
+    requestCert: true,
+    rejectUnauthorized: true,
+  }, (socket) => {
+    names.push(String(socket.getPeerCertificate().subject?.CN));
+    socket.on("error", () => {});
+    socket.pipe(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, LOOPBACK, () => resolve()));
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  try {
+    const tls = ownCaAndClient();
+    await expectEcho(await dial({ host: LOOPBACK, port, isTls: true }, { ...DIRECT, tls }));
+    await using proxy = startHttpProxy(port);
+    const env = envOf({ HTTPS_PROXY: `http://${LOOPBACK}:${proxy.port}` });
+    await expectEcho(await dial({ host: "coder.test", port: 443, isTls: true }, { env, tls }));
+    strictEqual(proxy.asked.join(), "coder.test:443");
+    strictEqual(names.join(), "alice,alice");
+  } finally {
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  }
+});
+
+Deno.test("dial() goes through proxies, which alone know the name", async (t) => {
+  await using secure = tlsServer(echo);
+  await using clear = new LoopbackServer(echo);
+  const rows = [
+    { name: "http", isTls: false, start: () => startHttpProxy(clear.port), scheme: "http" },
+    { name: "http, TLS", isTls: true, start: () => startHttpProxy(secure.port), scheme: "http" },
+    {
+      name: "socks5, TLS",
+      isTls: true,
+      start: () => startSocksProxy(secure.port),
+      scheme: "socks5",
+    },
+    { name: "socks5", isTls: false, start: () => startSocksProxy(clear.port), scheme: "socks5" },
+    {
+      name: "https, TLS inside TLS",
+      isTls: true,
+      start: () => startHttpProxy(secure.port, { isTls: true }),
+      scheme: "https",
+    },
+  ];
+  for (const { name, isTls, start, scheme } of rows) {
+    await t.step(name, async () => {
+      await using proxy = start();
+      const env = envOf({
+        [isTls ? "HTTPS_PROXY" : "HTTP_PROXY"]: `${scheme}://${LOOPBACK}:${proxy.port}`,
+      });
+      await expectEcho(
+        await dial({ host: "coder.test", port: 4443, isTls }, { env, tls: ownCa() }),
+      );
+      strictEqual(proxy.asked.join(), "coder.test:4443");
+    });
+  }
+});
+
+Deno.test("dial() tells a proxy the name of a relay, also where the map gives its address", async () => {
+  await using secure = tlsServer(echo);
+  await using proxy = startHttpProxy(secure.port);
+  const env = envOf({ HTTPS_PROXY: `${LOOPBACK}:${proxy.port}`, NO_PROXY: "192.0.2.0/24" });
+  const target = { host: "192.0.2.1", port: 443, isTls: true, serverName: "coder.test" };
+  await expectEcho(await dial(target, { env, tls: ownCa() }));
+  strictEqual(proxy.asked.join(), "coder.test:443");
+});
+
+Deno.test("dial() gives a proxy its password and repeats none in errors", async () => {
+  await using server = new LoopbackServer(echo);
+  await using proxy = startHttpProxy(server.port, { password: "right" });
+  const target = { host: "coder.test", port: 80, isTls: false };
+  const env = envOf({ HTTP_PROXY: `http://me:right@${LOOPBACK}:${proxy.port}` });
+  await expectEcho(await dial(target, { env }));
+  const wrong = envOf({ HTTP_PROXY: `http://me:wrong@${LOOPBACK}:${proxy.port}` });
+  const failure = await failureOf(target, { env: wrong });
+  match(failure, /^proxy 127\.0\.0\.1:\d+ wants a user name and password \(407\)$/);
+  strictEqual(proxy.asked.join(), "me:right@coder.test:80,me:wrong@coder.test:80");
+});
+
+Deno.test("dial() obeys NO_PROXY and never sends loopback to a proxy", async () => {
+  await using server = new LoopbackServer(echo);
+  await using proxy = startHttpProxy(server.port);
+  const env = envOf({ HTTP_PROXY: `http://${LOOPBACK}:${proxy.port}` });
+  await expectEcho(await dial(plain(server.port), { env }));
+  strictEqual(proxy.asked.length, 0);
+});
+
+Deno.test("dial() says what failed in one line", async () => {
+  const listener = Deno.listen({ hostname: LOOPBACK, port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  match(await failureOf(plain(port), DIRECT), /^127\.0\.0\.1:\d+ refused the connection$/);
+});
+
+Deno.test("dial() leaves nothing open when the time is over, wherever it was", async (t) => {
+  const tls = ownCa();
+  const rows: {
+    name: string;
+    env: (port: number) => Record<string, string>;
+    isTls: boolean;
+    options: Partial<DialOptions>;
+  }[] = [
+    {
+      name: "in node's TLS handshake",
+      env: () => ({}),
+      isTls: true,
+      options: { tls: ownCaAndClient() },
+    },
+    {
+      name: "in a proxy's answer",
+      env: (port) => ({ HTTP_PROXY: `http://${LOOPBACK}:${port}` }),
+      isTls: false,
+      options: {},
+    },
+    {
+      name: "in the TLS handshake behind a proxy",
+      env: (port) => ({ HTTPS_PROXY: `http://${LOOPBACK}:${port}` }),
+      isTls: true,
+      options: { tls },
+    },
+  ];
+  for (const { name, env, isTls, options } of rows) {
+    await t.step(name, async () => {
+      await using server = new LoopbackServer(stayDumb);
+      const variables = env(server.port);
+      const host = Object.keys(variables).length === 0 ? LOOPBACK : "coder.test";
+      const target = { host, port: server.port, isTls };
+      const all = { env: envOf(variables), ...options, timeoutMs: 200 };
+      match(await failureOf(target, all), /does not answer$/);
+      strictEqual(server.count, 1);
+      await server.allClosed(); // hangs if we still hold it
+    });
+  }
+});
+
+Deno.test("dial() gives up a TLS handshake that never ends", async () => {
+  await using server = new LoopbackServer(stayDumb);
+  const target = { host: LOOPBACK, port: server.port, isTls: true };
+  match(await failureOf(target, { ...DIRECT, tls: ownCa(), timeoutMs: 200 }), /does not answer$/);
+});
+
+Deno.test("dial() leaves nothing open when it is called off, and says why it was", async () => {
+  await using server = new LoopbackServer(stayDumb);
+  const controller = new AbortController();
+  const reason = new Error("changed my mind");
+  const target = { host: LOOPBACK, port: server.port, isTls: true };
+  const dialling = dial(target, { ...DIRECT, tls: ownCaAndClient(), signal: controller.signal });
+  const refused = rejects(dialling, reason);
+  while (server.count === 0) await new Promise((resolve) => setTimeout(resolve));
+  controller.abort(reason);
+  await refused;
+  await server.allClosed();
+  await rejects(dial(target, { ...DIRECT, signal: controller.signal }), reason);
+  strictEqual(server.count, 1);
+});
+
+Deno.test("dial() ends with a server that hangs up in the middle of a TLS handshake", async (t) => {
+  for (const [name, tls] of [["Deno's", ownCa()], ["node's", ownCaAndClient()]] as const) {
+    await t.step(name, async () => {
+      await using server = new LoopbackServer(async (conn) => {
+        await conn.read(new Uint8Array(100));
+      });
+      const target = { host: LOOPBACK, port: server.port, isTls: true };
+      match(await failureOf(target, { ...DIRECT, tls }), /127\.0\.0\.1:\d+: /);
+    });
+  }
+});
+
+Deno.test("dial() takes nothing of the tunnel's first bytes for the proxy's answer", async () => {
+  await using server = new LoopbackServer(async (conn) => {
+    await readHead(conn);
+    await writeAll(conn, bytesOf("HTTP/1.1 200 OK\r\n\r\nSSH-2.0-x"));
+    await stayDumb(conn);
+  });
+  const env = envOf({ HTTP_PROXY: `http://${LOOPBACK}:${server.port}` });
+  const conn = await dial({ host: "coder.test", port: 22, isTls: false }, { env });
+  strictEqual(await readText(conn, 9), "SSH-2.0-x");
+  conn.close();
+});

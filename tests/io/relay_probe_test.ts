@@ -1,0 +1,98 @@
+/** The latency probe against relays on loopback: who answers counts, everybody else is left out. */
+import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
+import { probeRelays } from "../../lib/io/relay_probe.ts";
+import { derpMapOf, type DerpNode } from "../../lib/tailnet/derp_map.ts";
+import { ManualClock } from "../support/manual_clock.ts";
+import {
+  bytesOf,
+  envOf,
+  LOOPBACK,
+  LoopbackServer,
+  readHead,
+  stayDumb,
+  writeAll,
+} from "./support.ts";
+
+function nodeAt(port: number): DerpNode {
+  return {
+    name: "a",
+    regionId: 1,
+    hostName: LOOPBACK,
+    certName: "",
+    ipv4: "",
+    ipv6: "",
+    stunPort: -1,
+    stunOnly: false,
+    derpPort: port,
+    insecureForTests: false,
+    forceHttp: true,
+    stunTestIp: "",
+    canPort80: false,
+  };
+}
+
+function mapOf(ports: readonly number[], avoid: readonly number[] = []) {
+  return derpMapOf(ports.map((port, at) => ({
+    id: at + 1,
+    code: "r",
+    name: `Region ${at + 1}`,
+    embeddedRelay: false,
+    avoid: avoid.includes(at + 1),
+    nodes: [nodeAt(port)],
+  })));
+}
+
+/** An answer, byte by byte; the clock goes on by `ms` first. */
+function answering(answer: string, clock: ManualClock, ms: number, heads: string[] = []) {
+  return async (conn: Deno.Conn) => {
+    heads.push(await readHead(conn));
+    clock.advance(ms);
+    for (const byte of bytesOf(answer)) await writeAll(conn, new Uint8Array([byte]));
+    await stayDumb(conn);
+  };
+}
+
+Deno.test("probeRelays() measures those that answer with 2xx, wherever the answer is cut", async () => {
+  const clock = new ManualClock();
+  const heads: string[] = [];
+  await using good = new LoopbackServer(answering("HTTP/1.1 200 OK\r\n\r\n", clock, 7, heads));
+  await using sorry = new LoopbackServer(answering("HTTP/1.1 503 No\r\n\r\n", clock, 0));
+  await using nonsense = new LoopbackServer(answering("SSH-2.0-x\r\n", clock, 0));
+  await using rude = new LoopbackServer(async (conn) => void await readHead(conn));
+  await using avoided = new LoopbackServer(stayDumb);
+  const gone = Deno.listen({ hostname: LOOPBACK, port: 0 });
+  gone.close();
+  const ports = [good.port, sorry.port, nonsense.port, rude.port, gone.addr.port, avoided.port];
+  const latencies = await probeRelays(mapOf(ports, [6]), {
+    clock,
+    dial: { env: envOf() },
+    headers: [["X-Mine", "yes"]],
+    timeoutMs: 10_000,
+    signal: new AbortController().signal,
+  });
+  deepStrictEqual([...latencies], [[1, 7]]);
+  match(heads[0] ?? "", /^GET \/derp\/latency-check HTTP\/1\.1\r\nHost: 127\.0\.0\.1:\d+\r\n/);
+  match(heads[0] ?? "", /\r\nX-Mine: yes\r\n/);
+  strictEqual(avoided.count, 0);
+  for (const server of [good, sorry, nonsense, rude]) await server.allClosed();
+});
+
+Deno.test("probeRelays() waits for nobody beyond its time, nor when it is called off", async (t) => {
+  for (const timeoutMs of [50, 60_000]) {
+    await t.step(`limit ${timeoutMs}`, async () => {
+      await using dumb = new LoopbackServer(stayDumb);
+      const off = new AbortController();
+      const probing = probeRelays(mapOf([dumb.port]), {
+        clock: new ManualClock(),
+        dial: { env: envOf() },
+        headers: [],
+        timeoutMs,
+        signal: off.signal,
+      });
+      while (dumb.count === 0) await new Promise((resolve) => setTimeout(resolve));
+      if (timeoutMs > 50) off.abort();
+      strictEqual((await probing).size, 0);
+      await dumb.allClosed();
+    });
+  }
+});
