@@ -19,6 +19,7 @@ import {
   LOOPBACK,
   LoopbackServer,
   readHead,
+  settle,
   stayDumb,
   writeAll,
 } from "./support.ts";
@@ -92,14 +93,18 @@ Deno.test("AgentTunnel.close() ends with servers that say nothing, and whatever 
   await until(() => server.count === 2);
   const reaching = rejects(tunnel.reachable(), UserError);
   const opening = rejects(tunnel.openTcp(1), /closed/);
-  const pinging = tunnel.ping();
+  let pinged: unknown = "not yet";
+  tunnel.ping().then((result) => pinged = result);
   const closing = tunnel.close();
   strictEqual(tunnel.close(), closing);
   await closing;
   await reaching;
   await opening;
-  strictEqual(await pinging, undefined);
-  strictEqual(await tunnel.ping(), undefined);
+  strictEqual(pinged, undefined);
+  pinged = "not yet";
+  tunnel.ping().then((result) => pinged = result);
+  await settle();
+  strictEqual(pinged, undefined);
   await rejects(tunnel.openTcp(1), /closed/);
   await server.allClosed();
 });
@@ -125,13 +130,14 @@ Deno.test("AgentTunnel.reachable() and openTcp() stop waiting when they are call
 
 Deno.test("AgentTunnel says what the coordinator decided, and closes connections that it was refused on", async () => {
   const body = JSON.stringify({ message: "You are signed out" });
+  const hungUp = Promise.withResolvers<void>();
   await using server = new LoopbackServer(async (conn) => {
     const head = await readHead(conn);
-    if (head.startsWith("GET /api")) {
-      const length = `Content-Length: ${body.length}`;
-      await writeAll(conn, bytesOf(`HTTP/1.1 401 Unauthorized\r\n${length}\r\n\r\n${body}`));
-    }
+    if (!head.startsWith("GET /api")) return await stayDumb(conn);
+    const length = `Content-Length: ${body.length}`;
+    await writeAll(conn, bytesOf(`HTTP/1.1 401 Unauthorized\r\n${length}\r\n\r\n${body}`));
     await stayDumb(conn); // keeps the connection open: closing it is the client's
+    hungUp.resolve();
   });
   const tunnel = tunnelTo(server.port);
   await rejects(tunnel.reachable(), (error) => {
@@ -140,6 +146,7 @@ Deno.test("AgentTunnel says what the coordinator decided, and closes connections
     match(error.hint ?? "", /coder login/);
     return true;
   });
+  await hungUp.promise;
   await tunnel.close();
   await server.allClosed();
 });

@@ -20,6 +20,8 @@ class Pair {
   peer: TcpSocket | undefined;
   /** Whether packets are carried as soon as the stream says that there are some. */
   isConnected = true;
+  /** How often the stream asked for a turn. */
+  scheduled = 0;
   readonly #buffer = new Uint8Array(1_500);
 
   constructor() {
@@ -27,7 +29,10 @@ class Pair {
     this.socket = this.ours.connect({ remote: B, port: 1 }, this.now);
     this.stream = new TcpStream(this.socket, {
       now: () => this.now,
-      schedule: () => queueMicrotask(() => this.carry()),
+      schedule: () => {
+        this.scheduled++;
+        queueMicrotask(() => this.carry());
+      },
     });
     this.carry();
   }
@@ -125,6 +130,15 @@ Deno.test("TcpStream.write() resolves when all was taken: a peer that reads noth
   }
   await writing;
   strictEqual(total, bytes.length);
+});
+
+Deno.test("TcpStream.read() makes room, and asks for a turn in which the sender hears of it", async () => {
+  const pair = new Pair();
+  pair.far.write(bytesOf("hello"), pair.now);
+  pair.carry();
+  const before = pair.scheduled;
+  strictEqual(await readText(pair.stream), "hello");
+  strictEqual(pair.scheduled, before + 1);
 });
 
 Deno.test("TcpStream: an end of one direction leaves the other open", async () => {

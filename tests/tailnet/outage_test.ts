@@ -1,5 +1,6 @@
 /** What a session outlives, and what ends it: relays, agents and machines that go away and come back. */
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { equalBytes } from "../../lib/base/bytes.ts";
 import { derpMapOf } from "../../lib/tailnet/derp_map.ts";
 import { blackhole } from "./sim/network.ts";
 import { awaitProgress, beginTransfer, finishTransfer, transfer } from "./sim/transfer.ts";
@@ -46,6 +47,33 @@ Deno.test("a relay that is away for five minutes: what waits goes on within seco
   world.relay.isUp = true;
   finishTransfer(world, bulk, { ...SIZES, limitMs: 20_000 });
   strictEqual(world.client.failure(), undefined);
+});
+
+Deno.test("a relay that comes back after every key has expired is used at once, coordinator or not", () => {
+  // Wherever in the rhythm of its timers WireGuard is when the relay comes back.
+  for (let seconds = 0; seconds < 6; seconds++) {
+    // The agent asks for no session by itself, so that it is us who have to.
+    let agentKey: Uint8Array | undefined;
+    const { world, bulk } = transferring({
+      fate: ({ source, packet }) =>
+        packet[0] === 1 && agentKey !== undefined && equalBytes(source, agentKey)
+          ? "drop"
+          : "forward",
+    });
+    agentKey = world.agent.node.nodePublicKey;
+    world.coordinator.isUp = false;
+    world.coordinator.restart(world.now);
+    world.relay.isUp = false;
+    world.relay.restart(world.now);
+    world.pass(5 * MINUTE_MS + seconds * 1_000);
+    world.relay.isUp = true;
+    const { node } = world.client.session;
+    const nodes = [node, world.agent.node];
+    ok(world.until(() => nodes.every(({ relays }) => relays.readyLink(999) !== undefined), 10_000));
+    // At the latest the third of the quick repetitions finds the agent there.
+    ok(world.until(() => node.canSend(AGENT_ID, world.now), 2_500), "waits for a timer");
+    finishTransfer(world, bulk, { ...SIZES, limitMs: 20_000 });
+  }
 });
 
 Deno.test("an agent that is killed and comes back with new keys: streams end as lost, new ones work", () => {
@@ -116,6 +144,7 @@ Deno.test("a machine that sleeps ten minutes or eight hours goes on where it was
       finishTransfer(world, other, { up: 5_000, down: 1_000 });
       deepStrictEqual(world.client.lost(), []);
       strictEqual(bulk.socket.end?.kind ?? "open", "closed"); // in order, before the sleep
+      strictEqual(world.client.coordinatorEnds().length, 1); // the old one was hung up
     });
   }
 });

@@ -112,7 +112,7 @@ Deno.test("batches that are full most of the time wedge nothing", () => {
   transfer(world, 1_000_000);
 });
 
-Deno.test("the home region is the one with the lowest latency, weighed by the map's scores", () => {
+Deno.test("the home region is the one with the lowest latency; only it and the agent's are connected", () => {
   const world = new World({ regions: [5, 6], agentRegion: 5 });
   world.client.latencies = new Map([[5, 40], [6, 12], [999, 90]]);
   world.reach();
