@@ -53,14 +53,14 @@ Deno.test("a relay that comes back after every key has expired is used at once, 
   // Wherever in the rhythm of its timers WireGuard is when the relay comes back.
   for (let seconds = 0; seconds < 6; seconds++) {
     // The agent asks for no session by itself, so that it is us who have to.
-    let agentKey: Uint8Array | undefined;
+    const agent: { key?: Uint8Array } = {};
     const { world, bulk } = transferring({
       fate: ({ source, packet }) =>
-        packet[0] === 1 && agentKey !== undefined && equalBytes(source, agentKey)
+        packet[0] === 1 && agent.key !== undefined && equalBytes(source, agent.key)
           ? "drop"
           : "forward",
     });
-    agentKey = world.agent.node.nodePublicKey;
+    agent.key = world.agent.node.nodePublicKey;
     world.coordinator.isUp = false;
     world.coordinator.restart(world.now);
     world.relay.isUp = false;
