@@ -121,7 +121,7 @@ export interface HostFile {
 }
 
 export interface NetworkOptions {
-  /** PEM text that replaces the system's roots. */
+  /** PEM text of authorities that are trusted besides the system's: the platform cannot leave those out. */
   readonly caCertificates?: string;
   /** PEM text of the client's certificate, and its key. */
   readonly clientCertificate?: { readonly certificate: string; readonly key: string };

@@ -6,6 +6,7 @@ import type { Agent } from "../coder/agent_model.ts";
 import { type ConnectionInfo, getConnectionInfo } from "../coder/agents.ts";
 import { StepError } from "../coder/errors.ts";
 import { assertSupportedServer, isAtLeast } from "../coder/version.ts";
+import { tlsMaterialOf } from "../io/transport.ts";
 import type { ByteStream, startAgent } from "../mod.ts";
 import { waitForAgent } from "./agent_wait.ts";
 import type { Configuration } from "./config.ts";
@@ -83,7 +84,7 @@ async function beginTunnel(
   const { configuration } = options;
   const info = await retrying(steps, () => getConnectionInfo(client, to.agentId, { signal }));
   const { derpMapFromModel, startAgent } = await to.network;
-  const { caCertificates, clientCertificate } = configuration.network;
+  const tls = tlsMaterialOf(configuration.network);
   const tunnel = startAgent({
     agentId: to.agentId,
     deploymentUrl: configuration.url,
@@ -92,12 +93,7 @@ async function beginTunnel(
     derpMap: derpMapFromModel(info.derpMap),
     forcesWebsocket: info.derpForceWebsockets,
     expectsReady: isAtLeast(client.serverVersion, READY_SINCE),
-    tls: {
-      ...(caCertificates === undefined ? {} : { caCerts: [caCertificates] }),
-      ...(clientCertificate === undefined
-        ? {}
-        : { client: { cert: clientCertificate.certificate, key: clientCertificate.key } }),
-    },
+    ...(tls === undefined ? {} : { tls }),
     env: (name) => host.env(name),
     userAgent: `hawser/${VERSION} (${host.os}/${host.arch}; hawser ssh)`,
     log: log.child("net"),

@@ -82,7 +82,7 @@ export const GLOBAL = {
   clientTlsCaFile: textFlag({
     name: "client-tls-ca-file",
     env: "CODER_CLIENT_TLS_CA_FILE",
-    help: "Certificates of the authorities to trust, PEM; replaces the system's.",
+    help: "Certificates of the authorities to trust, PEM; besides the system's.",
   }),
   clientTlsCertFile: textFlag({
     name: "client-tls-cert-file",

@@ -14,7 +14,7 @@ import type { CoordinatorLink } from "../tailnet/coordinator_link.ts";
 import type { NodeEvent } from "../tailnet/node.ts";
 import { Carrier } from "./carrier.ts";
 import { closeQuietly, type Conn } from "./conn.ts";
-import { describeDialError, dial, type DialOptions } from "./dial.ts";
+import { describeDialError, dial, type DialOptions, targetOf } from "./dial.ts";
 import { type Companion, NodeDriver } from "./node_driver.ts";
 import { SYSTEM_RANDOM } from "./random.ts";
 import { probeRelays } from "./relay_probe.ts";
@@ -227,12 +227,7 @@ export class AgentTunnel implements Companion {
 
   async #dialCoordinator(link: CoordinatorLink): Promise<void> {
     const { deploymentUrl, log } = this.#options;
-    const isTls = deploymentUrl.protocol === "https:";
-    const target = {
-      host: deploymentUrl.hostname.replace(/^\[|\]$/g, ""),
-      port: deploymentUrl.port === "" ? (isTls ? 443 : 80) : Number(deploymentUrl.port),
-      isTls,
-    };
+    const target = targetOf(deploymentUrl);
     const controller = new AbortController();
     this.#dialling.set(link, controller);
     let conn: Conn;

@@ -17,6 +17,13 @@ export interface DialTarget {
   readonly serverName?: string;
 }
 
+/** Where a URL leads: `https` and `wss` mean TLS, a missing port the scheme's. */
+export function targetOf(url: URL): DialTarget {
+  const isTls = url.protocol === "https:" || url.protocol === "wss:";
+  const port = url.port === "" ? (isTls ? 443 : 80) : Number(url.port);
+  return { host: url.hostname.replace(/^\[|\]$/g, ""), port, isTls };
+}
+
 export interface DialOptions {
   readonly env: GetEnv;
   readonly tls?: TlsMaterial;

@@ -13,7 +13,7 @@ import {
   WebsocketError,
 } from "../websocket/mod.ts";
 import { closeQuietly, type Conn } from "./conn.ts";
-import { dial, type DialOptions } from "./dial.ts";
+import { dial, type DialOptions, targetOf } from "./dial.ts";
 import { toTransportError } from "./host_errors.ts";
 import { SYSTEM_RANDOM } from "./random.ts";
 
@@ -34,14 +34,12 @@ export async function openTextStream(
   options: OpenTextStreamOptions,
 ): Promise<TextStreamResult> {
   const url = new URL(request.url);
-  const isTls = url.protocol === "wss:";
-  const host = url.hostname.replace(/^\[|\]$/g, "");
-  const port = url.port === "" ? (isTls ? 443 : 80) : Number(url.port);
-  const where = `dial tcp ${url.hostname}:${port}`;
+  const target = targetOf(url);
+  const where = `dial tcp ${url.hostname}:${target.port}`;
   const { signal } = request;
   let conn: Conn;
   try {
-    conn = await dial({ host, port, isTls }, {
+    conn = await dial(target, {
       ...options,
       ...(signal === undefined ? {} : { signal }),
     });

@@ -5,6 +5,7 @@
 import type { HttpFetch, HttpRequest, HttpResponse, HttpTransport } from "../base/http.ts";
 import type { NetworkOptions } from "../base/host.ts";
 import type { TlsMaterial } from "./conn.ts";
+import { targetOf } from "./dial.ts";
 import { toTransportError } from "./host_errors.ts";
 import {
   type GetEnv,
@@ -91,9 +92,9 @@ class HttpClients {
 function createFetch(clients: HttpClients): HttpFetch {
   return async (request) => {
     const url = new URL(request.url);
-    const isTls = url.protocol === "https:";
-    const port = url.port === "" ? (isTls ? 443 : 80) : Number(url.port);
-    const client = clients.clientFor({ isTls, host: url.hostname, port });
+    const target = targetOf(url);
+    const { port } = target;
+    const client = clients.clientFor(target);
     try {
       return fromFetch(request, await fetch(request.url, toInit(request, client)));
     } catch (error) {
