@@ -50,6 +50,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ["cli", "io"],
 };
 
+/** The rooms inside `lib/cli`, from below: each imports only itself, what stands before it, and `lib/cli/version.ts`. */
+const CLI_FLOORS: readonly string[] = [
+  "grammar",
+  "terminal",
+  "config",
+  "ready",
+  "session",
+  "command",
+];
+
 /** Rooms that may name the platform; every other room is handed what it needs. */
 const PLATFORM_ROOMS: ReadonlySet<string> = new Set(["io", "sandbox", "cli", "main"]);
 const PLATFORM =
@@ -110,6 +120,19 @@ Deno.test("every room imports only what lies before it on the way of a byte", as
     for (const target of imports) {
       const targetRoom = roomOf(target);
       if (targetRoom !== room && !allowed.includes(targetRoom)) wrong.push(`${path} → ${target}`);
+    }
+  }
+  deepStrictEqual(wrong, []);
+});
+
+Deno.test("the rooms inside cli import only what lies below them", async () => {
+  const floorOf = (path: string): number => CLI_FLOORS.indexOf(path.split("/")[2] ?? "");
+  const wrong: string[] = [];
+  for (const { path, room, imports } of await readSources()) {
+    if (room !== "cli" || path === "lib/cli/main.ts") continue;
+    for (const target of imports) {
+      if (roomOf(target) !== "cli" || target === "lib/cli/version.ts") continue;
+      if (floorOf(target) > floorOf(path)) wrong.push(`${path} → ${target}`);
     }
   }
   deepStrictEqual(wrong, []);

@@ -1,10 +1,10 @@
 /** From arguments to an exit code: finds the command, runs it, and reports what it threw. */
 import { goQuote } from "../coder/text.ts";
-import { splitCommand } from "./args.ts";
-import { GLOBAL_FLAGS } from "./flags_global.ts";
-import { wrap } from "./help.ts";
+import { splitCommand } from "./grammar/args.ts";
+import { GLOBAL_FLAGS } from "./grammar/flags_global.ts";
+import { wrap } from "./grammar/help.ts";
 import type { Host } from "../base/host.ts";
-import { reportError } from "./report_error.ts";
+import { reportError } from "./terminal/report_error.ts";
 import { VERSION } from "./version.ts";
 
 /** A command: its own grammar and help live in its file, which is loaded only when it runs. */

@@ -1,8 +1,8 @@
 /** What the official command printed on a real deployment, line for line, where the recordings are at hand. */
 import assert from "node:assert/strict";
 import * as v from "valibot";
-import { waitForAgent } from "../../lib/cli/agent_wait.ts";
-import { waitForBuild } from "../../lib/cli/build_wait.ts";
+import { waitForAgent } from "../../lib/cli/ready/agent_wait.ts";
+import { waitForBuild } from "../../lib/cli/ready/build_wait.ts";
 import { FakeTextStream } from "../support/fake_coder.ts";
 import { fakeSteps } from "../support/fake_steps.ts";
 import type { Wire } from "../support/fake_coder_objects.ts";

@@ -1,8 +1,8 @@
 /** A command's surroundings put together from a fake host and a fake deployment. */
 import { SILENT_LOG } from "../../lib/base/log.ts";
 import { CoderClient } from "../../lib/coder/client.ts";
-import { Progress } from "../../lib/cli/progress.ts";
-import { createSteps, type Steps } from "../../lib/cli/steps.ts";
+import { Progress } from "../../lib/cli/terminal/progress.ts";
+import { createSteps, type Steps } from "../../lib/cli/ready/steps.ts";
 import { FakeCoder } from "./fake_coder.ts";
 import { FakeHost, type FakeHostOptions } from "./fake_host.ts";
 

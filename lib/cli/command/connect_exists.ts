@@ -4,10 +4,10 @@
  */
 import { UserError } from "../../base/errors.ts";
 import { goList } from "../../coder/text.ts";
-import { parseArgs } from "../args.ts";
-import { isInCoderConnect, type LookupIpv6 } from "../coder_connect.ts";
-import { GLOBAL_FLAGS, readGlobalOptions } from "../flags_global.ts";
-import { renderHelp } from "../help.ts";
+import { parseArgs } from "../grammar/args.ts";
+import { isInCoderConnect, type LookupIpv6 } from "../ready/coder_connect.ts";
+import { GLOBAL_FLAGS, readGlobalOptions } from "../grammar/flags_global.ts";
+import { renderHelp } from "../grammar/help.ts";
 import type { Host } from "../../base/host.ts";
 
 const COMMAND = "hawser connect exists";

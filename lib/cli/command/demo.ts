@@ -3,13 +3,13 @@
  * deployment, and for those who want to see whether the program works on their machine.
  */
 import { instantBuild, Sandbox, type SandboxBuild, slowBuild } from "../../sandbox/mod.ts";
-import { type AnyFlag, parseArgs } from "../args.ts";
-import { runTour } from "../demo_tour.ts";
-import { switchFlag } from "../flag.ts";
-import { GLOBAL_FLAGS, readGlobalOptions } from "../flags_global.ts";
-import { renderHelp } from "../help.ts";
+import { type AnyFlag, parseArgs } from "../grammar/args.ts";
+import { runTour } from "./demo_tour.ts";
+import { switchFlag } from "../grammar/flag.ts";
+import { GLOBAL_FLAGS, readGlobalOptions } from "../grammar/flags_global.ts";
+import { renderHelp } from "../grammar/help.ts";
 import type { Host } from "../../base/host.ts";
-import { Interrupt } from "../interrupt.ts";
+import { Interrupt } from "../terminal/interrupt.ts";
 import { run as runSsh } from "./ssh.ts";
 
 const COMMAND = "hawser demo";

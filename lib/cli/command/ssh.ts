@@ -1,18 +1,18 @@
 /** `hawser ssh`: the stand-in for `coder ssh`. Its grammar and help; the course of it is `ssh_run.ts`. */
-import { parseArgs } from "../args.ts";
-import { completeNames, isCompletion } from "../complete_names.ts";
-import { renderOptionSources } from "../debug_options.ts";
-import { GLOBAL_FLAGS, readGlobalOptions } from "../flags_global.ts";
-import { readSshOptions, SSH_FLAGS } from "../flags_ssh.ts";
-import { renderHelp } from "../help.ts";
+import { parseArgs } from "../grammar/args.ts";
+import { completeNames, isCompletion } from "./complete_names.ts";
+import { renderOptionSources } from "../config/debug_options.ts";
+import { GLOBAL_FLAGS, readGlobalOptions } from "../grammar/flags_global.ts";
+import { readSshOptions, SSH_FLAGS } from "../grammar/flags_ssh.ts";
+import { renderHelp } from "../grammar/help.ts";
 import type { Host } from "../../base/host.ts";
-import { logDirOf, openLogFile } from "../log_file.ts";
-import { Progress } from "../progress.ts";
-import { exitCodeOf, reportError } from "../report_error.ts";
-import { checkSshOptions } from "../ssh_checks.ts";
-import { runSsh } from "../ssh_run.ts";
-import { teeLog, timelineLog } from "../timeline.ts";
-import { warnDeprecations } from "../warnings.ts";
+import { logDirOf, openLogFile } from "../terminal/log_file.ts";
+import { Progress } from "../terminal/progress.ts";
+import { exitCodeOf, reportError } from "../terminal/report_error.ts";
+import { checkSshOptions } from "../session/ssh_checks.ts";
+import { runSsh } from "../session/ssh_run.ts";
+import { teeLog, timelineLog } from "../terminal/timeline.ts";
+import { warnDeprecations } from "../ready/warnings.ts";
 
 const COMMAND = "hawser ssh";
 const FLAGS = [...SSH_FLAGS, ...GLOBAL_FLAGS];

@@ -5,17 +5,17 @@
 import { UserError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { goList } from "../../coder/text.ts";
-import { parseArgs, ParsedArgs } from "../args.ts";
-import { choiceFlag, durationFlag, textFlag } from "../flag.ts";
-import { GLOBAL_FLAGS, type GlobalOptions, readGlobalOptions } from "../flags_global.ts";
-import { readSshOptions, type SshOptions } from "../flags_ssh.ts";
-import { renderHelp } from "../help.ts";
+import { parseArgs, ParsedArgs } from "../grammar/args.ts";
+import { choiceFlag, durationFlag, textFlag } from "../grammar/flag.ts";
+import { GLOBAL_FLAGS, type GlobalOptions, readGlobalOptions } from "../grammar/flags_global.ts";
+import { readSshOptions, type SshOptions } from "../grammar/flags_ssh.ts";
+import { renderHelp } from "../grammar/help.ts";
 import { type Host, HostError } from "../../base/host.ts";
-import { lineLog, type LogFile, openLogFile } from "../log_file.ts";
-import { Progress } from "../progress.ts";
-import { exitCodeOf, reportError } from "../report_error.ts";
-import { runSsh } from "../ssh_run.ts";
-import { teeLog } from "../timeline.ts";
+import { lineLog, type LogFile, openLogFile } from "../terminal/log_file.ts";
+import { Progress } from "../terminal/progress.ts";
+import { exitCodeOf, reportError } from "../terminal/report_error.ts";
+import { runSsh } from "../session/ssh_run.ts";
+import { teeLog } from "../terminal/timeline.ts";
 
 const COMMAND = "hawser vscodessh";
 

@@ -1,0 +1,95 @@
+/**
+ * Names of workspaces for the shell's completion: `COMPLETION_MODE=1 hawser ssh ""` (behaviour §2.13). The shells' scripts
+ * keep those that fit what was typed. Whatever fails gives no names and no words: people are in the middle of a line.
+ */
+import { UserError } from "../../base/errors.ts";
+import { SILENT_LOG } from "../../base/log.ts";
+import type { CoderClient } from "../../coder/client.ts";
+import { ApiError, StepError } from "../../coder/errors.ts";
+import { stripToLine } from "../../coder/text.ts";
+import type { Workspace } from "../../coder/workspace_model.ts";
+import { listWorkspaces } from "../../coder/workspaces.ts";
+import { type AnyFlag, parseArgs, type ParsedArgs } from "../grammar/args.ts";
+import { createClient } from "../config/client.ts";
+import { readConfiguration } from "../config/config.ts";
+import { GLOBAL_FLAGS, readGlobalOptions } from "../grammar/flags_global.ts";
+import { type Host, HostError } from "../../base/host.ts";
+
+/** Longer than this nobody waits for a tabulator key. */
+const LIMIT_MS = 5_000;
+
+/** Whether the shell asks for names instead of running the command. */
+export function isCompletion(host: Pick<Host, "env">): boolean {
+  return host.env("COMPLETION_MODE") === "1";
+}
+
+export interface CompletionOptions {
+  /** The command's own flags. */
+  readonly flags: readonly AnyFlag[];
+  /** The full name, e.g. `hawser ssh`. */
+  readonly command: string;
+}
+
+/** Prints names for the last of the arguments behind the command's name, where it is the workspace. Always 0. */
+export async function completeNames(
+  args: readonly string[],
+  host: Host,
+  options: CompletionOptions,
+): Promise<number> {
+  const { flags, command } = options;
+  const parsed = parseLine(args, host, { flags: [...flags, ...GLOBAL_FLAGS], command });
+  if (parsed === undefined || parsed.positionals.length > 1) return 0;
+  if (args.at(-1)?.startsWith("-") === true) return 0;
+  const limit = new AbortController();
+  const done = new AbortController();
+  const watchdog = host.clock.sleep(LIMIT_MS, done.signal).then(
+    () => limit.abort(new DOMException("too slow for a completion", "TimeoutError")),
+    () => {}, // the names came first
+  );
+  try {
+    const configuration = await readConfiguration(host, readGlobalOptions(parsed), limit.signal);
+    const client = createClient(host, { configuration, command, log: SILENT_LOG });
+    const names = await workspaceNames(client, limit.signal);
+    const text = names.map((name) => `${name}\n`).join("");
+    await host.stdout.write(new TextEncoder().encode(text));
+  } catch (error) {
+    const isExpected = limit.signal.aborted ||
+      [ApiError, StepError, UserError, HostError].some((kind) => error instanceof kind);
+    if (!isExpected) throw error;
+  } finally {
+    done.abort();
+    await watchdog;
+  }
+  return 0;
+}
+
+/** A line that is still being typed may break the grammar; `undefined` then. */
+function parseLine(
+  args: readonly string[],
+  host: Host,
+  options: CompletionOptions,
+): ParsedArgs | undefined {
+  try {
+    return parseArgs(args, { ...options, env: (name) => host.env(name) });
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+}
+
+/** What `ssh` takes for each of the user's workspaces, sorted. */
+export async function workspaceNames(
+  client: CoderClient,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const workspaces = await listWorkspaces(client, "owner:me", { signal });
+  return workspaces.flatMap(namesOf).map(stripToLine).toSorted();
+}
+
+/** One agent needs no name; several all do. A workspace that is stopped shows none, and can be started by its name. */
+function namesOf({ name, latestBuild }: Workspace): string[] {
+  const { agents, status } = latestBuild;
+  if (agents.length > 1) return agents.map((agent) => `${name}.${agent.name}`);
+  const isWithoutAgents = agents.length === 0 && status === "running";
+  return isWithoutAgents ? [] : [name];
+}

@@ -1,0 +1,147 @@
+/**
+ * Where the deployment is and who we are: flags, environment, then the configuration folder that the official command
+ * writes (behaviour §3.1). Nothing is written here, so nothing is created.
+ * Left out: the credential store of Windows, which needs a native call; the `session` file is read there.
+ */
+import { UserError } from "../../base/errors.ts";
+import { goQuote } from "../../coder/text.ts";
+import type { HttpHeaders } from "../../base/http.ts";
+import { parseDeploymentUrl } from "../../coder/url.ts";
+import type { GlobalOptions } from "../grammar/flags_global.ts";
+import { readHeaders } from "./headers.ts";
+import { type Host, HostError, type NetworkOptions } from "../../base/host.ts";
+import { readKeyring } from "./keyring.ts";
+import { joinPath } from "../../base/paths.ts";
+
+export interface Configuration {
+  /** `undefined` when the machine has no home folder and none was named. */
+  readonly dir: string | undefined;
+  readonly url: URL;
+  /** `undefined`: requests go out without, and get their 401. */
+  readonly token: string | undefined;
+  readonly headers: HttpHeaders;
+  readonly network: NetworkOptions;
+}
+
+/** Reads everything that connecting to the deployment needs. Throws `UserError`. */
+export async function readConfiguration(
+  host: Host,
+  options: GlobalOptions,
+  signal?: AbortSignal,
+): Promise<Configuration> {
+  const dir = configDir(host, options);
+  const urlText = options.url || await readConfigFile(host, dir, "url");
+  if (urlText === "") {
+    throw new UserError(
+      "You are not logged in. Try logging in using 'coder login <url>'.",
+      {
+        hint: dir === undefined
+          ? "No home folder is known: set CODER_URL and CODER_SESSION_TOKEN, or CODER_CONFIG_DIR"
+          : "Or set CODER_URL and CODER_SESSION_TOKEN, or give --url and --token",
+      },
+    );
+  }
+  const url = parseDeploymentUrl(urlText);
+  const [token, headers, network] = await Promise.all([
+    readToken(host, { ...options, dir, deployment: url }, signal),
+    readHeaders(
+      host,
+      { headers: options.headers, headerCommand: options.headerCommand, url },
+      signal,
+    ),
+    readNetworkOptions(host, options),
+  ]);
+  return { dir, url, token: token === "" ? undefined : token, headers, network };
+}
+
+/** The folder named, or the system's default; `undefined` when there is no home folder to look in. */
+export function configDir(
+  host: Host,
+  options: { readonly configDir: string },
+): string | undefined {
+  return options.configDir || defaultConfigDir(host);
+}
+
+/** `coderv2` where the system keeps configuration. */
+export function defaultConfigDir(host: Host): string | undefined {
+  const { os, homeDir } = host;
+  if (os === "windows") {
+    const appData = host.env("APPDATA");
+    return appData ? joinPath(os, appData, "coderv2") : undefined;
+  }
+  if (os === "darwin") {
+    if (homeDir === undefined) return undefined;
+    return joinPath(os, homeDir, "Library", "Application Support", "coderv2");
+  }
+  const xdg = host.env("XDG_CONFIG_HOME");
+  if (xdg) return joinPath(os, xdg, "coderv2");
+  return homeDir === undefined ? undefined : joinPath(os, homeDir, ".config", "coderv2");
+}
+
+/** A file of the folder, surrounding space trimmed; empty when it is not there. */
+async function readConfigFile(host: Host, dir: string | undefined, name: string): Promise<string> {
+  if (dir === undefined) return "";
+  const path = joinPath(host.os, dir, name);
+  try {
+    return (await host.files.readText(path) ?? "").trim();
+  } catch (cause) {
+    if (!(cause instanceof HostError)) throw cause;
+    throw new UserError(`Cannot read the configuration file ${goQuote(path)}: ${cause.message}`, {
+      hint: "Make it readable, or set CODER_URL and CODER_SESSION_TOKEN instead",
+      cause,
+    });
+  }
+}
+
+async function readToken(
+  host: Host,
+  options: GlobalOptions & { readonly dir: string | undefined; readonly deployment: URL },
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  if (options.token !== "") return options.token.trim();
+  // A folder of one's own means credentials of one's own.
+  const isDefaultDir = options.dir === defaultConfigDir(host);
+  if (options.useKeyring && isDefaultDir) {
+    const stored = await readKeyring(host, options.deployment, signal);
+    if (stored !== undefined) return stored;
+  }
+  return await readConfigFile(host, options.dir, "session");
+}
+
+async function readNetworkOptions(host: Host, options: GlobalOptions): Promise<NetworkOptions> {
+  const { caFile, certFile, keyFile } = options;
+  if ((certFile === "") !== (keyFile === "")) {
+    throw new UserError(
+      "--client-tls-cert-file and --client-tls-key-file must be specified together",
+    );
+  }
+  const [ca, certificate, key] = await Promise.all([
+    readPem(host, "--client-tls-ca-file", caFile),
+    readPem(host, "--client-tls-cert-file", certFile),
+    readPem(host, "--client-tls-key-file", keyFile),
+  ]);
+  return {
+    ...(ca === undefined ? {} : { caCertificates: ca }),
+    ...(certificate === undefined || key === undefined
+      ? {}
+      : { clientCertificate: { certificate, key } }),
+  };
+}
+
+async function readPem(host: Host, flag: string, path: string): Promise<string | undefined> {
+  if (path === "") return undefined;
+  let text: string | undefined;
+  try {
+    text = await host.files.readText(path);
+  } catch (cause) {
+    if (!(cause instanceof HostError)) throw cause;
+    throw new UserError(`Cannot read ${flag} ${goQuote(path)}: ${cause.message}`, { cause });
+  }
+  if (text === undefined) {
+    throw new UserError(`Cannot read ${flag} ${goQuote(path)}: no such file`);
+  }
+  if (!text.includes("-----BEGIN ")) {
+    throw new UserError(`Cannot use ${flag} ${goQuote(path)}: it holds no PEM block`);
+  }
+  return text;
+}

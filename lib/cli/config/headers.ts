@@ -1,0 +1,75 @@
+/** Extra headers of every request: `--header` and what `--header-command` prints (behaviour §1.16). */
+import { UserError } from "../../base/errors.ts";
+import { goList, goQuote } from "../../coder/text.ts";
+import type { HttpHeaders } from "../../base/http.ts";
+import { type Host, HostError } from "../../base/host.ts";
+
+export interface HeaderOptions {
+  /** `key=value` texts. */
+  readonly headers: readonly string[];
+  /** Run by the system's shell: the user's own words. Empty for none. */
+  readonly headerCommand: string;
+  /** Given to the command as `CODER_URL`. */
+  readonly url: URL;
+}
+
+/** Throws `UserError` for a malformed header or a command that fails. */
+export async function readHeaders(
+  host: Host,
+  options: HeaderOptions,
+  signal?: AbortSignal,
+): Promise<HttpHeaders> {
+  const headers = options.headers.map(parseHeader);
+  if (options.headerCommand === "") return headers;
+  const lines = await runHeaderCommand(host, options, signal);
+  return [...headers, ...lines.map(parseHeader)];
+}
+
+async function runHeaderCommand(
+  host: Host,
+  options: HeaderOptions,
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  const [program, flag] = host.os === "windows" ? ["cmd.exe", "/c"] : ["sh", "-c"];
+  const args = [flag, options.headerCommand];
+  const failed = (reason: string, cause?: unknown) =>
+    new UserError(
+      `create header transport: failed to run ${goList([program, ...args])}: ${reason}`,
+      { hint: "Run the command of --header-command by hand to see what it prints", cause },
+    );
+  try {
+    const result = await host.run(program, args, {
+      // Go's client hands the URL over without the slash that ours always ends a bare host with.
+      env: { CODER_URL: options.url.href.replace(/\/$/, "") },
+      maxOutputBytes: 64 * 1024,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    if (result.code !== 0) throw failed(`exit status ${result.code}`);
+    const text = new TextDecoder().decode(result.stdout);
+    return text.split(/\r?\n/).filter((line) => line !== "");
+  } catch (error) {
+    if (error instanceof HostError) throw failed(error.message, error);
+    throw error;
+  }
+}
+
+const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/; // RFC 9110 §5.6.2
+// deno-lint-ignore no-control-regex
+const FORBIDDEN_IN_VALUE = /[\x00\r\n]/; // RFC 9110 §5.5
+
+function parseHeader(text: string): readonly [string, string] {
+  const equals = text.indexOf("=");
+  if (equals === -1) {
+    throw new UserError(
+      `create header transport: split header ${goQuote(text)} had less than two parts`,
+      { hint: "Write headers as key=value" },
+    );
+  }
+  const name = text.slice(0, equals).trim();
+  const value = text.slice(equals + 1);
+  if (!NAME.test(name) || FORBIDDEN_IN_VALUE.test(value)) {
+    // The value may be a secret: only the name is shown.
+    throw new UserError(`create header transport: ${goQuote(name)} is no valid header`);
+  }
+  return [name, value];
+}

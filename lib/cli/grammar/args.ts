@@ -1,0 +1,255 @@
+/**
+ * The grammar of the command line, that of the official command's flag library (behaviour §1.15): flags anywhere,
+ * `--name value`, `--name=value`, `-n value`, `-nvalue`, `-n=value`, clusters of switches (`-tA`), `--` ends flags.
+ * A tokenizer of our own: `node:util` takes `-eA=1` and `--flag=false` for something else, and costs 5 ms.
+ */
+import { UserError } from "../../base/errors.ts";
+import { goList, goQuote } from "../../coder/text.ts";
+import type { Flag } from "./flag.ts";
+import { FlagValueError } from "./flag_error.ts";
+
+/** Any flag; its value's type is known to whoever holds the flag itself. */
+export type AnyFlag = Flag<unknown>;
+
+type Token =
+  | { readonly kind: "flag"; readonly flag: AnyFlag; readonly text: string }
+  | { readonly kind: "positional"; readonly text: string; readonly index: number };
+
+/** The command line breaks the grammar. */
+class GrammarError extends Error {
+  override name = "GrammarError";
+}
+
+/** Finds flags by their names. */
+class FlagTable {
+  readonly #long = new Map<string, AnyFlag>();
+  readonly #short = new Map<string, AnyFlag>();
+
+  constructor(flags: readonly AnyFlag[]) {
+    for (const flag of flags) {
+      this.#long.set(flag.name, flag);
+      if (flag.shorthand !== undefined) this.#short.set(flag.shorthand, flag);
+    }
+  }
+
+  long(name: string): AnyFlag {
+    const flag = this.#long.get(name);
+    if (flag === undefined) throw new GrammarError(`unknown flag: --${name}`);
+    return flag;
+  }
+
+  /** `rest` is the cluster from this letter on, for the message. */
+  short(letter: string, cluster: string): AnyFlag {
+    const flag = this.#short.get(letter);
+    if (flag === undefined) {
+      throw new GrammarError(`unknown shorthand flag: '${letter}' in -${cluster}`);
+    }
+    return flag;
+  }
+}
+
+function* tokenize(args: readonly string[], table: FlagTable): Generator<Token> {
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] ?? "";
+    if (!arg.startsWith("-") || arg.length === 1) {
+      yield { kind: "positional", text: arg, index: i };
+    } else if (arg === "--") {
+      for (let j = i + 1; j < args.length; j++) {
+        yield { kind: "positional", text: args[j] ?? "", index: j };
+      }
+      return;
+    } else if (arg.startsWith("--")) {
+      const { flag, text } = longFlag(arg, table);
+      const value = text ?? args[++i];
+      if (value === undefined) throw new GrammarError(`flag needs an argument: --${flag.name}`);
+      yield { kind: "flag", flag, text: value };
+    } else {
+      for (const { flag, text, rest } of shortFlags(arg.slice(1), table)) {
+        const value = text ?? args[++i];
+        if (value === undefined) {
+          throw new GrammarError(`flag needs an argument: '${rest}' in -${rest}`);
+        }
+        yield { kind: "flag", flag, text: value };
+      }
+    }
+  }
+}
+
+/** `--name`, `--name=value`; no text means that the next argument is the value. */
+function longFlag(arg: string, table: FlagTable): { flag: AnyFlag; text: string | undefined } {
+  const body = arg.slice(2);
+  if (body.startsWith("-") || body.startsWith("=")) {
+    throw new GrammarError(`bad flag syntax: ${arg}`);
+  }
+  const equals = body.indexOf("=");
+  const flag = table.long(equals === -1 ? body : body.slice(0, equals));
+  if (equals !== -1) return { flag, text: body.slice(equals + 1) };
+  return { flag, text: flag.isSwitch ? "true" : undefined };
+}
+
+interface ShortFlag {
+  readonly flag: AnyFlag;
+  readonly text: string | undefined;
+  /** The cluster from this letter on. */
+  readonly rest: string;
+}
+
+/** The flags of `-abc`, `-avalue`, `-a=value`. */
+function* shortFlags(cluster: string, table: FlagTable): Generator<ShortFlag> {
+  let rest = cluster;
+  while (rest !== "") {
+    const letter = String.fromCodePoint(rest.codePointAt(0) ?? 0);
+    const flag = table.short(letter, rest);
+    const behind = rest.slice(letter.length);
+    if (behind.length > 1 && behind.startsWith("=")) {
+      yield { flag, rest, text: behind.slice(1) };
+      return;
+    }
+    if (!flag.isSwitch) {
+      yield { flag, rest, text: behind === "" ? undefined : behind };
+      return;
+    }
+    yield { flag, rest, text: "true" };
+    rest = behind;
+  }
+}
+
+export interface SplitArgs {
+  /** The first positional; `undefined` when there is none. */
+  readonly command: string | undefined;
+  /** Everything else, in order. */
+  readonly args: readonly string[];
+}
+
+/**
+ * Finds the command's name: the first positional when only global flags are known. Throws `UserError` for an unknown
+ * flag in front of it, as the official command does.
+ */
+export function splitCommand(args: readonly string[], globalFlags: readonly AnyFlag[]): SplitArgs {
+  try {
+    for (const token of tokenize(args, new FlagTable(globalFlags))) {
+      if (token.kind === "positional") {
+        return { command: token.text, args: args.filter((_, i) => i !== token.index) };
+      }
+    }
+  } catch (error) {
+    throw toUserError(error, { shown: args, command: "hawser" });
+  }
+  return { command: undefined, args };
+}
+
+export interface ParseOptions {
+  readonly flags: readonly AnyFlag[];
+  readonly env: (name: string) => string | undefined;
+  /** The full name, e.g. `hawser ssh`, for messages. */
+  readonly command: string;
+  /** The arguments as typed, for messages. @default the arguments parsed */
+  readonly shown?: readonly string[];
+}
+
+/** Where a value came from, first match first. */
+export type FlagSource = "flag" | "env" | "default";
+
+/** What the command line and the environment said. */
+export class ParsedArgs {
+  readonly positionals: readonly string[];
+  readonly #texts: ReadonlyMap<string, { readonly source: FlagSource; readonly texts: string[] }>;
+
+  constructor(
+    positionals: readonly string[],
+    texts: ReadonlyMap<string, { readonly source: FlagSource; readonly texts: string[] }>,
+  ) {
+    this.positionals = positionals;
+    this.#texts = texts;
+  }
+
+  /** The value of `flag`, which must be one of those parsed for. */
+  value<Value>(flag: Flag<Value>): Value {
+    let value = flag.initial;
+    for (const text of this.#texts.get(flag.name)?.texts ?? []) value = flag.parse(text, value);
+    return value;
+  }
+
+  source(flag: AnyFlag): FlagSource {
+    return this.#texts.get(flag.name)?.source ?? "default";
+  }
+
+  /** One line for each retired flag or variable in use (behaviour §1.16). */
+  deprecations(flags: readonly AnyFlag[]): string[] {
+    return flags.flatMap((flag) => {
+      const source = this.source(flag);
+      const other = flag.replacedBy;
+      if (other === undefined || source === "default") return [];
+      const isFlag = source === "flag";
+      const name = isFlag ? `--${flag.name}` : flag.env ?? "";
+      const instead = isFlag ? `--${other.name}` : other.env ?? "";
+      return [`\`${name}\` is deprecated, please use \`${instead}\` instead.`];
+    });
+  }
+}
+
+/** Parses flags and environment; a flag beats its variable. Throws `UserError` in the official command's words. */
+export function parseArgs(args: readonly string[], options: ParseOptions): ParsedArgs {
+  const { flags, env, command, shown = args } = options;
+  const texts = new Map<string, { source: FlagSource; texts: string[] }>();
+  for (const flag of flags) {
+    const text = flag.env === undefined ? undefined : env(flag.env);
+    // An empty variable counts as unset, as upstream has it.
+    if (text === undefined || text === "") continue;
+    check(flag, [text], (problem) => {
+      throw new UserError(
+        `parsing environment variable ${flag.env}=${goQuote(text)} for ${
+          goQuote(command)
+        }: ${problem}`,
+      );
+    });
+    texts.set(flag.name, { source: "env", texts: [text] });
+  }
+  const positionals: string[] = [];
+  try {
+    for (const token of tokenize(args, new FlagTable(flags))) {
+      if (token.kind === "positional") {
+        positionals.push(token.text);
+        continue;
+      }
+      const { flag, text } = token;
+      const known = texts.get(flag.name);
+      const all = known?.source === "flag" ? [...known.texts, text] : [text];
+      check(flag, all, (problem) => {
+        throw new GrammarError(
+          `invalid argument ${goQuote(text)} for ${goQuote(flagNames(flag))} flag: ${problem}`,
+        );
+      });
+      texts.set(flag.name, { source: "flag", texts: all });
+    }
+  } catch (error) {
+    throw toUserError(error, { shown, command });
+  }
+  return new ParsedArgs(positionals, texts);
+}
+
+function check(flag: AnyFlag, texts: readonly string[], fail: (problem: string) => never): void {
+  try {
+    let value = flag.initial;
+    for (const text of texts) value = flag.parse(text, value);
+  } catch (error) {
+    if (error instanceof FlagValueError) fail(error.message);
+    throw error;
+  }
+}
+
+/** `-A, --forward-agent` or `--stdio`. */
+function flagNames(flag: AnyFlag): string {
+  return flag.shorthand === undefined ? `--${flag.name}` : `-${flag.shorthand}, --${flag.name}`;
+}
+
+function toUserError(
+  error: unknown,
+  context: { readonly shown: readonly string[]; readonly command: string },
+): unknown {
+  if (!(error instanceof GrammarError)) return error;
+  const { shown, command } = context;
+  return new UserError(
+    `parsing flags (${goList(shown)}) for ${goQuote(command)}: ${error.message}`,
+  );
+}

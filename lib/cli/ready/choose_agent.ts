@@ -1,0 +1,48 @@
+/** Which agent of a workspace is meant (behaviour §1.1, step 6 and 7). Names only, case counts, an id is never accepted. */
+import { UserError } from "../../base/errors.ts";
+import type { Agent } from "../../coder/agent_model.ts";
+import { goList, goQuote, stripToLine } from "../../coder/text.ts";
+
+export interface ChooseAgentOptions {
+  /** `undefined`: the only one. */
+  readonly agentName: string | undefined;
+  readonly workspaceName: string;
+  readonly ownerName: string;
+  /** As given by `--ssh-host-prefix`. @default none */
+  readonly hostPrefix?: string;
+  /** As given by `--hostname-suffix`. @default none */
+  readonly hostnameSuffix?: string;
+}
+
+/** Throws `UserError` with the names there are. */
+export function chooseAgent(agents: readonly Agent[], options: ChooseAgentOptions): Agent {
+  const { agentName, workspaceName } = options;
+  const [first] = agents;
+  if (first === undefined) {
+    throw new UserError(`workspace ${goQuote(workspaceName)} has no agents`, {
+      hint: "Its template defines none, or its last build did not finish: see the dashboard",
+    });
+  }
+  const names = agents.map((agent) => stripToLine(agent.name)).sort();
+  if (agentName !== undefined) {
+    const found = agents.find((agent) => agent.name === agentName);
+    if (found !== undefined) return found;
+    throw new UserError(
+      `agent not found by name ${goQuote(agentName)}, available agents: ${goList(names)}`,
+    );
+  }
+  if (agents.length === 1) return first;
+  throw new UserError(
+    "multiple agents found, please specify the agent name, available agents: " +
+      `${goList(names)}\nTry running:\n${
+        names.map((name) => `\t$ ssh ${hostName(name, options)}\n`).join("")
+      }`.trimEnd(),
+  );
+}
+
+function hostName(agentName: string, options: ChooseAgentOptions): string {
+  const { workspaceName, ownerName, hostPrefix = "", hostnameSuffix = "" } = options;
+  const host = `${agentName}.${workspaceName}.${ownerName}`;
+  if (hostnameSuffix !== "") return `${host}.${hostnameSuffix.replace(/^\./, "")}`;
+  return `${hostPrefix}${host}`;
+}

@@ -1,0 +1,151 @@
+/**
+ * From a workspace's name to a tunnel that answers: the API's side and the network's side by side, each wait said aloud
+ * (behaviour §1.1 to §1.6). The tunnel is begun as soon as the agent is known, while checks and warnings go on.
+ */
+import type { Agent } from "../../coder/agent_model.ts";
+import { type ConnectionInfo, getConnectionInfo } from "../../coder/agents.ts";
+import { StepError } from "../../coder/errors.ts";
+import { assertSupportedServer, isAtLeast } from "../../coder/version.ts";
+import { tlsMaterialOf } from "../../io/transport.ts";
+import type { ByteStream, startAgent } from "../../mod.ts";
+import { waitForAgent } from "./agent_wait.ts";
+import type { Configuration } from "../config/config.ts";
+import { resolveTarget, type Target } from "./resolve_workspace.ts";
+import { retrying, type Steps } from "./steps.ts";
+import { findDocsUrl, warnAboutServer, warnAboutWorkspace } from "./warnings.ts";
+import { VERSION } from "../version.ts";
+
+export interface ConnectOptions {
+  readonly configuration: Configuration;
+  /** The workspace as typed. */
+  readonly input: string;
+  readonly hostPrefix: string;
+  readonly hostnameSuffix: string;
+  readonly disableAutostart: boolean;
+  readonly wait: "yes" | "no" | "auto";
+  readonly noVersionWarning: boolean;
+  readonly noFeatureWarning: boolean;
+}
+
+/** A workspace that is ready and a tunnel to it that has begun. Disposing it closes the tunnel. */
+export interface Connected extends AsyncDisposable {
+  readonly target: Target;
+  /** As last seen. */
+  readonly agent: Agent;
+  readonly info: ConnectionInfo;
+  readonly tunnel: AgentTunnel;
+}
+
+/** A tunnel, reachable or not yet. */
+export type AgentTunnel = ReturnType<typeof startAgent>;
+
+interface Begun {
+  readonly info: ConnectionInfo;
+  readonly tunnel: AgentTunnel;
+}
+
+/** First server whose agents say when they know us; before it nobody waits for their word. */
+const READY_SINCE = "v2.11.0";
+const STATUS_POLL_MS = 250;
+
+/** Finds and starts the workspace, waits for its agent, and begins a tunnel. Throws `UserError`, `ApiError`, `StepError`, or the signal's reason. */
+export async function connect(steps: Steps, options: ConnectOptions): Promise<Connected> {
+  // Loading the network takes as long as the first requests: both at once.
+  const network = import("../../mod.ts");
+  network.catch(() => {}); // told below, by whoever awaits it
+  const docsUrl = findDocsUrl(steps);
+  docsUrl.catch(() => {}); // likewise
+  const target = await resolveTarget(steps, options);
+  assertSupportedServer(steps.client.serverVersion);
+  const beginning = beginTunnel(steps, options, { agentId: target.agent.id, network });
+  beginning.catch(() => {}); // likewise
+  try {
+    await warnAboutServer(steps, { ...options, version: VERSION });
+    await warnAboutWorkspace(steps, target);
+    const agent = await waitForAgent(steps, {
+      agentId: target.agent.id,
+      wait: options.wait,
+      docsUrl: await docsUrl,
+    });
+    const { info, tunnel } = await beginning;
+    return { target, agent, info, tunnel, [Symbol.asyncDispose]: () => tunnel.close() };
+  } catch (error) {
+    await beginning.then(({ tunnel }) => tunnel.close(), () => {});
+    throw error;
+  }
+}
+
+async function beginTunnel(
+  steps: Steps,
+  options: ConnectOptions,
+  to: { readonly agentId: string; readonly network: Promise<typeof import("../../mod.ts")> },
+): Promise<Begun> {
+  const { client, host, signal, log } = steps;
+  const { configuration } = options;
+  const info = await retrying(steps, () => getConnectionInfo(client, to.agentId, { signal }));
+  const { derpMapFromModel, startAgent } = await to.network;
+  const tls = tlsMaterialOf(configuration.network);
+  const tunnel = startAgent({
+    agentId: to.agentId,
+    deploymentUrl: configuration.url,
+    ...(configuration.token === undefined ? {} : { token: configuration.token }),
+    headers: configuration.headers,
+    derpMap: derpMapFromModel(info.derpMap),
+    forcesWebsocket: info.derpForceWebsockets,
+    expectsReady: isAtLeast(client.serverVersion, READY_SINCE),
+    ...(tls === undefined ? {} : { tls }),
+    env: (name) => host.env(name),
+    userAgent: `hawser/${VERSION} (${host.os}/${host.arch}; hawser ssh)`,
+    log: log.child("net"),
+  });
+  return { info, tunnel };
+}
+
+/**
+ * Opens a TCP port of the agent once it answers, and keeps saying what that takes. Throws `StepError`, or the signal's
+ * reason.
+ */
+export async function openAgentPort(
+  steps: Steps,
+  tunnel: AgentTunnel,
+  to: { readonly port: number; readonly signal: AbortSignal },
+): Promise<ByteStream> {
+  const { progress, host } = steps;
+  const { port, signal } = to;
+  return await progress.during("Connecting to the workspace agent", async (wait) => {
+    const over = new AbortController();
+    const telling = tell(tunnel, wait.now, { clock: host.clock, signal: over.signal });
+    try {
+      await tunnel.reachable(signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      throw new StepError("dial agent", error);
+    } finally {
+      over.abort();
+      await telling;
+    }
+    try {
+      return await tunnel.openTcp(port, signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      throw new StepError("connect SSH", error);
+    }
+  });
+}
+
+async function tell(
+  tunnel: AgentTunnel,
+  now: (what: string) => void,
+  options: { readonly clock: Steps["host"]["clock"]; readonly signal: AbortSignal },
+): Promise<void> {
+  const { clock, signal } = options;
+  while (!signal.aborted) {
+    const { step, waitsFor } = tunnel.status();
+    if (step !== "reachable") now(`Connecting: waiting for ${waitsFor}`);
+    try {
+      await clock.sleep(STATUS_POLL_MS, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+}

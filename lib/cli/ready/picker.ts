@@ -1,0 +1,143 @@
+/** Choosing one of many on a terminal: type to narrow, arrows to move, Enter to take. Pure; `prompt.ts` shows it. */
+import { UserError } from "../../base/errors.ts";
+import { stripToLine } from "../../coder/text.ts";
+import type { Workspace } from "../../coder/workspace_model.ts";
+import { listWorkspaces } from "../../coder/workspaces.ts";
+import type { TerminalSize } from "../../base/host.ts";
+import type { Key } from "../terminal/keys.ts";
+import { canPrompt, type Prompt, type PromptStep, runPrompt } from "../terminal/prompt.ts";
+import { clip } from "../terminal/spinner.ts";
+import { retrying, type Steps } from "./steps.ts";
+
+export interface PickerItem {
+  /** What is chosen, and matched against. */
+  readonly value: string;
+  /** Shown behind it. */
+  readonly note: string;
+}
+
+export interface PickerState {
+  readonly title: string;
+  readonly items: readonly PickerItem[];
+  readonly filter: string;
+  /** Index among the items that match. */
+  readonly selected: number;
+}
+
+const MAX_FILTER_CHARS = 64;
+const MAX_VISIBLE = 12;
+
+/** The items that hold every word of the filter. */
+export function matching(state: PickerState): readonly PickerItem[] {
+  const words = state.filter.toLowerCase().split(/\s+/);
+  return state.items.filter((item) => words.every((w) => item.value.toLowerCase().includes(w)));
+}
+
+export function renderPicker(state: PickerState, size: TerminalSize): readonly string[] {
+  const found = matching(state);
+  const visible = Math.max(1, Math.min(MAX_VISIBLE, size.rows - 3));
+  const first = Math.min(
+    Math.max(0, state.selected - Math.floor(visible / 2)),
+    Math.max(0, found.length - visible),
+  );
+  const rows = found.slice(first, first + visible).map((item, i) => {
+    const mark = first + i === state.selected ? ">" : " ";
+    return clip(`${mark} ${item.value}  ${item.note}`.trimEnd(), size.columns);
+  });
+  const hidden = found.length - rows.length;
+  const more = found.length === 0
+    ? ["  nothing matches"]
+    : hidden > 0
+    ? [`  (${hidden} more)`]
+    : [];
+  return [
+    clip(`${state.title} ${state.filter}`.trimEnd(), size.columns),
+    ...rows,
+    ...more.map((line) => clip(line, size.columns)),
+  ];
+}
+
+export function onPickerKey(state: PickerState, key: Key): PromptStep<PickerState, PickerItem> {
+  const found = matching(state);
+  const move = (by: number): PromptStep<PickerState, PickerItem> => {
+    const selected = Math.max(0, Math.min(found.length - 1, state.selected + by));
+    return { kind: "state", state: { ...state, selected } };
+  };
+  switch (key.kind) {
+    case "text":
+      return narrowed(state, (state.filter + key.text).slice(0, MAX_FILTER_CHARS));
+    case "backspace":
+      return narrowed(state, [...state.filter].slice(0, -1).join(""));
+    case "up":
+      return move(-1);
+    case "down":
+      return move(1);
+    case "page-up":
+      return move(-MAX_VISIBLE);
+    case "page-down":
+      return move(MAX_VISIBLE);
+    case "home":
+      return move(-found.length);
+    case "end":
+      return move(found.length);
+    case "enter": {
+      const item = found[state.selected];
+      return item === undefined ? { kind: "state", state } : { kind: "done", result: item };
+    }
+    case "escape":
+    case "interrupt":
+    case "end-of-input":
+      return { kind: "canceled" };
+  }
+}
+
+function narrowed(state: PickerState, filter: string): PromptStep<PickerState, PickerItem> {
+  return { kind: "state", state: { ...state, filter, selected: 0 } };
+}
+
+export function picker(
+  title: string,
+  items: readonly PickerItem[],
+): Prompt<PickerState, PickerItem> {
+  return {
+    initial: { title, items, filter: "", selected: 0 },
+    render: renderPicker,
+    onKey: onPickerKey,
+  };
+}
+
+/**
+ * The workspace to connect to when none was named: picked on a terminal, else the plain error.
+ * `undefined` when the user wanted out. Throws `UserError` where nobody can be asked.
+ */
+export async function pickWorkspace(
+  steps: Steps,
+  options: { readonly stdio: boolean },
+): Promise<string | undefined> {
+  const { client, host, progress, signal } = steps;
+  if (options.stdio || !canPrompt(host)) {
+    throw new UserError("expected the name of a workspace", {
+      hint: "Name one, e.g. hawser ssh my-workspace",
+    });
+  }
+  const workspaces = await progress.during(
+    "Asking for your workspaces",
+    () => retrying(steps, () => listWorkspaces(client, 'owner:"me"', { signal })),
+  );
+  const items = workspaces.flatMap(itemsOf).sort((a, b) => a.value < b.value ? -1 : 1);
+  if (items.length === 0) {
+    throw new UserError("You have no workspaces", {
+      hint: `Create one on ${client.url.origin}, then connect to it by its name`,
+    });
+  }
+  return (await runPrompt(host, picker("Which workspace?", items)))?.value;
+}
+
+/** The bare name with one agent, `ws.agent` for each with several (behaviour §2.13). */
+function itemsOf(workspace: Workspace): PickerItem[] {
+  const { agents, status } = workspace.latestBuild;
+  const name = stripToLine(workspace.name);
+  const note = `${stripToLine(status)}, ${stripToLine(workspace.templateName)}`;
+  if (agents.length <= 1) return [{ value: name, note }];
+  return agents.map((agent) => ({ value: `${name}.${stripToLine(agent.name)}`, note }));
+}

@@ -1,0 +1,130 @@
+/**
+ * Warnings before connecting (behaviour §1.4, §1.16): retired flags, versions, licences, legacy and outdated workspaces.
+ * To terminals only: in a pipe they would clutter every ssh, scp and rsync. None of them ends the command.
+ */
+import { ApiError, StepError } from "../../coder/errors.ts";
+import { UserError } from "../../base/errors.ts";
+import { type BuildInfo, getBuildInfo, getDocsUrl } from "../../coder/deployment.ts";
+import { stripToLine } from "../../coder/text.ts";
+import { isAtLeast, parseVersion, versionMismatch } from "../../coder/version.ts";
+import type { Build, Workspace } from "../../coder/workspace_model.ts";
+import { getTemplateVersion } from "../../coder/workspaces.ts";
+import type { Progress } from "../terminal/progress.ts";
+import type { Steps } from "./steps.ts";
+
+const LEGACY = "👋 Your workspace uses legacy parameters which are not supported anymore. " +
+  "Contact your administrator for assistance.";
+const DEFAULT_DOCS = "https://coder.com/docs";
+
+/** Prints the block of retired flags in use; upstream prints it wherever stderr goes. */
+export function warnDeprecations(progress: Progress, deprecations: readonly string[]): void {
+  for (const text of deprecations) progress.line(`WARN: ${text}`);
+}
+
+/** Legacy parameters first, an outdated workspace second; both before any line of the agent's. */
+export async function warnAboutWorkspace(
+  steps: Steps,
+  target: { readonly workspace: Workspace; readonly build: Build },
+): Promise<void> {
+  const { client, progress, signal } = steps;
+  if (!progress.isTerminal) return;
+  const version = await optional(
+    steps,
+    () => getTemplateVersion(client, target.build.templateVersionId, { signal }),
+  );
+  if (version?.warnings.includes("UNSUPPORTED_WORKSPACES") === true) progress.line(LEGACY);
+  const banner = outdatedBanner(client.url, target.workspace);
+  if (banner !== undefined) progress.line(banner);
+}
+
+/** The banner with its empty line behind; `undefined` for a workspace that is up to date. */
+export function outdatedBanner(deployment: URL, workspace: Workspace): string | undefined {
+  if (!workspace.outdated) return undefined;
+  const link = workspaceLink(deployment, workspace);
+  return `👋 Your workspace is outdated! Update it here: ${link}\n`;
+}
+
+/** The workspace's page. Keeps a path in the deployment's URL, which upstream loses (behaviour §5, 10). */
+export function workspaceLink(
+  deployment: URL,
+  workspace: Pick<Workspace, "ownerName" | "name">,
+): string {
+  const base = new URL(deployment);
+  base.username = "";
+  base.password = "";
+  base.search = "";
+  base.hash = "";
+  if (!base.pathname.endsWith("/")) base.pathname += "/";
+  const { ownerName, name } = workspace;
+  return new URL(`@${encodeURIComponent(ownerName)}/${encodeURIComponent(name)}`, base).href;
+}
+
+export interface ServerWarningOptions {
+  readonly noVersionWarning: boolean;
+  readonly noFeatureWarning: boolean;
+  /** Our own version. */
+  readonly version: string;
+}
+
+/** What the answers so far told about the server, each once. Call it after the first answer. */
+export async function warnAboutServer(steps: Steps, options: ServerWarningOptions): Promise<void> {
+  const { client, host, progress, signal } = steps;
+  if (!progress.isTerminal) return;
+  if (!options.noFeatureWarning) {
+    for (const warning of client.entitlementWarnings) progress.line(warning);
+  }
+  const mismatch = options.noVersionWarning
+    ? undefined
+    : versionMismatch(`v${options.version}`, client.serverVersion);
+  if (mismatch === undefined || client.serverVersion === undefined) return;
+  progress.line(mismatch);
+  const info = await optional(steps, () => getBuildInfo(client, { signal }));
+  progress.line(downloadLine(host.os, client.serverVersion, info));
+}
+
+/** Where to get a client that fits (behaviour §1.16). */
+export function downloadLine(os: string, server: string, info: BuildInfo | undefined): string {
+  const version = stripToLine(server).replace(/[-+].*$/, "");
+  if (info !== undefined && info.upgradeMessage !== "") return stripToLine(info.upgradeMessage);
+  const bare = version.replace(/^v/, "");
+  if (info !== undefined && info.dashboardUrl !== "" && isAtLeast(server, "v2.19.0")) {
+    const dashboard = stripToLine(info.dashboardUrl).replace(/\/$/, "");
+    return `download ${version} with: 'curl -fsSL ${dashboard}/install.sh | sh'`;
+  }
+  if (os === "windows") {
+    return "download the server version from: " +
+      `https://github.com/coder/coder/releases/v${bare}`;
+  }
+  return "download the server version with: " +
+    `'curl -L https://coder.com/install.sh | sh -s -- --version ${bare}'`;
+}
+
+/** Where the documentation is, without slash at the end: the deployment's word, else the public one of its version. */
+export async function findDocsUrl(steps: Steps): Promise<string> {
+  const { client, signal } = steps;
+  const own = await optional(steps, () => getDocsUrl(client, { signal }));
+  if (own !== undefined && own !== "") return stripToLine(own).replace(/\/+$/, "");
+  return publicDocsUrl(client.serverVersion);
+}
+
+export function publicDocsUrl(server: string | undefined): string {
+  const version = server === undefined ? undefined : parseVersion(server);
+  if (version === undefined || version.prerelease !== "") return DEFAULT_DOCS;
+  const { major, minor, patch } = version;
+  if (major === 0 && minor === 0 && patch === 0) return DEFAULT_DOCS;
+  return `${DEFAULT_DOCS}/@v${major}.${minor}.${patch}`;
+}
+
+/** A request whose failure only goes to the log. */
+async function optional<T>(steps: Steps, request: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await request();
+  } catch (error) {
+    const isExpected = [ApiError, StepError, UserError].some((kind) => error instanceof kind);
+    if (steps.signal.aborted || !isExpected) throw error;
+    steps.log.debug("optional request failed", {
+      error: error instanceof Error ? error.message : String(error),
+    });
+    return undefined;
+  }
+}

@@ -1,0 +1,49 @@
+/** A container of the workspace instead of the workspace itself, `-c` (behaviour §2.7). */
+import { listContainers } from "../../coder/agents.ts";
+import { StepError } from "../../coder/errors.ts";
+import { goList, goQuote } from "../../coder/text.ts";
+import { ExitError } from "../terminal/errors.ts";
+import type { EnvSetting } from "./ssh_checks.ts";
+import type { Steps } from "../ready/steps.ts";
+
+export interface ContainerOptions {
+  readonly agentId: string;
+  /** Id or name; empty for none. */
+  readonly container: string;
+  /** Empty for the container's own. */
+  readonly containerUser: string;
+}
+
+/**
+ * The variables of the session that lead the agent into the container; none when no container was asked for. Throws
+ * `ExitError` with status 1 where it is not there: upstream ends with 0, which no script can tell from success.
+ */
+export async function containerEnv(
+  steps: Steps,
+  options: ContainerOptions,
+): Promise<readonly EnvSetting[]> {
+  const { client, progress, signal } = steps;
+  const { agentId, container, containerUser } = options;
+  if (container === "") return [];
+  const containers = await progress.during("Looking for the container", async () => {
+    try {
+      // Once: an agent without docker answers with 500, and will not have it in two seconds (behaviour §2.9).
+      return await listContainers(client, agentId, { signal });
+    } catch (error) {
+      if (signal.aborted) throw error;
+      throw new StepError("list containers", error);
+    }
+  });
+  if (containers.length === 0) throw new ExitError(1, "No containers found!");
+  if (!containers.some(({ id, name }) => id === container || name === container)) {
+    const names = containers.map(({ id, name }) => name === "" ? id : name);
+    throw new ExitError(
+      1,
+      `ERROR: Container not found: ${goQuote(container)}\nAvailable containers: ${goList(names)}`,
+    );
+  }
+  return [
+    { name: "CODER_CONTAINER", value: container },
+    { name: "CODER_CONTAINER_USER", value: containerUser },
+  ];
+}

@@ -1,0 +1,140 @@
+/**
+ * What runs beside a session: the watch that ends it when the workspace stops (behaviour §1.8), the usage heartbeat (§2.6),
+ * the autostop notice (§1.7) and the network file of editors (§2.11). None of them delays the session.
+ */
+import { describe } from "../../coder/errors.ts";
+import { watchWorkspace } from "../../coder/watch_loop.ts";
+import type { WatchEnd } from "../../coder/watch.ts";
+import { AutostopWatch } from "./autostop/watch.ts";
+import type { Connected } from "../ready/connect.ts";
+import type { SshOptions } from "../grammar/flags_ssh.ts";
+import { reportNetwork, writeCoderConnectInfo } from "./network_info.ts";
+import type { Steps } from "../ready/steps.ts";
+import { runUsageHeartbeat, usageAppOf } from "./usage.ts";
+
+export interface BackgroundOptions {
+  readonly options: SshOptions;
+  /** What carries the session; Coder Connect's own side watches the workspace. */
+  readonly via: "tunnel" | "coder-connect";
+}
+
+export interface Background extends AsyncDisposable {
+  /** Aborted when the session is to end; the reason is a `SessionEnded`. */
+  readonly ended: AbortSignal;
+  /**
+   * Asked when the agent is gone: why the session was to end anyway, waiting a moment for it. A workspace that stops takes
+   * its agent with it, often before the deployment tells us.
+   */
+  whyLost(): Promise<SessionEnded | undefined>;
+}
+
+/** Why a session is ended from outside, in one line. */
+export class SessionEnded extends Error {
+  override name = "SessionEnded";
+}
+
+/** The watch tells of a stop within this time of the agent's leaving. */
+const WHY_LOST_MS = 1_000;
+
+const WORDS: Readonly<Record<WatchEnd, string>> = {
+  stopped: 'Workspace "%" was stopped',
+  rebuilt: 'Workspace "%" was started anew, this session belonged to its former build',
+  deleted: 'Workspace "%" was deleted',
+};
+
+/** What to say of an agent that left while such a build was under way. */
+const UNDER_WAY: Readonly<Record<string, string>> = {
+  stop: 'Workspace "%" is being stopped',
+  delete: 'Workspace "%" is being deleted',
+};
+
+/** Starts everything; disposing it stops everything and waits until nothing runs. */
+export async function startBackground(
+  steps: Steps,
+  connected: Connected,
+  { options, via }: BackgroundOptions,
+): Promise<Background> {
+  const { host, client, log } = steps;
+  const { workspace, build, agent } = connected.target;
+  const scope = new AbortController();
+  const ended = new AbortController();
+  const { signal } = scope;
+  // Aborted with what to say when a build begins that will take the agent away.
+  const leaving = new AbortController();
+  const end = (why: string) => ended.abort(new SessionEnded(why));
+  const autostop = new AutostopWatch(steps, {
+    workspaceId: workspace.id,
+    pollIntervalMs: options.workspacePollIntervalMs,
+    signal,
+  });
+  const usage = runUsageHeartbeat(steps, {
+    workspaceId: workspace.id,
+    agentId: agent.id,
+    app: usageAppOf(options.usageApp),
+    signal,
+  });
+  const watch = async () => {
+    const how = await watchWorkspace(client, {
+      workspaceId: workspace.id,
+      buildId: build.id,
+      clock: host.clock,
+      sleep: (ms, stop) => host.clock.sleep(ms, stop),
+      random: host.random,
+      onWorkspace: (latest) => {
+        const words = UNDER_WAY[latest.latestBuild.transition];
+        if (words !== undefined) {
+          leaving.abort(new SessionEnded(words.replace("%", workspace.name)));
+        }
+        autostop.onWorkspace(latest);
+      },
+      log: log.child("watch"),
+      signal,
+    });
+    log.info(how === "rebuilt" ? "new build started" : `workspace ${how}`);
+    end(WORDS[how].replace("%", workspace.name));
+  };
+  const network = async (dir: string) => {
+    await reportNetwork(host, {
+      dir,
+      intervalMs: options.networkInfoIntervalMs,
+      source: connected.tunnel,
+      log: log.child("network"),
+      signal,
+    });
+    end("The workspace agent has not answered for a minute");
+  };
+  const dir = options.networkInfoDir;
+  if (dir !== "" && via === "coder-connect") await writeCoderConnectInfo(host, { dir, log });
+  const tasks: (readonly [string, Promise<void>])[] = [["autostop", autostop.ended], [
+    "usage",
+    usage,
+  ]];
+  if (via === "tunnel") {
+    tasks.push(["watch", watch()]);
+    if (dir !== "") tasks.push(["network", network(dir)]);
+  }
+  const all = Promise.all(tasks.map(([name, task]) =>
+    task.catch((error) => {
+      if (!signal.aborted) log.error("background task failed", { name, error: describe(error) });
+    })
+  ));
+  return {
+    ended: ended.signal,
+    async whyLost() {
+      const known = AbortSignal.any([ended.signal, leaving.signal, signal, steps.signal]);
+      if (via === "tunnel") await host.clock.sleep(WHY_LOST_MS, known).catch(ignoreAbort);
+      const { reason } = ended.signal.aborted ? ended.signal : leaving.signal;
+      return reason instanceof SessionEnded ? reason : undefined;
+    },
+    async [Symbol.asyncDispose]() {
+      scope.abort();
+      await all;
+    },
+  };
+}
+
+/** The wait was cut short, which is all that matters. */
+function ignoreAbort(error: unknown): void {
+  if (error instanceof SessionEnded || error instanceof DOMException) return;
+  throw error;
+}

@@ -1,0 +1,94 @@
+/**
+ * The course of `ssh` once its arguments are read: configuration, workspace, tunnel, then raw bytes or a session. Shared by
+ * `ssh`, `vscodessh` and `demo`.
+ */
+import type { Log } from "../../base/log.ts";
+import { loadSsh2 } from "../../ssh/ssh2_client.ts";
+import { createClient } from "../config/client.ts";
+import { readConfiguration } from "../config/config.ts";
+import { connect } from "../ready/connect.ts";
+import { containerEnv } from "./containers.ts";
+import type { GlobalOptions } from "../grammar/flags_global.ts";
+import type { SshOptions } from "../grammar/flags_ssh.ts";
+import type { Host } from "../../base/host.ts";
+import { Interrupt } from "../terminal/interrupt.ts";
+import { prepareNetworkInfo } from "./network_info.ts";
+import { pickWorkspace } from "../ready/picker.ts";
+import type { Progress } from "../terminal/progress.ts";
+import { runSession } from "./ssh_session.ts";
+import { runStdio } from "./ssh_stdio.ts";
+import { EarlyInput } from "./stdio_pipe.ts";
+import { createSteps } from "../ready/steps.ts";
+
+export interface SshPlan {
+  readonly global: GlobalOptions;
+  readonly options: SshOptions;
+  /** As typed; `undefined` lets the user pick one. */
+  readonly workspace: string | undefined;
+  /** Empty: a shell. */
+  readonly command: string;
+  /** The full name, e.g. `hawser ssh`. */
+  readonly name: string;
+  readonly progress: Progress;
+  readonly log: Log;
+}
+
+/** Thrown to itself when OpenSSH went away while there was no session yet. */
+class InputEnded extends Error {
+  override name = "InputEnded";
+}
+
+/** Runs to the end; the exit code. Throws what `reportError` can tell. */
+export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
+  const { global, options, log, progress } = plan;
+  using interrupt = new Interrupt(host);
+  // From the first instant: OpenSSH speaks first, and when it goes away nobody waits for a session.
+  const input = options.stdio ? new EarlyInput(host.stdin) : undefined;
+  // Loading SSH takes as long as reaching the workspace: both at once.
+  if (input === undefined) loadSsh2().catch(() => {}); // told by the session, which loads it again
+  let hasSession = false;
+  input?.ended.then(() => {
+    if (!hasSession) interrupt.cancel(new InputEnded());
+  });
+  try {
+    const configuration = await readConfiguration(host, global, interrupt.signal);
+    const client = createClient(host, {
+      configuration,
+      command: plan.name,
+      log: log.child("api"),
+      ...(global.debugHttp ? { onHttp: (line: string) => progress.line(line) } : {}),
+    });
+    if (options.networkInfoDir !== "") await prepareNetworkInfo(host, options.networkInfoDir);
+    if (global.disableDirectConnections) progress.line("Direct connections disabled.");
+    const steps = createSteps({ host, client, progress, log, signal: interrupt.signal });
+    const workspace = plan.workspace ?? await pickWorkspace(steps, options);
+    if (workspace === undefined) return 1;
+    await using connected = await connect(steps, {
+      configuration,
+      input: workspace,
+      hostPrefix: options.sshHostPrefix,
+      hostnameSuffix: options.hostnameSuffix,
+      disableAutostart: options.disableAutostart,
+      wait: options.wait,
+      noVersionWarning: global.noVersionWarning,
+      noFeatureWarning: global.noFeatureWarning,
+    });
+    const containerVariables = await containerEnv(steps, {
+      agentId: connected.agent.id,
+      container: options.container,
+      containerUser: options.containerUser,
+    });
+    hasSession = true;
+    if (input !== undefined) return await runStdio(steps, connected, { options, input });
+    return await runSession(steps, connected, {
+      options,
+      configuration,
+      interrupt,
+      command: plan.command,
+      containerVariables,
+    });
+  } catch (error) {
+    if (error instanceof InputEnded) return 0;
+    throw error;
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * A session of our own: shell or command over SSH to the agent, with its host key, forwards and terminal (behaviour §1.10 to
+ * §1.14, §2.2), or `-W` and `-N`.
+ */
+import type { Agent } from "../../coder/agent_model.ts";
+import { AGENT_SSH_PORT } from "../../mod.ts";
+import { connectSsh, type SshConnection } from "../../ssh/connection.ts";
+import { CONNECTION_LOST_CODE, CONNECTION_LOST_TEXT, type SessionOutcome } from "../../ssh/ends.ts";
+import {
+  parseDynamicForward,
+  parseLocalForward,
+  parseRemoteForward,
+  parseStdioForward,
+} from "../../ssh/forward_spec.ts";
+import { startGpgForward } from "../../ssh/gpg_forward.ts";
+import { prepareAgentForward } from "../../ssh/agent_forward.ts";
+import { type ForwardSet, startForwards } from "../../ssh/forwards.ts";
+import { runStdioForward } from "../../ssh/stdio_forward.ts";
+import { runTerminalSession, wantsPty } from "../../ssh/terminal_session.ts";
+import type { Configuration } from "../config/config.ts";
+import { type Connected, openAgentPort } from "../ready/connect.ts";
+import { ExitError } from "../terminal/errors.ts";
+import type { SshOptions } from "../grammar/flags_ssh.ts";
+import { hostKeyVerifier } from "./host_key.ts";
+import type { Interrupt } from "../terminal/interrupt.ts";
+import { SessionEnded, startBackground } from "./ssh_background.ts";
+import { type EnvSetting, escapeCharOf, parseEnvSettings } from "./ssh_checks.ts";
+import type { Steps } from "../ready/steps.ts";
+
+export interface SessionOptions {
+  readonly options: SshOptions;
+  readonly configuration: Configuration;
+  readonly interrupt: Interrupt;
+  /** Empty: a shell. */
+  readonly command: string;
+  /** What leads into a container. */
+  readonly containerVariables: readonly EnvSetting[];
+}
+
+/** Runs the session to its end; the exit code. Throws `ExitError` 255 when the connection was lost. */
+export async function runSession(
+  steps: Steps,
+  connected: Connected,
+  session: SessionOptions,
+): Promise<number> {
+  const { host, signal, log } = steps;
+  const { options, interrupt } = session;
+  const stream = await openAgentPort(steps, connected.tunnel, { port: AGENT_SSH_PORT, signal });
+  await using background = await startBackground(steps, connected, { options, via: "tunnel" });
+  const over = AbortSignal.any([signal, background.ended]);
+  try {
+    const dialAgent = await findAgentDialler(steps, options);
+    await using connection = await connectSsh(stream, {
+      clock: host.clock,
+      ...(dialAgent === undefined ? {} : { dialAgent }),
+      keepalive: { intervalMs: options.keepaliveIntervalMs, countMax: options.keepaliveCount },
+      verifyHostKey: hostKeyVerifier(steps, connected, session),
+      signal: over,
+    });
+    await using forwards = await makeForwards(steps, connection, options);
+    await using _gpg = await forwardGpg(steps, connection, { options, agent: connected.agent });
+    const outcome = await runKind({
+      steps,
+      connection,
+      forwards,
+      session,
+      forwardsAgent: dialAgent !== undefined,
+      signal: over,
+    });
+    if (outcome.detail !== undefined) log.warn("session lost", { reason: outcome.detail });
+    if (outcome.message === undefined) return outcome.exitCode;
+    const stopped = outcome.detail === undefined ? undefined : await background.whyLost();
+    if (stopped !== undefined) throw new ExitError(CONNECTION_LOST_CODE, stopped.message);
+    const why = outcome.detail === undefined ? "" : `\n${outcome.detail}`;
+    throw new ExitError(outcome.exitCode, outcome.message + why);
+  } catch (error) {
+    if (background.ended.aborted && background.ended.reason instanceof SessionEnded) {
+      throw new ExitError(CONNECTION_LOST_CODE, background.ended.reason.message);
+    }
+    if (interrupt.exitCode !== undefined) throw new ExitError(interrupt.exitCode);
+    throw error;
+  }
+}
+
+interface Running {
+  readonly steps: Steps;
+  readonly connection: SshConnection;
+  readonly forwards: ForwardSet;
+  readonly session: SessionOptions;
+  readonly forwardsAgent: boolean;
+  readonly signal: AbortSignal;
+}
+
+async function runKind(running: Running): Promise<SessionOutcome> {
+  const { steps: { host, log }, connection, forwards, session, signal } = running;
+  const { options, interrupt } = session;
+  if (options.stdioForward !== "") {
+    const target = parseStdioForward(options.stdioForward);
+    return await runStdioForward(connection, host, { ...target, signal });
+  }
+  if (options.noCommand) return await runForwardsOnly(running);
+  const command = session.command === "" ? undefined : session.command;
+  const term = host.env("TERM");
+  const variables = [...parseEnvSettings(options.env), ...session.containerVariables];
+  return await runTerminalSession(connection, terminalOf(running.steps), {
+    ...(command === undefined ? {} : { command }),
+    pty: wantsPty({ command, tty: options.tty, stdin: host.stdin }),
+    ...(term ? { term } : {}),
+    env: variables.map(({ name, value }) => [name, value] as const),
+    forwardAgent: running.forwardsAgent,
+    escapeChar: escapeCharOf(options.escapeChar),
+    listForwards: () => forwards.list(),
+    onStarted: () => log.info("session started"),
+    interruptedBy: () => interrupt.signalName,
+    signal,
+  });
+}
+
+/** `-N`: nothing runs there; the forwards live until we are interrupted or the connection ends. */
+async function runForwardsOnly({ connection, signal }: Running): Promise<SessionOutcome> {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    const end = await Promise.race([connection.closed, aborted.promise]);
+    return {
+      exitCode: CONNECTION_LOST_CODE,
+      message: CONNECTION_LOST_TEXT,
+      ...(end.kind === "closed" ? {} : { detail: end.message }),
+    };
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+async function findAgentDialler(steps: Steps, options: SshOptions) {
+  if (!options.forwardAgent) return undefined;
+  const { host, progress } = steps;
+  const { listPipes, SYSTEM_SOCKETS } = await import("../../io/local_sockets.ts");
+  return await prepareAgentForward({
+    lookup: {
+      identityAgent: options.identityAgent,
+      env: (name) => host.env(name),
+      os: host.os,
+      homeDir: host.homeDir,
+      ...(host.os === "windows" ? { pipes: await listPipes() } : {}),
+    },
+    sockets: SYSTEM_SOCKETS,
+    isExplicit: options.isAgentExplicit,
+    warn: (line) => progress.line(line),
+  });
+}
+
+/** The forward of GnuPG's agent; disposing it leaves the workspace clean. `undefined` when it was not asked for. */
+async function forwardGpg(
+  { host, progress }: Steps,
+  connection: SshConnection,
+  { options, agent }: { readonly options: SshOptions; readonly agent: Agent },
+): Promise<AsyncDisposable | undefined> {
+  if (!options.forwardGpg) return undefined;
+  const { readSocketFile, SYSTEM_SOCKETS } = await import("../../io/local_sockets.ts");
+  const forward = await progress.during(
+    "Setting up GPG forwarding",
+    () =>
+      startGpgForward(connection, {
+        os: host.os,
+        sockets: SYSTEM_SOCKETS,
+        run: (program, args, limits) => host.run(program, args, limits),
+        readSocketFile,
+        print: (line) => progress.line(line),
+      }, { workspaceOs: agent.operatingSystem }),
+  );
+  return { [Symbol.asyncDispose]: () => forward.close() };
+}
+
+async function makeForwards(
+  steps: Steps,
+  connection: SshConnection,
+  options: SshOptions,
+): Promise<ForwardSet> {
+  const { SYSTEM_SOCKETS } = await import("../../io/local_sockets.ts");
+  return await startForwards(
+    connection,
+    { sockets: SYSTEM_SOCKETS, print: (line) => steps.progress.line(line) },
+    {
+      local: options.localForwards.map(parseLocalForward),
+      dynamic: options.dynamicForwards.map(parseDynamicForward),
+      remote: options.remoteForwards.map(parseRemoteForward),
+    },
+    { exitOnFailure: options.exitOnForwardFailure },
+  );
+}
+
+function terminalOf({ host }: Steps) {
+  return {
+    stdin: host.stdin,
+    stdout: host.stdout,
+    stderr: host.stderr,
+    onResize: (handler: () => void) => host.onSignal("SIGWINCH", handler),
+    ...(host.suspend === undefined ? {} : { suspend: host.suspend }),
+  };
+}

@@ -1,0 +1,107 @@
+/**
+ * `--stdio`: raw bytes between standard input and output and the agent's SSH server (behaviour §1.9), through our own
+ * tunnel or through Coder Connect (§2.10), whichever is open first.
+ */
+import { AGENT_SSH_PORT } from "../../mod.ts";
+import type { RaceResult } from "../ready/coder_connect.ts";
+import {
+  coderConnectHost,
+  dialCoderConnect,
+  isInCoderConnect,
+  raceCoderConnect,
+} from "../ready/coder_connect.ts";
+import { type Connected, openAgentPort } from "../ready/connect.ts";
+import { ExitError } from "../terminal/errors.ts";
+import type { SshOptions } from "../grammar/flags_ssh.ts";
+import { startBackground } from "./ssh_background.ts";
+import { type EarlyInput, pipeStdio } from "./stdio_pipe.ts";
+import type { Steps } from "../ready/steps.ts";
+
+export interface StdioOptions {
+  readonly options: SshOptions;
+  readonly input: EarlyInput;
+}
+
+/** A workspace that hears our goodbye answers within this, or is not waited for. */
+const GOODBYE_MS = 500;
+
+/** Carries bytes until the agent ends the stream; the exit code. Throws `ExitError` 255 when the transport was lost. */
+export async function runStdio(
+  steps: Steps,
+  connected: Connected,
+  { input, options }: StdioOptions,
+): Promise<number> {
+  const { host, signal, progress, log } = steps;
+  const { stream, via } = await openSsh(steps, connected, options);
+  log.info("connected", { via });
+  await using background = await startBackground(steps, connected, { options, via });
+  const over = AbortSignal.any([signal, background.ended]);
+  // OpenSSH ends its ProxyCommand with SIGHUP: both sides get their goodbye.
+  const onAbort = () => stream.abort("Interrupted");
+  over.addEventListener("abort", onAbort, { once: true });
+  try {
+    const end = await pipeStdio(stream, input, host.stdout);
+    const isReset = signal.aborted || end.kind === "unread";
+    if (isReset && via === "tunnel") await sayGoodbye(steps, connected);
+    if (background.ended.aborted) progress.line(String(background.ended.reason.message));
+    else if (end.kind === "lost" && !over.aborted) {
+      const stopped = await background.whyLost();
+      if (stopped !== undefined) {
+        progress.line(stopped.message);
+        return 0;
+      }
+      throw new ExitError(255, `hawser: connection to the workspace lost: ${end.message}`);
+    }
+    return 0;
+  } finally {
+    over.removeEventListener("abort", onAbort);
+  }
+}
+
+/**
+ * Lets the stream's reset arrive. Told by the coordinator first that we are gone, the agent would drop the reset with us, and
+ * keep our sessions and forwards; what answers a ping came past the reset on the same way.
+ */
+async function sayGoodbye({ host: { clock } }: Steps, { tunnel }: Connected): Promise<void> {
+  const heard = new AbortController();
+  const limit = clock.sleep(GOODBYE_MS, heard.signal).catch((error) => {
+    if (!heard.signal.aborted) throw error;
+  });
+  await Promise.race([tunnel.ping(), limit]);
+  heard.abort();
+}
+
+async function openSsh(
+  steps: Steps,
+  connected: Connected,
+  options: SshOptions,
+): Promise<RaceResult> {
+  const { host: { clock }, signal } = steps;
+  const { workspace, agent } = connected.target;
+  const tunnel = (stop: AbortSignal) =>
+    openAgentPort(steps, connected.tunnel, { port: AGENT_SSH_PORT, signal: stop });
+  const hostname = coderConnectHost(
+    { agent: agent.name, workspace: workspace.name, owner: workspace.ownerName },
+    connected.info.hostnameSuffix,
+  );
+  if (hostname === undefined || options.forceNewTunnel) {
+    return { via: "tunnel", stream: await tunnel(signal) };
+  }
+  const [{ lookupIpv6 }, { SYSTEM_SOCKETS }] = await Promise.all([
+    import("../../io/lookup.ts"),
+    import("../../io/local_sockets.ts"),
+  ]);
+  return await raceCoderConnect({
+    tunnel,
+    coderConnect: async (stop) => {
+      const isThere = await isInCoderConnect(hostname, { clock, lookupIpv6, signal: stop });
+      if (!isThere) return undefined;
+      return await dialCoderConnect(hostname, {
+        clock,
+        connect: SYSTEM_SOCKETS.connect,
+        signal: stop,
+      });
+    },
+    signal,
+  });
+}

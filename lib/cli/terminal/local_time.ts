@@ -1,0 +1,25 @@
+/** Times as log lines show them, in the zone of the host's clock. */
+import type { HostClock } from "../../base/host.ts";
+
+/** `2006-01-02 15:04:05.000` in local time. */
+export function localTime(clock: HostClock, wallMs: number): string {
+  const shifted = new Date(wallMs + clock.utcOffsetMinutes(wallMs) * 60_000);
+  return shifted.toISOString().replace("T", " ").replace("Z", "");
+}
+
+/** As `localTime`, with the zone behind: `Z` or `+02:00`. */
+export function localTimeWithZone(clock: HostClock, wallMs: number): string {
+  return localTime(clock, wallMs) + zone(clock.utcOffsetMinutes(wallMs));
+}
+
+/** `20060102-150405` in local time. */
+export function localStamp(clock: HostClock, wallMs: number): string {
+  return localTime(clock, wallMs).slice(0, 19).replace(/[-:]/g, "").replace(" ", "-");
+}
+
+function zone(offsetMinutes: number): string {
+  if (offsetMinutes === 0) return "Z";
+  const minutes = Math.abs(offsetMinutes);
+  const pad = (n: number) => String(Math.floor(n)).padStart(2, "0");
+  return `${offsetMinutes < 0 ? "-" : "+"}${pad(minutes / 60)}:${pad(minutes % 60)}`;
+}

@@ -1,0 +1,122 @@
+/**
+ * What people see while they wait, on stderr: lines that stay, and no silent wait. On a terminal a spinner with the time
+ * passed; elsewhere a plain line once a wait is older than two seconds, and again ever more seldom.
+ */
+import { formatElapsed } from "../../base/duration.ts";
+import type { Instant } from "../../base/core.ts";
+import { stripToLine } from "../../coder/text.ts";
+import type { Host } from "../../base/host.ts";
+import { FRAME_MS, renderSpinner } from "./spinner.ts";
+
+/** A wait that ends sooner is not worth a flicker. */
+const SPINNER_DELAY_MS = 300;
+/** When a plain line says that the wait goes on; afterwards every minute. */
+const NOTICES_MS = [2_000, 10_000, 30_000];
+const NOTICE_EVERY_MS = 60_000;
+const DEFAULT_COLUMNS = 80;
+const CLEAR_LINE = "\r\x1b[K";
+
+/** A wait under way. */
+export interface Wait {
+  /** Says what is being waited for now. Another text begins to count anew. */
+  now(what: string): void;
+}
+
+interface RunningWait {
+  what: string;
+  since: Instant;
+  notices: number;
+}
+
+export interface ProgressOptions {
+  /** Treat stderr as a terminal. @default whether it is one */
+  readonly isTerminal?: boolean;
+}
+
+export class Progress {
+  readonly isTerminal: boolean;
+  /** Whether lines may be coloured (https://no-color.org). */
+  readonly useColor: boolean;
+  readonly #host: Host;
+  readonly #waits: RunningWait[] = [];
+  #isDrawn = false;
+
+  constructor(host: Host, options: ProgressOptions = {}) {
+    this.#host = host;
+    this.isTerminal = options.isTerminal ?? host.stderr.isTerminal;
+    this.useColor = this.isTerminal && !host.env("NO_COLOR") && host.env("TERM") !== "dumb";
+  }
+
+  /** Prints a line that stays. The text is ours or was stripped. */
+  line(text: string): void {
+    this.#clear();
+    this.#host.stderr.print(`${text}\n`);
+  }
+
+  /** Runs `body`, saying what is waited for as long as it takes. Waits may nest: the innermost is shown. */
+  async during<T>(what: string, body: (wait: Wait) => Promise<T>): Promise<T> {
+    const { clock } = this.#host;
+    const running: RunningWait = { what: stripToLine(what), since: clock.now(), notices: 0 };
+    this.#waits.push(running);
+    const scope = new AbortController();
+    const ticking = this.#tick(running, scope.signal);
+    try {
+      return await body({
+        now: (text) => {
+          const next = stripToLine(text);
+          if (next === running.what) return;
+          running.what = next;
+          running.since = clock.now();
+          running.notices = 0;
+        },
+      });
+    } finally {
+      scope.abort();
+      this.#waits.splice(this.#waits.indexOf(running), 1);
+      this.#clear();
+      await ticking;
+    }
+  }
+
+  async #tick(running: RunningWait, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#host;
+    while (!signal.aborted) {
+      try {
+        const dueAt = running.since + noticeDue(running.notices);
+        // Not longer than a second: meanwhile another text may have begun to count anew.
+        const untilDueMs = Math.min(Math.max(dueAt - clock.now(), FRAME_MS), 1_000);
+        const pauseMs = this.isTerminal ? FRAME_MS : untilDueMs;
+        await clock.sleep(pauseMs, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        throw error;
+      }
+      if (running === this.#waits.at(-1)) this.#show(running, clock.now() - running.since);
+    }
+  }
+
+  #show(running: RunningWait, elapsedMs: number): void {
+    const { stderr } = this.#host;
+    if (this.isTerminal) {
+      if (elapsedMs < SPINNER_DELAY_MS) return;
+      const columns = (stderr.size()?.columns ?? DEFAULT_COLUMNS) - 1;
+      stderr.print(CLEAR_LINE + renderSpinner({ what: running.what, elapsedMs }, columns));
+      this.#isDrawn = true;
+    } else if (elapsedMs >= noticeDue(running.notices)) {
+      while (elapsedMs >= noticeDue(running.notices)) running.notices++;
+      stderr.print(`... ${running.what} (${formatElapsed(elapsedMs)})\n`);
+    }
+  }
+
+  #clear(): void {
+    if (!this.#isDrawn) return;
+    this.#host.stderr.print(CLEAR_LINE);
+    this.#isDrawn = false;
+  }
+}
+
+/** How old a wait must be for its `count`-th notice. */
+function noticeDue(count: number): number {
+  const last = NOTICES_MS.at(-1) ?? 0;
+  return NOTICES_MS[count] ?? last + (count - NOTICES_MS.length + 1) * NOTICE_EVERY_MS;
+}

@@ -1,0 +1,236 @@
+import assert from "node:assert/strict";
+import { UserError } from "../../../lib/base/errors.ts";
+import { parseArgs } from "../../../lib/cli/grammar/args.ts";
+import { createClient } from "../../../lib/cli/config/client.ts";
+import {
+  type Configuration,
+  defaultConfigDir,
+  readConfiguration,
+} from "../../../lib/cli/config/config.ts";
+import { GLOBAL_FLAGS, readGlobalOptions } from "../../../lib/cli/grammar/flags_global.ts";
+import { HostError } from "../../../lib/base/host.ts";
+import { VERSION } from "../../../lib/cli/version.ts";
+import { SILENT_LOG } from "../../../lib/base/log.ts";
+import { FakeHost } from "../../support/fake_host.ts";
+
+async function read(host: FakeHost, args: string[] = []): Promise<Configuration> {
+  const parsed = parseArgs(args, {
+    flags: GLOBAL_FLAGS,
+    env: (name) => host.env(name),
+    command: "hawser ssh",
+  });
+  return await readConfiguration(host, readGlobalOptions(parsed));
+}
+
+const DIR = "/home/alice/.config/coderv2";
+const LOGGED_IN = {
+  [`${DIR}/url`]: "https://coder.example.com\n",
+  [`${DIR}/session`]: " token-1 \n",
+};
+
+Deno.test("VERSION is that of deno.json", async () => {
+  const text = await Deno.readTextFile(new URL("../../../deno.json", import.meta.url));
+  assert.equal(VERSION, JSON.parse(text).version);
+});
+
+Deno.test("defaultConfigDir() is where the official command writes (behaviour §3.1)", () => {
+  const dir = (options: object) => defaultConfigDir(new FakeHost(options));
+  assert.equal(dir({}), DIR);
+  assert.equal(dir({ env: { XDG_CONFIG_HOME: "/x/" } }), "/x/coderv2");
+  assert.equal(
+    dir({ os: "darwin", homeDir: "/Users/a" }),
+    "/Users/a/Library/Application Support/coderv2",
+  );
+  assert.equal(
+    dir({ os: "windows", env: { APPDATA: "C:\\Users\\a\\AppData\\Roaming" } }),
+    "C:\\Users\\a\\AppData\\Roaming\\coderv2",
+  );
+  assert.equal(dir({ homeDir: null }), undefined);
+});
+
+Deno.test("readConfiguration() takes flag, then environment, then file (behaviour §3.1)", async () => {
+  const fromFiles = await read(new FakeHost({ files: LOGGED_IN }));
+  assert.equal(fromFiles.url.href, "https://coder.example.com/");
+  assert.equal(fromFiles.token, "token-1");
+  const env = { CODER_URL: "https://env.example", CODER_SESSION_TOKEN: "token-2" };
+  const fromEnv = await read(new FakeHost({ files: LOGGED_IN, env }));
+  assert.equal(fromEnv.url.href, "https://env.example/");
+  assert.equal(fromEnv.token, "token-2");
+  const fromFlags = await read(new FakeHost({ files: LOGGED_IN, env }), [
+    "--url=flag.example",
+    "--token=t3",
+  ]);
+  assert.equal(fromFlags.url.href, "https://flag.example/");
+  assert.equal(fromFlags.token, "t3");
+  const other = await read(new FakeHost({ files: { "/o/url": "u.example", "/o/session": "t4" } }), [
+    "--global-config",
+    "/o",
+  ]);
+  assert.equal(other.token, "t4");
+});
+
+Deno.test("readConfiguration() without URL says how to log in, without token goes on (behaviour §1.14)", async () => {
+  await assert.rejects(read(new FakeHost()), (error) => {
+    assert.ok(error instanceof UserError);
+    assert.equal(error.message, "You are not logged in. Try logging in using 'coder login <url>'.");
+    assert.match(error.hint ?? "", /CODER_URL/);
+    return true;
+  });
+  await assert.rejects(read(new FakeHost({ homeDir: null })), (error) => {
+    assert.ok(error instanceof UserError);
+    assert.match(error.hint ?? "", /No home folder/);
+    return true;
+  });
+  const noToken = await read(new FakeHost({ env: { CODER_URL: "https://x.example" } }));
+  assert.equal(noToken.token, undefined);
+});
+
+Deno.test("readConfiguration() touches no folder when URL and token are given", async () => {
+  const host = new FakeHost({ env: { CODER_URL: "https://x.example", CODER_SESSION_TOKEN: "t" } });
+  host.files.broken.set(DIR, new HostError("permission-denied", "permission denied"));
+  assert.equal((await read(host)).token, "t");
+});
+
+Deno.test("readConfiguration() tells of files that cannot be read", async () => {
+  const host = new FakeHost({ files: LOGGED_IN });
+  host.files.broken.set(`${DIR}/session`, new HostError("not-permitted", "needs --allow-read"));
+  await assert.rejects(
+    read(host),
+    /Cannot read the configuration file .*session": needs --allow-read/,
+  );
+});
+
+Deno.test("--header and --header-command (behaviour §1.16)", async (t) => {
+  const url = { CODER_URL: "https://x.example" };
+  await t.step("both, in order", async () => {
+    const host = new FakeHost({ env: url });
+    host.programs.set("sh", () => Promise.resolve({ stdout: "C=3\r\n\nD=a=b\n" }));
+    const found = await read(host, ["--header", "A=1,B=2", "--header-command", "print headers"]);
+    assert.deepEqual(found.headers, [["A", "1"], ["B", "2"], ["C", "3"], ["D", "a=b"]]);
+    assert.deepEqual(host.runs.map(({ program, args, options }) => [program, args, options.env]), [
+      ["sh", ["-c", "print headers"], { CODER_URL: "https://x.example" }],
+    ]);
+  });
+  await t.step("Windows uses its own shell", async () => {
+    const host = new FakeHost({ os: "windows", env: url });
+    host.programs.set("cmd.exe", () => Promise.resolve({ stdout: "" }));
+    await read(host, ["--header-command=x"]);
+    assert.deepEqual(host.runs[0]?.args, ["/c", "x"]);
+  });
+  await t.step("a command that fails", async () => {
+    const host = new FakeHost({ env: url });
+    host.programs.set("sh", () => Promise.resolve({ code: 3, stderr: "secret" }));
+    await assert.rejects(read(host, ["--header-command=false"]), {
+      message: "create header transport: failed to run [sh -c false]: exit status 3",
+    });
+  });
+  await t.step("no shell", async () => {
+    const host = new FakeHost({ env: url });
+    await assert.rejects(
+      read(host, ["--header-command=x"]),
+      /failed to run \[sh -c x\]: sh: no such program/,
+    );
+  });
+  for (const bad of ["novalue", "a b=1", "A=1\r\nB: 2", "=x"]) {
+    await t.step(`refuses ${JSON.stringify(bad)}`, async () => {
+      const host = new FakeHost({ env: url });
+      const quoted = `"${bad}"`;
+      await assert.rejects(
+        read(host, ["--header", quoted]),
+        /^UserError: create header transport: /,
+      );
+    });
+  }
+});
+
+Deno.test("--client-tls-* (behaviour §1.16)", async () => {
+  const env = { CODER_URL: "https://x.example" };
+  const pem = (what: string) => `-----BEGIN ${what}-----\n`;
+  const files = {
+    "/ca": pem("CERTIFICATE"),
+    "/cert": pem("CERTIFICATE"),
+    "/key": pem("KEY"),
+    "/no": "x",
+  };
+  const host = () => new FakeHost({ env, files });
+  assert.deepEqual(
+    (await read(host(), [
+      "--client-tls-ca-file=/ca",
+      "--client-tls-cert-file=/cert",
+      "--client-tls-key-file=/key",
+    ])).network,
+    {
+      caCertificates: files["/ca"],
+      clientCertificate: { certificate: files["/cert"], key: files["/key"] },
+    },
+  );
+  await assert.rejects(read(host(), ["--client-tls-cert-file=/cert"]), {
+    message: "--client-tls-cert-file and --client-tls-key-file must be specified together",
+  });
+  await assert.rejects(read(host(), ["--client-tls-ca-file=/gone"]), /"\/gone": no such file/);
+  await assert.rejects(read(host(), ["--client-tls-ca-file=/no"]), /no PEM block/);
+});
+
+Deno.test("The keychain of macOS is read, and only there (behaviour §3.1)", async (t) => {
+  const dir = "/home/alice/Library/Application Support/coderv2";
+  const files = {
+    [`${dir}/url`]: "https://Coder.Example.com:8443",
+    [`${dir}/session`]: "from-file",
+  };
+  const secret = btoa(JSON.stringify({
+    "coder.example.com:8443": { coder_url: "x", api_token: "from-keychain" },
+    "other": { coder_url: "y", api_token: "z" },
+  }));
+  const mac = (stdout: string, code = 0) => {
+    const host = new FakeHost({ os: "darwin", files });
+    host.programs.set("/usr/bin/security", () => Promise.resolve({ code, stdout }));
+    return host;
+  };
+  await t.step("found", async () => {
+    const host = mac(secret + "\n");
+    assert.equal((await read(host)).token, "from-keychain");
+    assert.deepEqual(host.runs[0]?.args, [
+      "find-generic-password",
+      "-s",
+      "coder-v2-credentials",
+      "-a",
+      "coder-login-credentials",
+      "-w",
+    ]);
+  });
+  await t.step(
+    "nothing there: the file",
+    async () => assert.equal((await read(mac("", 44))).token, "from-file"),
+  );
+  await t.step(
+    "nonsense there: the file",
+    async () => assert.equal((await read(mac("%%"))).token, "from-file"),
+  );
+  await t.step("switched off", async () => {
+    assert.equal((await read(mac(secret), ["--use-keyring=false"])).token, "from-file");
+  });
+  await t.step("not for a folder of one's own", async () => {
+    const host = mac(secret);
+    assert.equal(
+      (await read(host, ["--global-config=/o", "--url=https://coder.example.com:8443"])).token,
+      undefined,
+    );
+    assert.equal(host.runs.length, 0);
+  });
+  await t.step("not on Linux", async () => {
+    const host = new FakeHost({ files: LOGGED_IN });
+    assert.equal((await read(host)).token, "token-1");
+    assert.equal(host.runs.length, 0);
+  });
+});
+
+Deno.test("createClient() puts it together", async () => {
+  const host = new FakeHost({ files: LOGGED_IN });
+  const configuration = await read(host, ["--header=X-A=1"]);
+  const client = createClient(host, { configuration, command: "hawser ssh", log: SILENT_LOG });
+  assert.deepEqual(client.authHeaders(), [
+    ["User-Agent", `hawser/${VERSION} (linux/amd64; hawser ssh)`],
+    ["Coder-Session-Token", "token-1"],
+    ["X-A", "1"],
+  ]);
+});

@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { UserError } from "../../../lib/base/errors.ts";
+import { ApiError, CanceledError, StepError } from "../../../lib/coder/errors.ts";
+import { TransportError } from "../../../lib/base/http.ts";
+import { connectionLost, ExitError } from "../../../lib/cli/terminal/errors.ts";
+import { reportError } from "../../../lib/cli/terminal/report_error.ts";
+import { FakeHost } from "../../support/fake_host.ts";
+
+const HEAD =
+  'Encountered an error running "hawser ssh", see "hawser ssh --help" for more information';
+
+function report(thrown: unknown, verbose = false): { code: number; text: string } {
+  const host = new FakeHost();
+  const code = reportError(host, thrown, { command: "hawser ssh", verbose });
+  assert.equal(host.stdout.text, "");
+  return { code, text: host.stderr.text };
+}
+
+function api(changes: object = {}): ApiError {
+  return new ApiError({
+    status: 400,
+    method: "GET",
+    url: "https://x.example/api/v2/y",
+    apiMessage: "Bad request.",
+    detail: "more",
+    validations: [{ field: "name", detail: "taken" }],
+    ...changes,
+  });
+}
+
+Deno.test("reportError() prints the frame of behaviour §1.14 and gives the exit code", async (t) => {
+  const rows: { name: string; in: unknown; code: number; out: string }[] = [
+    {
+      name: "what failed and what to do",
+      in: new UserError("a failed", { hint: "do b" }),
+      code: 1,
+      out: `${HEAD}\nerror: a failed\ndo b\n`,
+    },
+    {
+      name: "no hint",
+      in: new UserError("a failed", { exitCode: 3 }),
+      code: 3,
+      out: `${HEAD}\nerror: a failed\n`,
+    },
+    {
+      name: "steps and the network",
+      in: new StepError(
+        "dial agent",
+        new StepError(
+          "Cannot reach x",
+          new TransportError("refused", "connection refused"),
+          "a VPN?",
+        ),
+      ),
+      code: 1,
+      out: `${HEAD}\nerror: dial agent: Cannot reach x: connection refused\na VPN?\n`,
+    },
+    {
+      name: "API error",
+      in: api(),
+      code: 1,
+      out: `${HEAD}\nerror: Bad request.\n1 validation error(s) found\n\tname: taken\nmore\n`,
+    },
+    {
+      name: "API error with helper",
+      in: api({ validations: [], helper: "log in" }),
+      code: 1,
+      out: `${HEAD}\nerror: Bad request.\nSuggestion: log in\n`,
+    },
+    {
+      name: "wrapped API error",
+      in: new StepError(
+        "fetch",
+        new StepError("fetch workspace agent", api({ detail: "", validations: [] })),
+      ),
+      code: 1,
+      out: `${HEAD}\nerror: Trace=[fetch: fetch workspace agent]\nBad request.\n`,
+    },
+    {
+      name: "terminal escapes of a server",
+      in: api({ apiMessage: "a\x1b]0;x\x07b", detail: "\x1b[2J", validations: [] }),
+      code: 1,
+      out: `${HEAD}\nerror: ab\n\n`,
+    },
+    {
+      name: "lost connection",
+      in: connectionLost(),
+      code: 255,
+      out: "SSH connection ended unexpectedly\n",
+    },
+    { name: "a remote status", in: new ExitError(7), code: 7, out: "" },
+    { name: "canceled", in: new CanceledError(), code: 1, out: "" },
+    { name: "aborted", in: new DOMException("x", "AbortError"), code: 1, out: "" },
+    {
+      name: "a defect",
+      in: new TypeError("boom"),
+      code: 1,
+      out:
+        `${HEAD}\nerror: boom\nThis is not supposed to happen: run it again with -v and report it\n`,
+    },
+    {
+      name: "something that is no error",
+      in: "text",
+      code: 1,
+      out:
+        `${HEAD}\nerror: text\nThis is not supposed to happen: run it again with -v and report it\n`,
+    },
+  ];
+  for (const row of rows) {
+    await t.step(row.name, () => {
+      assert.deepEqual(report(row.in), { code: row.code, text: row.out });
+    });
+  }
+});
+
+Deno.test("reportError() adds request, detail, causes and stacks with -v only", () => {
+  const thrown = new StepError("fetch", api({ helper: "log in", validations: [] }));
+  const VERBOSE = true;
+  const { text } = report(thrown, VERBOSE);
+  assert.match(text, /GET https:\/\/x\.example\/api\/v2\/y: unexpected status code 400\n/);
+  assert.match(text, /Suggestion: log in\nmore\n/);
+  assert.match(text, /StepError: fetch\n {4}at /);
+  assert.match(text, /caused by ApiError/);
+  assert.doesNotMatch(report(thrown).text, /\bat \b/);
+});
