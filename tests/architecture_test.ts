@@ -13,7 +13,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   netstack: ["base", "crypto", "wire"],
   derp: ["base", "crypto", "wire"],
   disco: ["base", "crypto", "wire"],
-  websocket: ["base", "crypto", "wire"],
+  http1: ["base"],
+  websocket: ["base", "crypto", "wire", "http1"],
   yamux: ["base", "crypto", "wire"],
   drpc: ["base", "crypto", "wire"],
   tailnet: [
@@ -25,6 +26,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "netstack",
     "derp",
     "disco",
+    "http1",
     "websocket",
     "yamux",
     "drpc",
@@ -32,7 +34,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   coder: ["base"],
   ssh: ["base"],
   // `ssh` says what sockets it wants to be handed; `io` makes them, with its adapter for node streams.
-  io: ["base", "crypto", "wire", "websocket", "netstack", "tailnet", "ssh"],
+  io: ["base", "crypto", "wire", "http1", "websocket", "netstack", "tailnet", "ssh"],
   mod: ["base", "crypto", "tailnet", "io"],
   sandbox: [
     "base",
@@ -40,6 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "wire",
     "proto",
     "derp",
+    "http1",
     "websocket",
     "netstack",
     "tailnet",

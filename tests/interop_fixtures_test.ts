@@ -19,7 +19,7 @@ import {
 } from "../lib/proto/tailnet_pb.ts";
 import { WebsocketConnection } from "../lib/websocket/connection.ts";
 import { encodeFrame, Opcode, type Role } from "../lib/websocket/frame.ts";
-import { encodeLatin1 } from "../lib/websocket/http_headers.ts";
+import { encodeLatin1 } from "../lib/http1/headers.ts";
 import { HttpUpgradeServer } from "../lib/websocket/upgrade_server.ts";
 import { messageTypeOf } from "../lib/wireguard/mod.ts";
 import { HEADER_BYTES, writeHeader } from "../lib/yamux/frame.ts";

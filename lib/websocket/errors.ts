@@ -1,4 +1,4 @@
-/** What a peer can do wrong during the HTTP/1.1 upgrade or on the websocket after it. Fatal for that connection. */
+/** What a peer can do wrong in the handshake of a websocket or on the websocket after it. Fatal for that connection. */
 import { ProtocolError, type ProtocolErrorOptions } from "../base/errors.ts";
 
 export interface WebsocketErrorOptions extends ProtocolErrorOptions {

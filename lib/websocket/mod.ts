@@ -1,4 +1,4 @@
-/** Websocket framing (RFC 6455) and the HTTP/1.1 upgrade, both roles. Imports `base` and `crypto` only. */
+/** Websocket framing (RFC 6455) and the HTTP/1.1 upgrade, both roles. Imports `base`, `crypto` and `http1` only. */
 export { CloseCode } from "./close.ts";
 export {
   WebsocketConnection,
@@ -16,8 +16,6 @@ export {
   Opcode,
   type Role,
 } from "./frame.ts";
-export { formatResponseHead, HttpHeaders } from "./http_headers.ts";
-export { type BodyLength, bodyLengthOf, HttpBodyReader } from "./http_body.ts";
 export {
   HttpUpgradeClient,
   type HttpUpgradeClientOptions,

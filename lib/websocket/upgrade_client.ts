@@ -7,9 +7,15 @@
 import { concatBytes } from "../base/bytes.ts";
 import type { Random } from "../base/core.ts";
 import { WebsocketError } from "./errors.ts";
-import { bodyLengthOf, HttpBodyReader } from "./http_body.ts";
-import { formatRequestHead, type HttpHeaders } from "./http_headers.ts";
-import { HttpHeadReader, type HttpResponseHead, parseResponseHead } from "./http_head.ts";
+import {
+  bodyLengthOf,
+  formatRequestHead,
+  type HeaderFields,
+  HttpBodyReader,
+  HttpHeadReader,
+  type HttpResponseHead,
+  parseResponseHead,
+} from "../http1/mod.ts";
 import { newWebsocketKey, websocketAcceptOf } from "./upgrade_key.ts";
 
 /** As much of a refusal's body as is kept. */
@@ -34,12 +40,12 @@ export interface HttpUpgradeClientOptions {
 
 export type UpgradeResult =
   /** `rest` is a view of the last chunk: the first bytes of the new protocol. */
-  | { readonly kind: "accepted"; readonly headers: HttpHeaders; readonly rest: Uint8Array }
+  | { readonly kind: "accepted"; readonly headers: HeaderFields; readonly rest: Uint8Array }
   | {
     readonly kind: "refused";
     readonly status: number;
     readonly reason: string;
-    readonly headers: HttpHeaders;
+    readonly headers: HeaderFields;
     /** The first `MAX_REFUSAL_BODY_BYTES` of the body, chunked coding removed. */
     readonly body: Uint8Array;
     /** Whether the body is longer than what is here. */
@@ -82,8 +88,8 @@ export class HttpUpgradeClient {
   }
 
   /**
-   * Takes the next chunk (borrowed) and returns the answer once it is known. Throws `WebsocketError` for an answer that
-   * breaks HTTP, or a 101 that does not prove the websocket handshake.
+   * Takes the next chunk (borrowed) and returns the answer once it is known. Throws `Http1Error` for an answer that
+   * breaks HTTP, `WebsocketError` for a 101 that does not prove the websocket handshake.
    */
   handleBytes(chunk: Uint8Array): UpgradeResult | undefined {
     let bytes = chunk;

@@ -1,7 +1,7 @@
 /** The two header values that prove a websocket handshake was understood (RFC 6455 §1.3, §4.1, §4.2.2). */
 import { type Random, randomBytes } from "../base/core.ts";
 import { sha1 } from "../crypto/sha1.ts";
-import { encodeLatin1 } from "./http_headers.ts";
+import { encodeLatin1 } from "../http1/mod.ts";
 
 const ACCEPT_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; // RFC 6455 §1.3
 const KEY_BYTES = 16;

@@ -1,18 +1,23 @@
 /**
  * The server's side of an HTTP/1.1 upgrade: reads one request head and says what it asks for (RFC 6455 §4.2.1; for DERP
  * coder/tailscale `derp/derphttp/derphttp_server.go`); the caller then accepts or refuses, and gets the bytes to write.
- * Not here: request bodies (`http_body.ts`, fed with `rest`), routing, authentication.
+ * Not here: request bodies (`HttpBodyReader`, fed with `rest`), routing, authentication.
  */
 import { concatBytes } from "../base/bytes.ts";
-import { formatResponseHead, type HttpHeaders } from "./http_headers.ts";
-import { HttpHeadReader, type HttpRequestHead, parseRequestHead } from "./http_head.ts";
+import {
+  formatResponseHead,
+  type HeaderFields,
+  HttpHeadReader,
+  type HttpRequestHead,
+  parseRequestHead,
+} from "../http1/mod.ts";
 import { isWebsocketKey, websocketAcceptOf } from "./upgrade_key.ts";
 
 export interface UpgradeRequest {
   readonly method: string;
   /** Path and query as sent. */
   readonly path: string;
-  readonly headers: HttpHeaders;
+  readonly headers: HeaderFields;
   /**
    * What is asked for. `"none"`: an ordinary request. `"invalid"`: an upgrade that cannot be granted; answer with
    * `refuse(request.status)`.
@@ -60,7 +65,7 @@ export class HttpUpgradeServer {
   readonly #reader = new HttpHeadReader();
   #request: UpgradeRequest | undefined;
 
-  /** Takes the next chunk (borrowed) and returns the request once its head is whole. Throws `WebsocketError`. */
+  /** Takes the next chunk (borrowed) and returns the request once its head is whole. Throws `Http1Error`. */
   handleBytes(chunk: Uint8Array): UpgradeRequest | undefined {
     if (this.#request !== undefined) {
       throw new TypeError("Cannot take bytes: the request was already read");

@@ -12,7 +12,7 @@ import {
   NO_CAPTURES,
   readCaptures,
 } from "../websocket/captures.ts";
-import { splitAnyhow } from "../websocket/split.ts";
+import { splitAnyhow } from "../support/split.ts";
 import { drainEvents, sendPacketFrame, VECTOR_RANDOM } from "./support.ts";
 import { PRIVATE_KEY_A, PUBLIC_KEY_A } from "./vectors.ts";
 

@@ -8,7 +8,7 @@ import { encodeFrame, FrameType } from "../../lib/derp/frame.ts";
 import { PONG_LIMIT_MS, SILENCE_MS } from "../../lib/derp/liveness.ts";
 import { encodeServerInfo } from "../../lib/derp/login.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
-import { splitAnyhow, splitToBytes } from "../websocket/split.ts";
+import { splitAnyhow, splitToBytes } from "../support/split.ts";
 import { clientA, drainEvents, eventsOf, sentBy, VECTOR_RANDOM } from "./support.ts";
 import {
   CLIENT_INFO_FRAME,

@@ -14,7 +14,7 @@ import {
 } from "../../lib/derp/frame.ts";
 import { DerpFrameReader, SKIP_FRAME } from "../../lib/derp/frame_reader.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
-import { splitAnyhow, splitToBytes } from "../websocket/split.ts";
+import { splitAnyhow, splitToBytes } from "../support/split.ts";
 
 const KEY = new Uint8Array(32).map((_, i) => i + 1);
 const SKIPPED_TYPE = 0x77;

@@ -13,7 +13,7 @@ import {
   MAX_QUEUED_CONTROL_FRAMES,
 } from "../../lib/derp/server_connection.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
-import { splitAnyhow, splitToBytes } from "../websocket/split.ts";
+import { splitAnyhow, splitToBytes } from "../support/split.ts";
 import { drainConnection, sendPacketFrame, VECTOR_RANDOM } from "./support.ts";
 import {
   CLIENT_INFO_FRAME,

@@ -8,7 +8,7 @@ import { SEND_PACKET_HEADER_BYTES, writeSendPacketHeader } from "../../lib/derp/
 import type { DerpServerConnection } from "../../lib/derp/server_connection.ts";
 import { DerpSwitchboard, type DerpSwitchboardOptions } from "../../lib/derp/switchboard.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
-import { splitAnyhow } from "../websocket/split.ts";
+import { splitAnyhow } from "../support/split.ts";
 import { NONCE_BYTE, PRIVATE_KEY_A, PRIVATE_KEY_B, PUBLIC_KEY_A, PUBLIC_KEY_B } from "./vectors.ts";
 
 /** Draws the nonce of the vectors, and nothing else. */

@@ -3,12 +3,12 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { concatBytes, fromHex, toHex } from "../../lib/base/bytes.ts";
 import { WebsocketConnection } from "../../lib/websocket/connection.ts";
 import { encodeFrame, Opcode, type Role } from "../../lib/websocket/frame.ts";
-import { encodeLatin1 } from "../../lib/websocket/http_headers.ts";
+import { encodeLatin1 } from "../../lib/http1/headers.ts";
 import { HttpUpgradeClient } from "../../lib/websocket/upgrade_client.ts";
 import { HttpUpgradeServer } from "../../lib/websocket/upgrade_server.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { type Capture, type CaptureLine, NO_CAPTURES, readCaptures } from "./captures.ts";
-import { splitAnyhow } from "./split.ts";
+import { splitAnyhow } from "../support/split.ts";
 
 const captures = readCaptures((lines) =>
   lines.some((line) => line.opcode !== undefined) && !lines.some((line) => line.rsv !== undefined)

@@ -6,7 +6,7 @@ import { WebsocketConnection, type WebsocketMessage } from "../../lib/websocket/
 import { WebsocketError } from "../../lib/websocket/errors.ts";
 import { encodeFrame, Opcode, type Role } from "../../lib/websocket/frame.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
-import { splitAnyhow, splitToBytes } from "./split.ts";
+import { splitAnyhow, splitToBytes } from "../support/split.ts";
 
 const random = new SeededRandom(2);
 

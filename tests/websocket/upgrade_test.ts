@@ -2,7 +2,7 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { concatBytes } from "../../lib/base/bytes.ts";
 import { WebsocketError } from "../../lib/websocket/errors.ts";
-import { encodeLatin1 } from "../../lib/websocket/http_headers.ts";
+import { encodeLatin1 } from "../../lib/http1/headers.ts";
 import {
   HttpUpgradeClient,
   type HttpUpgradeClientOptions,
@@ -12,7 +12,7 @@ import {
 import { HttpUpgradeServer, type UpgradeRequest } from "../../lib/websocket/upgrade_server.ts";
 import { websocketAcceptOf } from "../../lib/websocket/upgrade_key.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
-import { splitAnyhow, splitToBytes } from "./split.ts";
+import { splitAnyhow, splitToBytes } from "../support/split.ts";
 
 function client(more: Partial<HttpUpgradeClientOptions> = {}): HttpUpgradeClient {
   const random = new SeededRandom(6);

@@ -4,13 +4,8 @@
  */
 import { concatBytes } from "../../base/bytes.ts";
 import { ProtocolError } from "../../base/errors.ts";
-import {
-  bodyLengthOf,
-  formatResponseHead,
-  HttpBodyReader,
-  HttpUpgradeServer,
-  type UpgradeRequest,
-} from "../../websocket/mod.ts";
+import { bodyLengthOf, formatResponseHead, HttpBodyReader } from "../../http1/mod.ts";
+import { HttpUpgradeServer, type UpgradeRequest } from "../../websocket/mod.ts";
 import type { HttpAnswer, HttpRequest } from "./messages.ts";
 import { reasonOf } from "./reasons.ts";
 import type { ShapedConn } from "./shaped_conn.ts";

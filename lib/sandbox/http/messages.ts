@@ -1,5 +1,5 @@
 /** Requests and answers of the sandbox's HTTP server, as its handlers see them. */
-import type { HttpHeaders } from "../../websocket/mod.ts";
+import type { HeaderFields } from "../../http1/mod.ts";
 import type { ShapedConn } from "./shaped_conn.ts";
 
 export interface HttpRequest {
@@ -7,7 +7,7 @@ export interface HttpRequest {
   /** Decoded, without the query. */
   readonly path: string;
   readonly query: URLSearchParams;
-  readonly headers: HttpHeaders;
+  readonly headers: HeaderFields;
   readonly body: Uint8Array;
   /** What the connection is to become; `status` is what an upgrade that cannot be granted is refused with. */
   readonly upgrade: "websocket" | "DERP" | "none" | "invalid";

@@ -23,7 +23,7 @@ export function isRequestTarget(text: string): boolean {
 }
 
 /** The fields of one received head, in order. Names compare without regard to case. */
-export class HttpHeaders {
+export class HeaderFields {
   /** Name as received and value without surrounding blanks. */
   readonly entries: readonly (readonly [string, string])[];
 

@@ -4,8 +4,8 @@
  *   chunked: *(size-hex [";" extension] CRLF data CRLF) "0" CRLF *(trailer CRLF) CRLF
  * Left out on purpose: trailers (read, bounded and dropped), content codings.
  */
-import { WebsocketError } from "./errors.ts";
-import type { HttpHeaders } from "./http_headers.ts";
+import { Http1Error } from "./errors.ts";
+import type { HeaderFields } from "./headers.ts";
 
 /** Longest chunk-size line with its extension. */
 export const MAX_CHUNK_LINE_BYTES = 4096;
@@ -24,10 +24,10 @@ export type BodyLength =
 
 /**
  * The body's length as the fields tell it. Silence means none for a request, up to the end of the connection for a response.
- * Throws `WebsocketError` for lengths that contradict each other, which is how requests are smuggled.
+ * Throws `Http1Error` for lengths that contradict each other, which is how requests are smuggled.
  */
 export function bodyLengthOf(
-  headers: HttpHeaders,
+  headers: HeaderFields,
   message: { readonly kind: "request" } | { readonly kind: "response"; readonly status: number },
 ): BodyLength {
   if (message.kind === "response") {
@@ -173,8 +173,8 @@ export class HttpBodyReader {
   }
 }
 
-function bodyError(code: string, what: string): WebsocketError {
-  return new WebsocketError(`Cannot read HTTP body: ${what}`, {
+function bodyError(code: string, what: string): Http1Error {
+  return new Http1Error(`Cannot read HTTP body: ${what}`, {
     code,
     spec: "RFC 9112 §6.3, §7.1",
   });

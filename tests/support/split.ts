@@ -1,5 +1,5 @@
 /** Cuts byte streams into chunks, for the property that cutting changes nothing. */
-import type { SeededRandom } from "../support/seeded_random.ts";
+import type { SeededRandom } from "./seeded_random.ts";
 
 /** Copies of consecutive parts of `bytes`; lengths from 0 to about `maxBytes`, small ones often. */
 export function splitAnyhow(

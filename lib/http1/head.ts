@@ -2,10 +2,10 @@
  * Reads one HTTP/1.1 head from a byte stream cut anywhere (RFC 9112 §2–§5), within bounds.
  * Strict on purpose, since two readers that differ are how requests get smuggled: lines end in CRLF only, no folded lines
  * (§5.2), no blank before the colon (§5.1), no control characters, no field without a name.
- * Not here: the body (`http_body.ts`) and what the fields mean.
+ * Not here: the body (`body.ts`) and what the fields mean.
  */
-import { WebsocketError } from "./errors.ts";
-import { HttpHeaders, isFieldValue, isRequestTarget, isToken } from "./http_headers.ts";
+import { Http1Error } from "./errors.ts";
+import { HeaderFields, isFieldValue, isRequestTarget, isToken } from "./headers.ts";
 
 /** Longest head, its blank line included. */
 export const MAX_HEAD_BYTES = 64 * 1024;
@@ -20,14 +20,14 @@ export interface HttpResponseHead {
   readonly version: string;
   readonly status: number;
   readonly reason: string;
-  readonly headers: HttpHeaders;
+  readonly headers: HeaderFields;
 }
 
 export interface HttpRequestHead {
   readonly version: string;
   readonly method: string;
   readonly path: string;
-  readonly headers: HttpHeaders;
+  readonly headers: HeaderFields;
 }
 
 /** Collects bytes up to the blank line. One reader reads one head; `rest` is what came behind it in the last chunk. */
@@ -44,7 +44,7 @@ export class HttpHeadReader {
 
   /**
    * Takes the next chunk (borrowed). Returns the head's text without its last two CRLFs once it is whole.
-   * Throws `WebsocketError` past `MAX_HEAD_BYTES`.
+   * Throws `Http1Error` past `MAX_HEAD_BYTES`.
    */
   handleBytes(chunk: Uint8Array): string | undefined {
     const taken = Math.min(chunk.length, MAX_HEAD_BYTES - this.#length);
@@ -93,7 +93,7 @@ export class HttpHeadReader {
   }
 }
 
-/** Parses the text of a response head. Throws `WebsocketError`. */
+/** Parses the text of a response head. Throws `Http1Error`. */
 export function parseResponseHead(text: string): HttpResponseHead {
   const [startLine, headers] = splitHead(text);
   // RFC 9112 §4; the blank before an absent reason is forgiven, as every browser does.
@@ -109,7 +109,7 @@ export function parseResponseHead(text: string): HttpResponseHead {
   };
 }
 
-/** Parses the text of a request head. Throws `WebsocketError`. */
+/** Parses the text of a request head. Throws `Http1Error`. */
 export function parseRequestHead(text: string): HttpRequestHead {
   const [startLine, headers] = splitHead(text);
   const match = /^([^ ]+) ([^ ]+) HTTP\/(1\.[01])$/.exec(startLine); // RFC 9112 §3
@@ -121,7 +121,7 @@ export function parseRequestHead(text: string): HttpRequestHead {
   return { version: match[3] ?? "", method, path, headers };
 }
 
-function splitHead(text: string): [string, HttpHeaders] {
+function splitHead(text: string): [string, HeaderFields] {
   const lines = text.split("\r\n");
   if (lines.length - 1 > MAX_HEADERS) {
     throw httpError(
@@ -131,7 +131,7 @@ function splitHead(text: string): [string, HttpHeaders] {
   }
   const entries: (readonly [string, string])[] = [];
   for (let i = 1; i < lines.length; i++) entries.push(parseField(lines[i] ?? ""));
-  return [lines[0] ?? "", new HttpHeaders(entries)];
+  return [lines[0] ?? "", new HeaderFields(entries)];
 }
 
 function parseField(line: string): readonly [string, string] {
@@ -155,6 +155,6 @@ function show(text: string): string {
   return JSON.stringify(text.slice(0, 80));
 }
 
-function httpError(code: string, message: string): WebsocketError {
-  return new WebsocketError(message, { code, spec: "RFC 9112 §2.2" });
+function httpError(code: string, message: string): Http1Error {
+  return new Http1Error(message, { code, spec: "RFC 9112 §2.2" });
 }

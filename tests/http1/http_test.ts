@@ -1,22 +1,22 @@
 /** HTTP/1.1 heads and bodies: what is read, what is refused, and that cutting changes nothing. */
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { concatBytes } from "../../lib/base/bytes.ts";
-import { WebsocketError } from "../../lib/websocket/errors.ts";
-import { type BodyLength, bodyLengthOf, HttpBodyReader } from "../../lib/websocket/http_body.ts";
+import { Http1Error } from "../../lib/http1/errors.ts";
+import { type BodyLength, bodyLengthOf, HttpBodyReader } from "../../lib/http1/body.ts";
 import {
   encodeLatin1,
   formatRequestHead,
   formatResponseHead,
-  HttpHeaders,
-} from "../../lib/websocket/http_headers.ts";
+  HeaderFields,
+} from "../../lib/http1/headers.ts";
 import {
   HttpHeadReader,
   MAX_HEAD_BYTES,
   parseRequestHead,
   parseResponseHead,
-} from "../../lib/websocket/http_head.ts";
+} from "../../lib/http1/head.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
-import { splitAnyhow, splitToBytes } from "./split.ts";
+import { splitAnyhow, splitToBytes } from "../support/split.ts";
 
 function readHead(chunks: readonly Uint8Array[]): { text: string; rest: Uint8Array } | undefined {
   const reader = new HttpHeadReader();
@@ -33,7 +33,7 @@ function codeOf(run: () => unknown): string {
   try {
     run();
   } catch (error) {
-    ok(error instanceof WebsocketError, String(error));
+    ok(error instanceof Http1Error, String(error));
     return error.code;
   }
   return "none";
@@ -232,12 +232,12 @@ Deno.test("HttpBodyReader refuses malformed chunks (RFC 9112 §7.1)", () => {
 Deno.test("bodyLengthOf() refuses lengths that contradict each other (RFC 9112 §6.3)", () => {
   const response = { kind: "response", status: 200 } as const;
   const lengthOf = (...entries: [string, string][]) =>
-    bodyLengthOf(new HttpHeaders(entries), response);
+    bodyLengthOf(new HeaderFields(entries), response);
   deepStrictEqual(lengthOf(), { kind: "to-close" });
-  deepStrictEqual(bodyLengthOf(new HttpHeaders([]), { kind: "request" }), { kind: "none" });
+  deepStrictEqual(bodyLengthOf(new HeaderFields([]), { kind: "request" }), { kind: "none" });
   deepStrictEqual(lengthOf(["Content-Length", "5"]), { kind: "length", bytes: 5 });
   deepStrictEqual(lengthOf(["Transfer-Encoding", "Chunked"]), { kind: "chunked" });
-  const none = new HttpHeaders([["Content-Length", "5"]]);
+  const none = new HeaderFields([["Content-Length", "5"]]);
   deepStrictEqual(bodyLengthOf(none, { kind: "response", status: 304 }), { kind: "none" });
   const bad: [string, string][][] = [
     [["Content-Length", "5"], ["Content-Length", "5"]],
@@ -257,7 +257,7 @@ Deno.test("bodyLengthOf() refuses lengths that contradict each other (RFC 9112 �
   }
 });
 
-Deno.test("HTTP readers throw only WebsocketError for random bytes", () => {
+Deno.test("HTTP readers throw only Http1Error for random bytes", () => {
   const random = new SeededRandom(5);
   for (let round = 0; round < 2000; round++) {
     const bytes = new Uint8Array(random.below(200));

@@ -1,0 +1,18 @@
+/** HTTP/1.1 messages (RFC 9112) on a byte stream, both roles: heads, fields, bodies. No I/O. */
+export { type BodyLength, bodyLengthOf, HttpBodyReader } from "./body.ts";
+export { Http1Error } from "./errors.ts";
+export {
+  HttpHeadReader,
+  type HttpRequestHead,
+  type HttpResponseHead,
+  parseRequestHead,
+  parseResponseHead,
+} from "./head.ts";
+export {
+  encodeLatin1,
+  formatRequestHead,
+  formatResponseHead,
+  HeaderFields,
+  isFieldValue,
+  isToken,
+} from "./headers.ts";
