@@ -25,7 +25,7 @@ import { messageTypeOf } from "../lib/wireguard/mod.ts";
 import { HEADER_BYTES, writeHeader } from "../lib/yamux/frame.ts";
 import { FrameReader as YamuxFrameReader } from "../lib/yamux/frame_reader.ts";
 import { SeededRandom } from "./support/seeded_random.ts";
-import { splitAnyhow } from "./websocket/split.ts";
+import { splitAnyhow } from "./support/split.ts";
 
 const FIXTURES = new URL("fixtures/go-peer/", import.meta.url);
 const DIRECTIONS = [">", "<"] as const;
