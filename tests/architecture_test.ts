@@ -32,7 +32,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "drpc",
   ],
   coder: ["base"],
-  ssh: ["base"],
+  ssh: ["base", "crypto"],
   // `ssh` says what sockets it wants to be handed; `io` makes them, with its adapter for node streams.
   io: ["base", "crypto", "wire", "http1", "websocket", "netstack", "tailnet", "ssh"],
   mod: ["base", "crypto", "tailnet", "io"],

@@ -159,7 +159,8 @@ const SYSTEM_FILES: HostFiles = {
     const { mode = 0o600, append = false, atomic = false } = options;
     try {
       if (atomic) await replaceTextFile(path, text, { mode });
-      else await Deno.writeTextFile(path, text, { mode, append });
+      else if (append) await appendText(path, text, { mode });
+      else await Deno.writeTextFile(path, text, { mode });
     } catch (error) {
       throw toHostError(`write ${path}`, error);
     }
@@ -211,6 +212,17 @@ const SYSTEM_FILES: HostFiles = {
   },
   tryLock: tryLockFile,
 };
+
+/** `mode` is for a file that is made: Deno's own `writeTextFile` would change that of one that is there. */
+async function appendText(
+  path: string,
+  text: string,
+  { mode }: { readonly mode: number },
+): Promise<void> {
+  using file = await Deno.open(path, { append: true, create: true, mode });
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+}
 
 function appendingFile(file: Deno.FsFile): HostFile {
   const encoder = new TextEncoder();

@@ -1,9 +1,8 @@
 /** Relays and coordinators that misbehave, files that cannot be written: the session goes on, or it is said what is waited for. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import type { EndpointFault } from "../../lib/sandbox/mod.ts";
-import { HostError } from "../../lib/base/host.ts";
 import { HurryingClock } from "../support/hurrying_clock.ts";
-import { commandTest, TERMINAL } from "./support.ts";
+import { commandTest } from "./support.ts";
 import { checkClean, checkFailure } from "./support_bad.ts";
 
 const FASTER = 10;
@@ -62,31 +61,6 @@ commandTest("A deployment without relay is told", async (desk) => {
   ]);
 });
 
-const readOnly = (path: string) =>
-  Promise.reject(new HostError("read-only", `open ${path}: read-only file system`));
-
-commandTest(
-  "known_hosts that cannot be written costs a line, the session goes on",
-  async (desk) => {
-    const { code, stdout, stderr } = await desk.run(["myworkspace", "echo in"], {
-      files: { writeText: readOnly, mkdir: readOnly },
-    });
-    deepStrictEqual({ code, stdout }, { code: 0, stdout: "in\n" });
-    match(
-      stderr,
-      /^Failed to add the host to the list of known hosts: open .+: read-only file system\n$/,
-    );
-  },
-);
-
-commandTest("No home folder: the session goes on", async (desk) => {
-  const result = await desk.run(["myworkspace", "echo in"], {
-    homeDir: null,
-    env: { CODER_CONFIG_DIR: "" },
-  });
-  deepStrictEqual(result, { code: 0, stdout: "in\n", stderr: "" });
-});
-
 commandTest(
   "A log folder that is not there or cannot be written to is told before any request",
   async (desk) => {
@@ -109,18 +83,4 @@ commandTest("A network folder that cannot be made is told", async (desk) => {
   checkClean(result);
   match(result.stderr, /error: mkdir: .+\nGive --network-info-dir a folder that can be made /);
   await Deno.remove(file);
-});
-
-commandTest("A host key that changed is refused, and the way to accept it told", async (desk) => {
-  const folder = await Deno.makeTempDir();
-  const args = ["--known-hosts", `${folder}/known`, "myworkspace", "echo in"];
-  strictEqual((await desk.run(args)).code, 0);
-  desk.sandbox.workspace.changeHostKey("dev");
-  await desk.sandbox.workspace.agent().restart();
-  const result = await desk.run(args, { terminal: TERMINAL });
-  strictEqual(result.stdout, "");
-  ok(result.code !== 0);
-  match(result.stderr, /REMOTE HOST IDENTIFICATION HAS CHANGED/);
-  strictEqual((await desk.run(["--host-key-check=no", ...args])).code, 0);
-  await Deno.remove(folder, { recursive: true });
 });

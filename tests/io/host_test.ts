@@ -56,6 +56,25 @@ Deno.test("files: written, replaced and added to, for the owner's eyes only", as
   });
 });
 
+Deno.test({
+  name: "files: adding to a file leaves its mode as it is",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    inFolder(async (dir) => {
+      const { files } = host;
+      for (const mode of [0o644, 0o640, 0o600]) {
+        const path = `${dir}/${mode}`;
+        await Deno.writeTextFile(path, "one");
+        await Deno.chmod(path, mode);
+        await files.writeText(path, " two", { append: true });
+        strictEqual((await files.stat(path))?.mode, mode);
+        strictEqual(await files.readText(path), "one two");
+      }
+      await files.writeText(`${dir}/new`, "one", { append: true });
+      strictEqual((await files.stat(`${dir}/new`))?.mode, 0o600);
+    }),
+});
+
 Deno.test("files: an appending file keeps its order and is deaf once closed", async () => {
   await inFolder(async (dir) => {
     const file = await host.files.createExclusive(`${dir}/log`);
