@@ -5,6 +5,7 @@
 import { UserError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { goList } from "../../coder/text.ts";
+import { parseDeploymentUrl } from "../../coder/url.ts";
 import { parseArgs, ParsedArgs } from "../grammar/args.ts";
 import { choiceFlag, durationFlag, textFlag } from "../grammar/flag.ts";
 import { GLOBAL_FLAGS, type GlobalOptions, readGlobalOptions } from "../grammar/flags_global.ts";
@@ -15,6 +16,7 @@ import { lineLog, type LogFile, openLogFile } from "../terminal/log_file.ts";
 import { Progress } from "../terminal/progress.ts";
 import { exitCodeOf, reportError } from "../terminal/report_error.ts";
 import { runSsh } from "../session/ssh_run.ts";
+import { parseEditorHost } from "../ready/editor_host.ts";
 import { teeLog } from "../terminal/timeline.ts";
 
 const COMMAND = "hawser vscodessh";
@@ -102,7 +104,7 @@ export async function planVscodessh(
   const url = await readSetting(host, { what: "url", path: urlFile });
   return {
     global: { ...global, token, url },
-    workspace: workspaceOf(positionals[0] ?? ""),
+    workspace: parseEditorHost(positionals[0] ?? "", parseDeploymentUrl(url).hostname),
     logDir: parsed.value(VSCODESSH.logDir),
     options: {
       // Variables of `ssh` mean nothing here.
@@ -134,17 +136,6 @@ async function readSetting(
   }
   if (text.trim() === "") throw new UserError(`read ${what}: ${path} is empty`);
   return text.trim();
-}
-
-/** `coder-vscode--owner--name--agent`, with whatever the extension wrote in front of the owner. */
-function workspaceOf(hostname: string): string {
-  const [prefix = "", owner = "", name = "", agent = ""] = hostname.split("--");
-  if (prefix === "" || owner === "" || name === "") {
-    throw new UserError(
-      "invalid argument format. must be: coder-vscode--<owner>--<name>--<agent?>",
-    );
-  }
-  return agent === "" ? `${owner}/${name}` : `${owner}/${name}.${agent}`;
 }
 
 /** The log on stderr, and in `<dir>/<parent pid>.log` when there is a folder, both with every detail. */

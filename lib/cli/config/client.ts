@@ -23,8 +23,13 @@ export function createClient(host: Host, options: ClientOptions): CoderClient {
     ...(configuration.token === undefined ? {} : { token: configuration.token }),
     headers: configuration.headers,
     transport: onHttp === undefined ? transport : debugHttp(transport, onHttp),
-    userAgent: `hawser/${VERSION} (${host.os}/${host.arch}; ${command})`,
+    userAgent: userAgentOf(host, command),
     sleep: (ms, signal) => host.clock.sleep(ms, signal),
     log,
   });
+}
+
+/** What every request of a command calls itself, `hawser ssh` say; relays and coordinators are told the same. */
+export function userAgentOf(host: Pick<Host, "os" | "arch">, command: string): string {
+  return `hawser/${VERSION} (${host.os}/${host.arch}; ${command})`;
 }

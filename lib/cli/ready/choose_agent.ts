@@ -1,4 +1,7 @@
-/** Which agent of a workspace is meant (behaviour §1.1, step 6 and 7). Names only, case counts, an id is never accepted. */
+/**
+ * Which agent of a workspace is meant: by its name only, never by an id. The name as it is spelt comes first; then any case will do, since
+ * ssh(1) hands host names on in lower case and newer servers keep names apart without regard to it.
+ */
 import { UserError } from "../../base/errors.ts";
 import type { Agent } from "../../coder/agent_model.ts";
 import { goList, goQuote, stripToLine } from "../../coder/text.ts";
@@ -25,11 +28,15 @@ export function chooseAgent(agents: readonly Agent[], options: ChooseAgentOption
   }
   const names = agents.map((agent) => stripToLine(agent.name)).sort();
   if (agentName !== undefined) {
-    const found = agents.find((agent) => agent.name === agentName);
-    if (found !== undefined) return found;
-    throw new UserError(
-      `agent not found by name ${goQuote(agentName)}, available agents: ${goList(names)}`,
-    );
+    const exact = agents.find((agent) => agent.name === agentName);
+    if (exact !== undefined) return exact;
+    const lower = agentName.toLowerCase();
+    const [found, other] = agents.filter((agent) => agent.name.toLowerCase() === lower);
+    if (found !== undefined && other === undefined) return found;
+    const problem = found === undefined
+      ? "agent not found by name"
+      : "several agents differ in case only from";
+    throw new UserError(`${problem} ${goQuote(agentName)}, available agents: ${goList(names)}`);
   }
   if (agents.length === 1) return first;
   throw new UserError(

@@ -9,6 +9,7 @@ import { assertSupportedServer, isAtLeast } from "../../coder/version.ts";
 import { tlsMaterialOf } from "../../io/transport.ts";
 import type { ByteStream, startAgent } from "../../mod.ts";
 import { waitForAgent } from "./agent_wait.ts";
+import { userAgentOf } from "../config/client.ts";
 import type { Configuration } from "../config/config.ts";
 import { resolveTarget, type Target } from "./resolve_workspace.ts";
 import { retrying, type Steps } from "./steps.ts";
@@ -17,6 +18,8 @@ import { VERSION } from "../version.ts";
 
 export interface ConnectOptions {
   readonly configuration: Configuration;
+  /** The command's full name, e.g. `hawser ssh`. */
+  readonly command: string;
   /** The workspace as typed. */
   readonly input: string;
   readonly hostPrefix: string;
@@ -95,7 +98,7 @@ async function beginTunnel(
     expectsReady: isAtLeast(client.serverVersion, READY_SINCE),
     ...(tls === undefined ? {} : { tls }),
     env: (name) => host.env(name),
-    userAgent: `hawser/${VERSION} (${host.os}/${host.arch}; hawser ssh)`,
+    userAgent: userAgentOf(host, options.command),
     log: log.child("net"),
   });
   return { info, tunnel };

@@ -46,14 +46,27 @@ export function parseWorkspaceName(input: string, options: NameOptions = {}): Wo
   };
 }
 
-/** Takes the host's prefix off, else its suffix (behaviour §2.5). */
+/**
+ * Takes the host's prefix off, else its suffix (behaviour §2.5). Case does not count, as in any host name, and neither does the one
+ * dot at the end that makes it absolute (RFC 1034 §3.1).
+ */
 function cutHost(input: string, options: NameOptions): string {
   const { hostPrefix = "", hostnameSuffix = "" } = options;
-  if (hostPrefix !== "" && input.startsWith(hostPrefix)) return input.slice(hostPrefix.length);
+  const host = withoutRoot(input);
+  const isPrefixed = hostPrefix !== "" && isSameHost(host.slice(0, hostPrefix.length), hostPrefix);
+  if (isPrefixed) return host.slice(hostPrefix.length);
   // With or without its dot: people write both into their configuration.
-  const suffix = `.${hostnameSuffix.replace(/^\./, "")}`;
-  if (suffix !== "." && input.endsWith(suffix)) return input.slice(0, -suffix.length);
-  return input;
+  const suffix = `.${withoutRoot(hostnameSuffix).replace(/^\./, "")}`;
+  const isSuffixed = suffix !== "." && isSameHost(host.slice(-suffix.length), suffix);
+  return isSuffixed ? host.slice(0, -suffix.length) : host;
+}
+
+function isSameHost(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
+}
+
+function withoutRoot(host: string): string {
+  return host.endsWith(".") ? host.slice(0, -1) : host;
 }
 
 /** To `owner/ws.agent`, with what was not named left out. */

@@ -65,6 +65,7 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
     if (workspace === undefined) return 1;
     await using connected = await connect(steps, {
       configuration,
+      command: plan.name,
       input: workspace,
       hostPrefix: options.sshHostPrefix,
       hostnameSuffix: options.hostnameSuffix,

@@ -57,6 +57,16 @@ Deno.test("vscodessh takes an agent, an interval, a wait, and the prefix of newe
   deepStrictEqual([options.networkInfoIntervalMs, options.wait], [250, "yes"]);
 });
 
+Deno.test("vscodessh knows a deployment with a name in punycode by its URL or by its form", async () => {
+  for (const url of ["https://b\u00fccher.example", "https://other.example"]) {
+    const { workspace } = await plan([
+      ...FLAGS,
+      "coder-vscode.xn--bcher-kva.example--demo--dev.main",
+    ], { files: { ...FILES, "/s/url": url } });
+    deepStrictEqual(workspace, "demo/dev.main");
+  }
+});
+
 Deno.test("vscodessh does not listen to the variables of ssh", async () => {
   const { options } = await plan([...FLAGS, "coder-vscode--alice--dev"], {
     env: { CODER_SSH_FORWARD_GPG: "true", CODER_SSH_LOG_DIR: "/x", CODER_SSH_USAGE_APP: "disable" },

@@ -381,13 +381,25 @@ Deno.test("Test_getWorkspaceAgent (behaviour §4.2)", async (t) => {
   await t.step("AgentNameSpecified_Found", () => {
     assert.equal(chooseAgent(agents("a", "b"), { ...ws, agentName: "b" }).name, "b");
   });
-  await t.step("AgentNameSpecified_NotFound, case counts, ids do not", () => {
-    for (const agentName of ["c", "A", IDS.agent]) {
+  await t.step("AgentNameSpecified_NotFound, ids are no names", () => {
+    for (const agentName of ["c", IDS.agent]) {
       assert.equal(
         refusal(agents("b", "a"), { ...ws, agentName }),
         `agent not found by name "${agentName}", available agents: [a b]`,
       );
     }
+  });
+  await t.step("a name in another case, unless one is spelt just so", () => {
+    const named = (agentName: string, ...names: string[]) =>
+      chooseAgent(agents(...names), { ...ws, agentName }).name;
+    assert.equal(named("main", "gpu", "Main"), "Main");
+    assert.equal(named("MAIN", "main"), "main");
+    assert.equal(named("main", "MAIN", "main", "Main"), "main");
+    assert.equal(named("Main", "MAIN", "main", "Main"), "Main");
+    assert.equal(
+      refusal(agents("MAIN", "Main", "x"), { ...ws, agentName: "main" }),
+      'several agents differ in case only from "main", available agents: [MAIN Main x]',
+    );
   });
   await t.step("NoAgents", () => assert.equal(refusal([], ws), 'workspace "ws" has no agents'));
   await t.step("AvailableAgentNames_SortedCorrectly", () => {

@@ -60,6 +60,20 @@ Deno.test("parseWorkspaceName() at the edges (behaviour §1.1)", async (t) => {
   assert.throws(() => parseWorkspaceName("\x1b[31m/b/c/d/e"), /"\\x1b\[31m\/b/);
 });
 
+Deno.test("parseWorkspaceName() takes one dot at the end for the end of a host name (RFC 1034 §3.1)", async (t) => {
+  const whole = { owner: "alice", name: "ws" };
+  const rows: { in: string; out: Expected }[] = [
+    { in: "ws.", out: { name: "ws" } },
+    { in: "ws.main.", out: { name: "ws", agent: "main" } },
+    { in: "main.ws.alice.", out: { ...whole, agent: "main" } },
+    { in: "alice/ws.", out: whole },
+    { in: "alice/ws.main.", out: { ...whole, agent: "main" } },
+    { in: "alice--ws.", out: whole },
+    { in: "alice--ws--main.", out: { ...whole, agent: "main" } },
+  ];
+  for (const row of rows) await t.step(row.in, () => expect(row.in, row.out));
+});
+
 Deno.test("parseWorkspaceName() knows ids (behaviour §1.1)", () => {
   const uuid = "7f063a8a-7799-4fa1-8259-083cad9fb00f";
   expect(uuid, { name: uuid, uuid });
@@ -119,6 +133,48 @@ Deno.test("SSHHost/{Prefix, Suffix, Both} (behaviour §2.5, §4.1)", async (t) =
       in: "coder-vscode.x.com--alice--ws--main",
       options: { hostPrefix: "coder-vscode.x.com--" },
       out: { owner: "alice", name: "ws", agent: "main" },
+    },
+    {
+      name: "an editor's host at a deployment with a name in punycode",
+      in: "coder-vscode.xn--bcher-kva.example--alice--ws.main",
+      options: { hostPrefix: "coder-vscode.xn--bcher-kva.example--" },
+      out: { owner: "alice", name: "ws", agent: "main" },
+    },
+    {
+      name: "Prefix in capitals, as ssh hands it on in small ones",
+      in: "coder-vscode.x.com--alice--ws",
+      options: { hostPrefix: "coder-vscode.X.com--" },
+      out: { owner: "alice", name: "ws" },
+    },
+    {
+      name: "Suffix in capitals",
+      in: "main.ws.alice.coder",
+      options: { hostnameSuffix: "Coder" },
+      out: { owner: "alice", name: "ws", agent: "main" },
+    },
+    {
+      name: "Suffix and a dot at the end",
+      in: "ws.coder.",
+      options: { hostnameSuffix: "coder" },
+      out: { name: "ws" },
+    },
+    {
+      name: "Suffix and a dot at both ends",
+      in: "main.ws.alice.coder.",
+      options: { hostnameSuffix: ".coder." },
+      out: { owner: "alice", name: "ws", agent: "main" },
+    },
+    {
+      name: "Prefix and a dot at the end",
+      in: "coder.ws.main.",
+      options: { hostPrefix: "coder." },
+      out: { name: "ws", agent: "main" },
+    },
+    {
+      name: "Suffix without a name",
+      in: "coder.",
+      options: { hostnameSuffix: "coder" },
+      out: { name: "coder" },
     },
   ];
   for (const row of rows) await t.step(row.name, () => expect(row.in, row.out, row.options));
