@@ -37,3 +37,16 @@ export function formatTarget(target: LocalTarget): string {
 export function formatHostPort(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
+
+/** `sun_path` of the system's `sockaddr_un` in bytes, without the zero at its end. */
+const SOCKET_PATH_BYTES: Readonly<Record<string, number>> = { linux: 107, windows: 107 };
+/** As in macOS and the BSDs. */
+const DEFAULT_SOCKET_PATH_BYTES = 103;
+
+/** Why there can be no unix socket at this path; `undefined` when there can. `os` as `Deno.build.os` names it. */
+export function socketPathProblem(path: string, os: string): string | undefined {
+  const limit = SOCKET_PATH_BYTES[os] ?? DEFAULT_SOCKET_PATH_BYTES;
+  const length = new TextEncoder().encode(path).length;
+  if (length <= limit) return undefined;
+  return `the path of a socket may have ${limit} bytes at most, this one has ${length}`;
+}

@@ -7,6 +7,7 @@ import {
   type LocalListener,
   type LocalSockets,
   type LocalTarget,
+  socketPathProblem,
 } from "../base/sockets.ts";
 import type { ByteStream } from "../base/stream.ts";
 import { ConnStream, reasonOf } from "./conn_stream.ts";
@@ -40,6 +41,7 @@ export async function readSocketFile(path: string): Promise<Uint8Array> {
 
 async function connect(target: LocalTarget, signal?: AbortSignal): Promise<ByteStream> {
   signal?.throwIfAborted();
+  checkPath(target, "dial");
   try {
     switch (target.kind) {
       case "tcp": {
@@ -61,6 +63,7 @@ async function connect(target: LocalTarget, signal?: AbortSignal): Promise<ByteS
 }
 
 async function listen(target: LocalTarget): Promise<LocalListener> {
+  checkPath(target, "listen on");
   try {
     switch (target.kind) {
       case "tcp": {
@@ -80,6 +83,12 @@ async function listen(target: LocalTarget): Promise<LocalListener> {
   } catch (error) {
     throw new Error(`listen on ${formatTarget(target)}: ${reasonOf(error)}`, { cause: error });
   }
+}
+
+function checkPath(target: LocalTarget, what: string): void {
+  if (target.kind !== "unix") return;
+  const problem = socketPathProblem(target.path, Deno.build.os);
+  if (problem !== undefined) throw new Error(`${what} ${target.path}: ${problem}`);
 }
 
 /** Removes a socket that nobody listens on; anything else at the path is left for `listen` to fail on. */

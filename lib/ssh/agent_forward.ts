@@ -4,7 +4,7 @@
  */
 import { messageOf, UserError } from "../base/errors.ts";
 import type { ByteStream } from "../base/stream.ts";
-import { formatTarget, type LocalSockets, type LocalTarget } from "./host.ts";
+import { formatTarget, type LocalSockets, type LocalTarget, socketPathProblem } from "./host.ts";
 
 /** Windows' OpenSSH agent listens here, whatever SSH_AUTH_SOCK says. */
 const OPENSSH_PIPE = "\\\\.\\pipe\\openssh-ssh-agent";
@@ -13,28 +13,24 @@ const PIPE_FOLDER = "\\\\.\\pipe\\";
 const MAX_AGENT_CONNECTIONS = 64;
 
 export interface AgentLookup {
-  /** `--identity-agent`; empty counts as not given. */
+  /** `--identity-agent`: a path, `none` or `SSH_AUTH_SOCK`; empty counts as not given. */
   readonly identityAgent?: string | undefined;
   readonly env: (name: string) => string | undefined;
   /** As `Deno.build.os` names it. */
   readonly os: string;
-  readonly homeDir: string | undefined;
   /** Names of the named pipes there are; Windows only. @default none */
   readonly pipes?: readonly string[];
 }
 
 /**
- * The agent to forward; `undefined` when none is named. As ssh_config(5) `IdentityAgent`: `none`, `SSH_AUTH_SOCK`, `$NAME` and `~` are
- * understood. Without it SSH_AUTH_SOCK; then, on Windows, the OpenSSH agent's pipe or Pageant's.
+ * The agent to forward; `undefined` when none is named. Without `identityAgent` it is that of SSH_AUTH_SOCK; then, on Windows, the
+ * OpenSSH agent's pipe or Pageant's. The words are those of ssh_config(5) `IdentityAgent`.
  */
 export function findAgent(lookup: AgentLookup): LocalTarget | undefined {
   const { identityAgent = "", env, os } = lookup;
   if (identityAgent === "none") return undefined;
-  const named = identityAgent === "" || identityAgent === "SSH_AUTH_SOCK"
-    ? env("SSH_AUTH_SOCK")
-    : identityAgent.startsWith("$")
-    ? env(identityAgent.slice(1).replace(/^\{(.*)\}$/, "$1"))
-    : expandHome(identityAgent, lookup.homeDir);
+  const isDefault = identityAgent === "" || identityAgent === "SSH_AUTH_SOCK";
+  const named = isDefault ? env("SSH_AUTH_SOCK") : identityAgent;
   if (named !== undefined && named !== "") return agentTarget(named, os);
   if (os !== "windows" || identityAgent !== "") return undefined;
   const pipes = lookup.pipes ?? [];
@@ -66,10 +62,6 @@ function agentTarget(path: string, os: string): LocalTarget {
   return { kind: "unix", path };
 }
 
-function expandHome(path: string, homeDir: string | undefined): string {
-  return homeDir !== undefined && /^~[/\\]/.test(path) ? homeDir + path.slice(1) : path;
-}
-
 export interface AgentForwardOptions {
   readonly lookup: AgentLookup;
   readonly sockets: LocalSockets;
@@ -91,7 +83,9 @@ export async function prepareAgentForward(
   if (target === undefined) {
     if (!isExplicit || options.lookup.identityAgent === "none") return undefined;
     throw new UserError("forward agent: no SSH agent found: SSH_AUTH_SOCK is not set", {
-      hint: "Start one with: eval $(ssh-agent), or name its socket with --identity-agent",
+      hint: `${
+        START_HINTS[options.lookup.os] ?? START_HINT
+      }, or name its socket with --identity-agent`,
     });
   }
   try {
@@ -103,12 +97,21 @@ export async function prepareAgentForward(
       options.warn(`${message}; going on without`);
       return undefined;
     }
-    throw new UserError(message, {
-      hint: `Is the SSH agent at ${formatTarget(target)} running? Try: ssh-add -l`,
-      cause: error,
-    });
+    throw new UserError(message, { hint: hintFor(target, options.lookup.os), cause: error });
   }
   return boundedDialler(() => sockets.connect(target));
+}
+
+const START_HINT = "Start one with: eval $(ssh-agent)";
+const START_HINTS: Readonly<Record<string, string>> = {
+  windows: "Start Pageant or the service OpenSSH Authentication Agent",
+};
+
+function hintFor(target: LocalTarget, os: string): string {
+  const isTooLong = target.kind === "unix" && socketPathProblem(target.path, os) !== undefined;
+  return isTooLong
+    ? "Give the agent a shorter path, for example: eval $(ssh-agent -a ~/.ssh/agent)"
+    : `Is the SSH agent at ${formatTarget(target)} running? Try: ssh-add -l`;
 }
 
 function boundedDialler(dial: () => Promise<ByteStream>): () => Promise<ByteStream> {

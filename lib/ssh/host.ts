@@ -10,6 +10,7 @@ export {
   type LocalListener,
   type LocalSockets,
   type LocalTarget,
+  socketPathProblem,
 } from "../base/sockets.ts";
 
 export interface SshClock {

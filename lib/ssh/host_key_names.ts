@@ -47,8 +47,10 @@ export function hostKeyComment({ agent, workspace, owner }: HostKeySubject): str
 
 /** As OpenSSH writes names on a port of their own: `[agent.id.127.0.0.1]:3000`. */
 function atPort(prefix: string, deployment: string): string {
-  const port = /:(\d+)$/.exec(deployment)?.[1];
-  const host = port === undefined ? deployment : deployment.slice(0, -port.length - 1);
+  const colon = deployment.lastIndexOf(":");
+  // A URL's port has at most five digits; the colons of an IPv6 address end with its bracket.
+  const port = /^:(\d{1,5})$/.exec(deployment.slice(colon))?.[1];
+  const host = port === undefined ? deployment : deployment.slice(0, colon);
   const name = `${prefix}.${escape(host.replace(/[[\]]/g, ""), HOST_CHARS)}`;
   return port === undefined ? name : `[${name}]:${port}`;
 }

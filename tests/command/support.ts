@@ -53,3 +53,31 @@ export function commandTest(
 }
 
 export const TERMINAL = { columns: 80, rows: 24 } as const;
+
+/** Ways to write the folder of a `Home`. */
+export const HOME_FORMS = ["~", "$HOME", "${HOME}", "$MINE", "${MINE}"];
+
+/** Somebody's home, and ways to write a file in it. */
+export class Home implements AsyncDisposable {
+  readonly folder = Deno.makeTempDirSync({ prefix: "hawser-home-" });
+  readonly #desk: Desk;
+
+  constructor(desk: Desk) {
+    this.#desk = desk;
+  }
+
+  run(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<CommandResult> {
+    return this.#desk.run(args, { homeDir: this.folder, env: { MINE: this.folder, ...env } });
+  }
+
+  has(name: string): boolean {
+    return [...Deno.readDirSync(this.folder)].some((entry) => entry.name === name);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}

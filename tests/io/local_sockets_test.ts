@@ -38,6 +38,16 @@ Deno.test("SYSTEM_SOCKETS says in words why it failed", async () => {
   });
 });
 
+Deno.test("SYSTEM_SOCKETS says when a path is too long for a socket, in bytes", async () => {
+  const path = `/tmp/${"ü".repeat(60)}`;
+  const limit = Deno.build.os === "darwin" ? 103 : 107;
+  const text = `${path}: the path of a socket may have ${limit} bytes at most, this one has 125`;
+  await assert.rejects(SYSTEM_SOCKETS.connect({ kind: "unix", path }), { message: `dial ${text}` });
+  await assert.rejects(SYSTEM_SOCKETS.listen({ kind: "unix", path }), {
+    message: `listen on ${text}`,
+  });
+});
+
 Deno.test("SYSTEM_SOCKETS gives up on abort, and reading ends with it", async () => {
   const listener = await SYSTEM_SOCKETS.listen(ANY);
   const client = await SYSTEM_SOCKETS.connect(listener.target);

@@ -141,13 +141,14 @@ export class CommandRun implements AsyncDisposable {
 
   #host(options: CommandOptions, program: PipeEnd): Host {
     const real = createHost();
+    const homeDir = options.homeDir === null ? undefined : options.homeDir ?? this.folder;
     const env = new Map(Object.entries({
+      ...(homeDir === undefined ? {} : { HOME: homeDir }),
       CODER_CONFIG_DIR: `${this.folder}/config`,
       CODER_NO_VERSION_WARNING: "true",
       ...options.env,
     }));
     const lookUp = (name: string) => env.get(name) || undefined;
-    const homeDir = options.homeDir === null ? undefined : options.homeDir ?? this.folder;
     return {
       ...real,
       stdin: this.#input(options.terminal !== undefined, program),

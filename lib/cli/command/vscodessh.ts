@@ -7,7 +7,7 @@ import type { Log } from "../../base/log.ts";
 import { goList } from "../../coder/text.ts";
 import { parseDeploymentUrl } from "../../coder/url.ts";
 import { parseArgs, ParsedArgs } from "../grammar/args.ts";
-import { choiceFlag, durationFlag, textFlag } from "../grammar/flag.ts";
+import { choiceFlag, durationFlag, pathFlag } from "../grammar/flag.ts";
 import { GLOBAL_FLAGS, type GlobalOptions, readGlobalOptions } from "../grammar/flags_global.ts";
 import { readSshOptions, type SshOptions } from "../grammar/flags_ssh.ts";
 import { renderHelp } from "../grammar/help.ts";
@@ -22,12 +22,12 @@ import { teeLog } from "../terminal/timeline.ts";
 const COMMAND = "hawser vscodessh";
 
 const VSCODESSH = {
-  sessionTokenFile: textFlag({
+  sessionTokenFile: pathFlag({
     name: "session-token-file",
     help: "File with the session token.",
   }),
-  urlFile: textFlag({ name: "url-file", help: "File with the URL of the Coder deployment." }),
-  networkInfoDir: textFlag({
+  urlFile: pathFlag({ name: "url-file", help: "File with the URL of the Coder deployment." }),
+  networkInfoDir: pathFlag({
     name: "network-info-dir",
     help: "Folder that a file with connection statistics is written to.",
   }),
@@ -36,7 +36,7 @@ const VSCODESSH = {
     initial: "5s",
     help: "How often to write that file.",
   }),
-  logDir: textFlag({ name: "log-dir", help: "Folder that a log file is written to." }),
+  logDir: pathFlag({ name: "log-dir", help: "Folder that a log file is written to." }),
   wait: choiceFlag({
     name: "wait",
     words: ["yes", "no", "auto"],

@@ -7,6 +7,7 @@ import { UserError } from "../../base/errors.ts";
 import { goList, goQuote } from "../../coder/text.ts";
 import type { Flag } from "./flag.ts";
 import { FlagValueError } from "./flag_error.ts";
+import { expandPath } from "./path.ts";
 
 /** Any flag; its value's type is known to whoever holds the flag itself. */
 export type AnyFlag = Flag<unknown>;
@@ -150,15 +151,18 @@ export interface ParseOptions {
 /** Where a value came from, first match first. */
 export type FlagSource = "flag" | "env" | "default";
 
+/** How a flag was given: each occurrence's text, paths as they are meant. */
+interface FlagUse {
+  readonly source: FlagSource;
+  readonly texts: readonly string[];
+}
+
 /** What the command line and the environment said. */
 export class ParsedArgs {
   readonly positionals: readonly string[];
-  readonly #texts: ReadonlyMap<string, { readonly source: FlagSource; readonly texts: string[] }>;
+  readonly #texts: ReadonlyMap<string, FlagUse>;
 
-  constructor(
-    positionals: readonly string[],
-    texts: ReadonlyMap<string, { readonly source: FlagSource; readonly texts: string[] }>,
-  ) {
+  constructor(positionals: readonly string[], texts: ReadonlyMap<string, FlagUse>) {
     this.positionals = positionals;
     this.#texts = texts;
   }
@@ -191,19 +195,29 @@ export class ParsedArgs {
 /** Parses flags and environment; a flag beats its variable. Throws `UserError` in the official command's words. */
 export function parseArgs(args: readonly string[], options: ParseOptions): ParsedArgs {
   const { flags, env, command, shown = args } = options;
-  const texts = new Map<string, { source: FlagSource; texts: string[] }>();
+  const texts = new Map<string, FlagUse>();
+  const add = (flag: AnyFlag, text: string, to: FlagUse, fail: (problem: string) => never) => {
+    try {
+      const all = [...to.texts, flag.isPath === true ? expandPath(text, { env }) : text];
+      let value = flag.initial;
+      for (const each of all) value = flag.parse(each, value);
+      texts.set(flag.name, { source: to.source, texts: all });
+    } catch (error) {
+      if (error instanceof FlagValueError) fail(error.message);
+      throw error;
+    }
+  };
   for (const flag of flags) {
     const text = flag.env === undefined ? undefined : env(flag.env);
     // An empty variable counts as unset, as upstream has it.
     if (text === undefined || text === "") continue;
-    check(flag, [text], (problem) => {
+    add(flag, text, { source: "env", texts: [] }, (problem) => {
       throw new UserError(
         `parsing environment variable ${flag.env}=${goQuote(text)} for ${
           goQuote(command)
         }: ${problem}`,
       );
     });
-    texts.set(flag.name, { source: "env", texts: [text] });
   }
   const positionals: string[] = [];
   try {
@@ -214,28 +228,17 @@ export function parseArgs(args: readonly string[], options: ParseOptions): Parse
       }
       const { flag, text } = token;
       const known = texts.get(flag.name);
-      const all = known?.source === "flag" ? [...known.texts, text] : [text];
-      check(flag, all, (problem) => {
+      const earlier = known?.source === "flag" ? known.texts : [];
+      add(flag, text, { source: "flag", texts: earlier }, (problem) => {
         throw new GrammarError(
           `invalid argument ${goQuote(text)} for ${goQuote(flagNames(flag))} flag: ${problem}`,
         );
       });
-      texts.set(flag.name, { source: "flag", texts: all });
     }
   } catch (error) {
     throw toUserError(error, { shown, command });
   }
   return new ParsedArgs(positionals, texts);
-}
-
-function check(flag: AnyFlag, texts: readonly string[], fail: (problem: string) => never): void {
-  try {
-    let value = flag.initial;
-    for (const text of texts) value = flag.parse(text, value);
-  } catch (error) {
-    if (error instanceof FlagValueError) fail(error.message);
-    throw error;
-  }
 }
 
 /** `-A, --forward-agent` or `--stdio`. */

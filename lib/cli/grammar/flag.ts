@@ -25,6 +25,8 @@ export interface Flag<Value> {
   readonly isHidden: boolean;
   /** The flag to use instead; using this one prints a warning. */
   readonly replacedBy?: Flag<unknown>;
+  /** Its texts are paths: `~`, `$NAME` and `${NAME}` are replaced before they are parsed. @default false */
+  readonly isPath?: boolean;
   readonly help: string;
   /** The value after one more occurrence with `text`. Throws `FlagValueError`. */
   parse(text: string, previous: Value): Value;
@@ -76,6 +78,11 @@ export function textFlag(names: FlagNames & { readonly initial?: string }): Flag
     initialText: initial,
     parse: (text) => text,
   };
+}
+
+/** A file's or a folder's path, or a word that stands for one. */
+export function pathFlag(names: FlagNames): Flag<string> {
+  return { ...textFlag(names), isPath: true };
 }
 
 /** A duration in milliseconds; `initial` is its text. */

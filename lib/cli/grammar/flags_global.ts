@@ -1,6 +1,6 @@
 /** Flags of every command (behaviour §1.16), valid before and after its name. */
 import type { AnyFlag, ParsedArgs } from "./args.ts";
-import { listFlag, switchFlag, textFlag } from "./flag.ts";
+import { listFlag, pathFlag, switchFlag, textFlag } from "./flag.ts";
 
 export const GLOBAL = {
   help: switchFlag({ name: "help", shorthand: "h", help: "Show what the command does." }),
@@ -10,7 +10,7 @@ export const GLOBAL = {
     env: "CODER_SESSION_TOKEN",
     help: "Session token; the variable is the safer place, arguments are visible to others.",
   }),
-  globalConfig: textFlag({
+  globalConfig: pathFlag({
     name: "global-config",
     env: "CODER_CONFIG_DIR",
     help: "Configuration folder, shared with the coder command.",
@@ -79,17 +79,17 @@ export const GLOBAL = {
     initial: true,
     help: "Look for the session token in the system's keyring (macOS).",
   }),
-  clientTlsCaFile: textFlag({
+  clientTlsCaFile: pathFlag({
     name: "client-tls-ca-file",
     env: "CODER_CLIENT_TLS_CA_FILE",
     help: "Certificates of the authorities to trust, PEM; besides the system's.",
   }),
-  clientTlsCertFile: textFlag({
+  clientTlsCertFile: pathFlag({
     name: "client-tls-cert-file",
     env: "CODER_CLIENT_TLS_CERT_FILE",
     help: "Certificate to show to the deployment, PEM; needs --client-tls-key-file.",
   }),
-  clientTlsKeyFile: textFlag({
+  clientTlsKeyFile: pathFlag({
     name: "client-tls-key-file",
     env: "CODER_CLIENT_TLS_KEY_FILE",
     help: "Key of --client-tls-cert-file, PEM.",

@@ -3,7 +3,15 @@
  * Ours have variables under `HAWSER_SSH_`, so that they never change meaning under the official command.
  */
 import type { AnyFlag, ParsedArgs } from "./args.ts";
-import { choiceFlag, countFlag, durationFlag, listFlag, switchFlag, textFlag } from "./flag.ts";
+import {
+  choiceFlag,
+  countFlag,
+  durationFlag,
+  listFlag,
+  pathFlag,
+  switchFlag,
+  textFlag,
+} from "./flag.ts";
 
 const WAIT = choiceFlag({
   name: "wait",
@@ -13,7 +21,7 @@ const WAIT = choiceFlag({
   help: "Wait for the start-up scripts to end; auto asks the template.",
 });
 
-const LOG_DIR = textFlag({
+const LOG_DIR = pathFlag({
   name: "log-dir",
   shorthand: "l",
   env: "CODER_SSH_LOG_DIR",
@@ -38,7 +46,7 @@ export const SSH = {
     env: "CODER_SSH_FORWARD_GPG",
     help: "Let the workspace use the local GnuPG agent; public keys and trust are imported there.",
   }),
-  identityAgent: textFlag({
+  identityAgent: pathFlag({
     name: "identity-agent",
     env: "CODER_SSH_IDENTITY_AGENT",
     help: "Socket of the SSH agent to forward; SSH_AUTH_SOCK by default.",
@@ -98,7 +106,7 @@ export const SSH = {
     env: "CODER_SSH_DISABLE_AUTOSTART",
     help: "Do not start a stopped workspace.",
   }),
-  networkInfoDir: textFlag({
+  networkInfoDir: pathFlag({
     name: "network-info-dir",
     help: "Folder that a file with connection statistics is written to.",
   }),
@@ -182,7 +190,7 @@ export const SSH = {
     initial: "accept-new",
     help: "Pin the workspace's host key: accept-new remembers new ones, yes refuses them.",
   }),
-  knownHosts: textFlag({
+  knownHosts: pathFlag({
     name: "known-hosts",
     env: "HAWSER_SSH_KNOWN_HOSTS",
     help: "File that host keys are remembered in.",

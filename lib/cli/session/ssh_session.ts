@@ -143,7 +143,6 @@ async function findAgentDialler(steps: Steps, options: SshOptions) {
       identityAgent: options.identityAgent,
       env: (name) => host.env(name),
       os: host.os,
-      homeDir: host.homeDir,
       ...(host.os === "windows" ? { pipes: await listPipes() } : {}),
     },
     sockets: SYSTEM_SOCKETS,

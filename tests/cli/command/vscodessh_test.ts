@@ -67,6 +67,15 @@ Deno.test("vscodessh knows a deployment with a name in punycode by its URL or by
   }
 });
 
+Deno.test("vscodessh takes paths as ssh_config writes them", async () => {
+  const { global, options, logDir } = await plan([
+    ...["--session-token-file=~/token", "--url-file", "${S}/url", "--network-info-dir=$S/net"],
+    ...["--log-dir", "~/logs", "coder-vscode--alice--dev"],
+  ], { env: { HOME: "/s", S: "/s" } });
+  deepStrictEqual([global.url, global.token], ["https://coder.example.com/", "secret-token"]);
+  deepStrictEqual([options.networkInfoDir, logDir], ["/s/net", "/s/logs"]);
+});
+
 Deno.test("vscodessh does not listen to the variables of ssh", async () => {
   const { options } = await plan([...FLAGS, "coder-vscode--alice--dev"], {
     env: { CODER_SSH_FORWARD_GPG: "true", CODER_SSH_LOG_DIR: "/x", CODER_SSH_USAGE_APP: "disable" },

@@ -271,6 +271,8 @@ function usesOf(flag: AnyFlag): fc.Arbitrary<{ args: string[]; flag: AnyFlag; te
     ? fc.constantFrom(...flag.kind.split("|"))
     : flag.kind === "string-array"
     ? fc.stringMatching(/^[a-z=:/.-]{1,8}$/)
+    : flag.isPath === true // without what a path stands for: `path_test.ts`
+    ? fc.string().map((path) => path.replaceAll("$", "").replace(/^~/, ""))
     : fc.string();
   const short = flag.shorthand;
   return text.chain((value) => {
