@@ -10,6 +10,7 @@ import {
   socketPathProblem,
 } from "../base/sockets.ts";
 import type { ByteStream } from "../base/stream.ts";
+import { MAX_SOCKET_FILE_BYTES } from "../ssh/gpg_socket_file.ts";
 import { ConnStream, reasonOf } from "./conn_stream.ts";
 
 const PIPE_FOLDER = "\\\\.\\pipe\\";
@@ -30,10 +31,23 @@ export async function listPipes(): Promise<string[]> {
   }
 }
 
-/** A file's bytes, for the files that stand for sockets on Windows. Rejects with an `Error` in words for people. */
+/**
+ * The bytes of a file that stands for a socket; of one that is longer than such are, one byte more than those have. Rejects with an
+ * `Error` in words for people, also for what is no file, which might never end.
+ */
 export async function readSocketFile(path: string): Promise<Uint8Array> {
   try {
-    return await Deno.readFile(path);
+    // Before it is opened: a pipe without a writer would not let go of us.
+    if (!(await Deno.stat(path)).isFile) throw new Error("not a file");
+    using file = await Deno.open(path);
+    const bytes = new Uint8Array(MAX_SOCKET_FILE_BYTES + 1);
+    let length = 0;
+    while (length < bytes.length) {
+      const count = await file.read(bytes.subarray(length));
+      if (count === null) break;
+      length += count;
+    }
+    return bytes.subarray(0, length);
   } catch (error) {
     throw new Error(`open ${path}: ${reasonOf(error)}`, { cause: error });
   }

@@ -11,30 +11,12 @@ import {
   runRemote,
   stopRemoteAgent,
 } from "./gpg_remote.ts";
-import { parseSocketFile, socketGreeting } from "./gpg_socket_file.ts";
-import { formatTarget, type LocalSockets, type LocalTarget } from "./host.ts";
+import { type GpgHost, LocalGpg } from "./gpg_local.ts";
 import { joinStreams } from "./join.ts";
 import type { IncomingConnection } from "./ssh2_client.ts";
 
-const MAX_KEYRING_BYTES = 256 * 1024 * 1024;
 /** Programs that sign use one each, for a moment. */
 const MAX_CONNECTIONS = 64;
-
-export interface GpgHost {
-  /** As `Deno.build.os` names it. */
-  readonly os: string;
-  readonly sockets: LocalSockets;
-  /** As `Host.run`. */
-  readonly run: (
-    program: string,
-    args: readonly string[],
-    options: { readonly maxOutputBytes: number },
-  ) => Promise<{ readonly code: number; readonly stdout: Uint8Array; readonly stderr: Uint8Array }>;
-  /** The bytes of a file; needed on Windows only. */
-  readonly readSocketFile: (path: string) => Promise<Uint8Array>;
-  /** One line for the user, without its end. */
-  readonly print: (line: string) => void;
-}
 
 export interface GpgForward {
   /** Ends the forward and undoes what was changed in the workspace. Idempotent. */
@@ -163,101 +145,6 @@ async function forward(
     await connection.waitToClose(agent.release());
   };
   return { close: () => closing ??= close() };
-}
-
-/** GnuPG on this machine. */
-class LocalGpg {
-  readonly #host: GpgHost;
-
-  constructor(host: GpgHost) {
-    this.#host = host;
-  }
-
-  gpg(...args: string[]): Promise<Uint8Array> {
-    return this.#run("gpg", args);
-  }
-
-  /** The path of the extra socket, with an agent behind it: one that is not running is started. */
-  async extraSocket(): Promise<string> {
-    const [path] = await Promise.all([
-      this.#run("gpgconf", ["--list-dir", "agent-extra-socket"]),
-      this.#launch(),
-    ]);
-    const text = new TextDecoder().decode(path).trim();
-    if (text === "") throw new Error("gpgconf --list-dir agent-extra-socket gives no path");
-    return text;
-  }
-
-  async connect(path: string): Promise<ByteStream> {
-    try {
-      return await this.#dial(path);
-    } catch (error) {
-      if (!(error instanceof Error)) throw error;
-      await this.#launch(); // the agent has ended since we looked
-      return await this.#dial(path);
-    }
-  }
-
-  async #dial(path: string): Promise<ByteStream> {
-    if (this.#host.os !== "windows") {
-      return await this.#host.sockets.connect({ kind: "unix", path });
-    }
-    const bytes = await this.#host.readSocketFile(path);
-    const file = parsed(path, bytes);
-    const target: LocalTarget = { kind: "tcp", host: "127.0.0.1", port: file.port };
-    const stream = await this.#host.sockets.connect(target);
-    try {
-      for (const step of socketGreeting(file)) {
-        await stream.write(step.send);
-        await skip(stream, step.receiveBytes);
-      }
-      return stream;
-    } catch (error) {
-      stream.abort();
-      throw new Error(
-        `Write cookie to local connection: ${formatTarget(target)}: ${messageOf(error)}`,
-        {
-          cause: error,
-        },
-      );
-    }
-  }
-
-  async #launch(): Promise<void> {
-    await this.#run("gpgconf", ["--launch", "gpg-agent"]);
-  }
-
-  async #run(program: string, args: readonly string[]): Promise<Uint8Array> {
-    const result = await this.#host.run(program, args, { maxOutputBytes: MAX_KEYRING_BYTES });
-    const decoder = new TextDecoder();
-    const command = [program, ...args].join(" ");
-    if (result.code !== 0) {
-      throw new Error(`\`${command}\` failed: stderr: ${decoder.decode(result.stderr).trim()}`);
-    }
-    if (result.stdout.length >= MAX_KEYRING_BYTES) {
-      throw new Error(`\`${command}\` gives more than ${MAX_KEYRING_BYTES} bytes`);
-    }
-    return result.stdout;
-  }
-}
-
-function parsed(path: string, bytes: Uint8Array) {
-  try {
-    return parseSocketFile(bytes);
-  } catch (error) {
-    throw new Error(`parse gpg-agent-extra socket file "${path}": ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
-}
-
-async function skip(stream: ByteStream, count: number): Promise<void> {
-  const buffer = new Uint8Array(count);
-  for (let read = 0; read < count;) {
-    const more = await stream.read(buffer.subarray(read));
-    if (more === null) throw new Error("the agent closed the connection");
-    read += more;
-  }
 }
 
 /** Says in which step a failure happened. */

@@ -1,13 +1,16 @@
 /**
  * The files that stand for GnuPG's sockets where the system has none of its own (libassuan `assuan-socket.c`):
  *   GnuPG for Windows:  port in decimal | LF | nonce 16 raw bytes, any of which may be LF or CR
+ *   any GnuPG:          "%Assuan%" | LF | "socket=" | path of the socket, with ${VARIABLES} | LF | ignored
  *   Cygwin, MSYS:       "!<socket >" | port | " s " | guid as 4 groups of 8 hexadecimal digits joined by "-" | NUL?
  * Pure parsers, and what is said on the connection before the agent's own protocol begins.
  */
-import { ByteWriter } from "../base/bytes.ts";
+import { ByteWriter, equalBytes } from "../base/bytes.ts";
 
 const NONCE_BYTES = 16;
 const MAX_FILE_BYTES = 256;
+/** As libassuan limits a redirection. */
+export const MAX_SOCKET_FILE_BYTES = 511;
 const LF = 0x0a;
 const MAX_PORT = 65_535;
 
@@ -26,6 +29,34 @@ export function parseSocketFile(bytes: Uint8Array): SocketFile {
   }
   const text = new TextDecoder("latin1").decode(bytes);
   return text.startsWith("!<socket >") ? parseCygwin(text) : parseWindows(bytes, text);
+}
+
+const REDIRECT_MAGIC = new TextEncoder().encode("%Assuan%");
+
+/** Whether the file says where the socket is. */
+export function isRedirect(bytes: Uint8Array): boolean {
+  return equalBytes(bytes.subarray(0, REDIRECT_MAGIC.length), REDIRECT_MAGIC);
+}
+
+/**
+ * The path that a redirection leads to. A variable that is not set stands for nothing, as in libassuan. Throws `TypeError` when no
+ * path is named.
+ */
+export function parseRedirect(
+  bytes: Uint8Array,
+  env: (name: string) => string | undefined,
+): string {
+  if (bytes.length > MAX_SOCKET_FILE_BYTES) {
+    throw new TypeError(`redirection has more than ${MAX_SOCKET_FILE_BYTES} bytes`);
+  }
+  const [magic, setting = ""] = new TextDecoder().decode(bytes).split(/\r?\n/, 2);
+  const template = magic === "%Assuan%" && setting.startsWith("socket=") ? setting.slice(7) : "";
+  const path = template.replace(
+    /\$\{([A-Za-z0-9_]{1,64})\}/g,
+    (_, name: string) => env(name) ?? "",
+  );
+  if (path === "") throw new TypeError("redirection names no socket");
+  return path;
 }
 
 function parseWindows(bytes: Uint8Array, text: string): SocketFile {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { SYSTEM_SOCKETS } from "../../lib/io/local_sockets.ts";
+import { readSocketFile, SYSTEM_SOCKETS } from "../../lib/io/local_sockets.ts";
 import type { LocalTarget } from "../../lib/base/sockets.ts";
 
 const ANY: LocalTarget = { kind: "tcp", host: "127.0.0.1", port: 0 };
@@ -72,7 +72,7 @@ Deno.test({
     const path = `${folder}/s.sock`;
     const sockets = new URL("../../lib/io/local_sockets.ts", import.meta.url).href;
     const program = `
-      import { SYSTEM_SOCKETS } from ${JSON.stringify(sockets)};
+      import { readSocketFile, SYSTEM_SOCKETS } from ${JSON.stringify(sockets)};
       const target = { kind: "unix", path: ${JSON.stringify(path)} };
       const said = [];
       const fails = async (work) => said.push(await work.then(() => "worked", (e) => e.message));
@@ -120,4 +120,25 @@ Deno.test({
     );
     assert.match(said[9], /No such file/);
   },
+});
+
+Deno.test("readSocketFile() reads small files, the beginning of long ones, and nothing that may never end", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/small`, "%Assuan%\n");
+    assert.equal(new TextDecoder().decode(await readSocketFile(`${folder}/small`)), "%Assuan%\n");
+    await Deno.writeFile(`${folder}/long`, new Uint8Array(100_000));
+    assert.equal((await readSocketFile(`${folder}/long`)).length, 512);
+    await assert.rejects(readSocketFile(`${folder}/none`), {
+      message: `open ${folder}/none: no such file or directory`,
+    });
+    await assert.rejects(readSocketFile(folder), { message: `open ${folder}: not a file` });
+    if (Deno.build.os === "windows") return;
+    await new Deno.Command("mkfifo", { args: [`${folder}/pipe`] }).output();
+    await assert.rejects(readSocketFile(`${folder}/pipe`), {
+      message: `open ${folder}/pipe: not a file`,
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });

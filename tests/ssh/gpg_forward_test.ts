@@ -23,35 +23,40 @@ async function has(program: string): Promise<boolean> {
 
 const hasGpg = Deno.build.os === "linux" && await has("gpg") && await has("git");
 
-Deno.test({
-  name: hasGpg
-    ? "GPG forwarding signs and commits there with a key that stays here, and leaves nothing behind"
-    : "GPG forwarding with real GnuPG homes (skipped: needs Linux, gpg and git)",
-  ignore: !hasGpg,
-  fn: async () => {
-    const scene = new URL("./scenes/gpg_scene.ts", import.meta.url).href;
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-check", "--allow-all", scene],
-    }).output();
-    assert.equal(code, 0, decoder.decode(stderr));
-    const seen = JSON.parse(decoder.decode(stdout));
-    assert.match(seen.agentBefore, /^D \d+/);
-    assert.match(seen.keys, /\[ultimate\] Hawser Test/);
-    assert.match(seen.signed, /^-----BEGIN PGP SIGNED MESSAGE-----[^]*hello[^]*END PGP SIGNATURE/);
-    assert.match(seen.verified.stderr, /Good signature from "Hawser Test/);
-    assert.equal(seen.commit.code, 0, seen.commit.stderr);
-    assert.match(seen.commit.stderr, /Good signature/);
-    assert.equal(seen.secrets, "");
-    assert.equal(seen.restricted, "OK");
-    // The workspace may ask about our agent or end it as little as any stranger.
-    assert.match(seen.agentDuring, /Forbidden/);
-    assert.match(seen.signedAgain, /more[^]*END PGP SIGNATURE/);
-    assert.deepEqual(seen.listening, []);
-    assert.equal(seen.agentAfter, "");
-    assert.notEqual(seen.socketAfter, 0);
-    assert.deepEqual(seen.said, []);
-  },
-});
+for (const kind of ["plain", "redirected"]) {
+  Deno.test({
+    name: hasGpg
+      ? `GPG forwarding signs and commits there with a key that stays here, and leaves nothing behind: ${kind} socket`
+      : `GPG forwarding with real GnuPG homes (skipped: needs Linux, gpg and git): ${kind} socket`,
+    ignore: !hasGpg,
+    fn: async () => {
+      const scene = new URL("./scenes/gpg_scene.ts", import.meta.url).href;
+      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "--no-check", "--allow-all", scene, kind],
+      }).output();
+      assert.equal(code, 0, decoder.decode(stderr));
+      const seen = JSON.parse(decoder.decode(stdout));
+      assert.match(seen.agentBefore, /^D \d+/);
+      assert.match(seen.keys, /\[ultimate\] Hawser Test/);
+      assert.match(
+        seen.signed,
+        /^-----BEGIN PGP SIGNED MESSAGE-----[^]*hello[^]*END PGP SIGNATURE/,
+      );
+      assert.match(seen.verified.stderr, /Good signature from "Hawser Test/);
+      assert.equal(seen.commit.code, 0, seen.commit.stderr);
+      assert.match(seen.commit.stderr, /Good signature/);
+      assert.equal(seen.secrets, "");
+      assert.equal(seen.restricted, "OK");
+      // The workspace may ask about our agent or end it as little as any stranger.
+      assert.match(seen.agentDuring, /Forbidden/);
+      assert.match(seen.signedAgain, /more[^]*END PGP SIGNATURE/);
+      assert.deepEqual(seen.listening, []);
+      assert.equal(seen.agentAfter, "");
+      assert.notEqual(seen.socketAfter, 0);
+      assert.deepEqual(seen.said, []);
+    },
+  });
+}
 
 interface Scene {
   /** What the workspace's programs answer, by a part of their command. */
@@ -109,6 +114,7 @@ async function start(scene: Scene) {
       });
     },
     readSocketFile: () => Promise.resolve(scene.socketFile ?? EMPTY),
+    env: () => undefined,
     print: (line) => said.push(line),
   }, { workspaceOs: "linux" });
   return { starting, connection, workspace, ran, said, sockets };
@@ -122,6 +128,7 @@ Deno.test("GPG forwarding refuses Windows workspaces", async () => {
     sockets: new MemorySockets(),
     run: () => Promise.reject(new Error("not reached")),
     readSocketFile: () => Promise.reject(new Error("not reached")),
+    env: () => undefined,
     print: () => {},
   };
   await assert.rejects(startGpgForward(connection, host, { workspaceOs: "windows" }), {

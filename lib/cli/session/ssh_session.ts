@@ -167,6 +167,7 @@ async function forwardGpg(
         sockets: SYSTEM_SOCKETS,
         run: (program, args, limits) => host.run(program, args, limits),
         readSocketFile,
+        env: (name) => host.env(name),
         print: (line) => progress.line(line),
       }, { workspaceOs: agent.operatingSystem }),
   );

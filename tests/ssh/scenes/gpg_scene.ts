@@ -11,6 +11,8 @@ import { ForwardingWorkspace } from "../../support/ssh_forwarding.ts";
 import { runProgram } from "../../support/ssh_programs.ts";
 import { TestSshServer } from "../../support/ssh_server.ts";
 
+/** The home here is on a file system without sockets, so to speak: its socket is elsewhere. */
+const isRedirected = Deno.args.includes("redirected");
 const NOTHING = new Uint8Array(0);
 const decoder = new TextDecoder();
 const folder = await Deno.makeTempDir({ prefix: "hawser-gpg-" });
@@ -18,13 +20,20 @@ const homes = { here: `${folder}/here`, there: `${folder}/there` };
 for (const home of Object.values(homes)) await Deno.mkdir(home, { mode: 0o700 });
 
 async function here(program: string, args: readonly string[]) {
-  const env = { GNUPGHOME: homes.here };
+  const env = { GNUPGHOME: homes.here, HAWSER_SCENE: folder };
   const { code, stdout, stderr } = await new Deno.Command(program, {
     args: [...args],
     env,
     stdin: "null",
   }).output();
   return { code, stdout, stderr };
+}
+
+if (isRedirected) {
+  await Deno.writeTextFile(
+    `${homes.here}/S.gpg-agent.extra`,
+    "%Assuan%\nsocket=${HAWSER_SCENE}/else where\n",
+  );
 }
 
 const said: string[] = [];
@@ -60,6 +69,7 @@ try {
     sockets: SYSTEM_SOCKETS,
     run: here,
     readSocketFile,
+    env: (name) => name === "HAWSER_SCENE" ? folder : undefined,
     print: (line) => said.push(line),
   }, { workspaceOs: "linux" });
   seen.keys = (await there("gpg --list-keys")).stdout;
