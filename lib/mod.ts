@@ -13,6 +13,7 @@ import { AgentTunnel, type PingResult } from "./io/agent_tunnel.ts";
 import { SystemClock } from "./io/clock.ts";
 import type { TlsMaterial } from "./io/conn.ts";
 import { systemEnv } from "./io/env.ts";
+import { systemRoots } from "./io/system_roots.ts";
 import type { AgentSessionStatus } from "./tailnet/agent_session.ts";
 import { type DerpMap, derpMapOf, type DerpNode, type DerpRegion } from "./tailnet/derp_map.ts";
 import { derpMapFromJson, derpMapFromModel } from "./tailnet/derp_map_json.ts";
@@ -92,7 +93,11 @@ export function startAgent(options: DialAgentOptions): AgentConnection & {
     forcesWebsocket: options.forcesWebsocket ?? false,
     expectsReady: options.expectsReady ?? true,
     clock: new SystemClock(),
-    dial: { env, ...(options.tls === undefined ? {} : { tls: options.tls }) },
+    dial: {
+      env,
+      roots: systemRoots(env),
+      ...(options.tls === undefined ? {} : { tls: options.tls }),
+    },
     log: options.log ?? SILENT_LOG,
   });
   return {

@@ -1,12 +1,14 @@
 /**
- * The one dialer: every outgoing TCP or TLS connection of the coordinator and the relays goes through here, so that
- * proxies, NO_PROXY, an own CA and a client certificate work the same for all of them.
+ * The one dialer: every outgoing TCP or TLS connection of the API, the coordinator and the relays goes through here, so that
+ * proxies, NO_PROXY, the system's and the user's own authorities and a client certificate work the same for all of them.
+ * Address families are raced by the platform (RFC 8305), 250 ms apart.
  */
-import { UserError } from "../base/errors.ts";
 import { closeQuietly, type Conn, type TlsMaterial } from "./conn.ts";
-import { describeTlsError } from "./host_errors.ts";
+import { isTrustFailure, proxyErrorOf, UnknownAuthorityError } from "./dial_errors.ts";
 import { connectThroughHttp, connectThroughSocks } from "./proxy_tunnel.ts";
-import { type GetEnv, proxyFor, type ProxyServer } from "./proxy.ts";
+import { type GetEnv, proxyFor } from "./proxy.ts";
+import type { ProxyServer } from "./proxy_url.ts";
+import type { Roots, SystemRoots } from "./system_roots.ts";
 
 export interface DialTarget {
   /** Host name or literal address to connect to. */
@@ -15,6 +17,8 @@ export interface DialTarget {
   readonly isTls: boolean;
   /** Name for SNI and verification. @default host */
   readonly serverName?: string;
+  /** The name that the certificate is for, where it is not `serverName`. @default serverName */
+  readonly certName?: string;
 }
 
 /** Where a URL leads: `https` and `wss` mean TLS, a missing port the scheme's. */
@@ -27,16 +31,19 @@ export function targetOf(url: URL): DialTarget {
 export interface DialOptions {
   readonly env: GetEnv;
   readonly tls?: TlsMaterial;
+  /** The system's authorities, trusted besides Mozilla's list. @default that list alone */
+  readonly roots?: SystemRoots;
   /** Limit for name resolution, TCP, proxy and TLS together. @default 10_000 */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
 
 const DIAL_TIMEOUT_MS = 10_000;
+const NO_ROOTS: Roots = { certificates: [], stores: [] };
 
 /**
- * Connects to `target`, through a proxy when the environment names one.
- * Rejects with `signal.reason`, `DOMException` "TimeoutError", the platform's error, or `UserError` from a proxy.
+ * Connects to `target`, through a proxy when the environment names one. Rejects with `signal.reason`, `DOMException`
+ * "TimeoutError", the platform's error, `UnknownAuthorityError`, `ProxyError`, or `UserError` for a variable that cannot be used.
  */
 export async function dial(target: DialTarget, options: DialOptions): Promise<Conn> {
   const limit = AbortSignal.timeout(options.timeoutMs ?? DIAL_TIMEOUT_MS);
@@ -44,20 +51,49 @@ export async function dial(target: DialTarget, options: DialOptions): Promise<Co
   // A proxy is chosen by name and told the name, also where we would have dialled a literal of the relay map.
   const named = { ...target, host: target.serverName ?? target.host };
   const proxy = proxyFor(named, options.env);
-  return await guarded(
-    signal,
-    (own) =>
-      proxy === undefined
-        ? connectDirect(target, { tls: options.tls, signal, own })
-        : connectThrough(proxy, named, { tls: options.tls, signal, own }),
-  );
+  const isVerified = target.isTls || proxy?.scheme === "https";
+  const roots = isVerified ? options.roots : undefined;
+  for (;;) {
+    const trusted = await roots?.first() ?? NO_ROOTS;
+    const way: Way = { proxy };
+    try {
+      return await guarded(signal, (own) => {
+        const attempt = { tls: materialWith(trusted, options.tls), signal, own };
+        return proxy === undefined
+          ? connectDirect(target, attempt)
+          : connectThrough(proxy, { target: named, way, attempt });
+      });
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      // Somebody whom the bundle does not name, or a bundle that the platform cannot read: the other stores are asked once.
+      if (isTrustFailure(error) && roots !== undefined && await roots.all() !== trusted) continue;
+      const failure = isTrustFailure(error)
+        ? new UnknownAuthorityError([...trusted.stores, ...storesOf(options.tls)], error)
+        : error;
+      throw way.proxy === undefined ? failure : proxyErrorOf(way.proxy, failure);
+    }
+  }
+}
+
+/** How far an attempt has come. */
+interface Way {
+  /** Set while it is the proxy that is dialled and spoken to. */
+  proxy: ProxyServer | undefined;
 }
 
 interface Attempt {
-  readonly tls: TlsMaterial | undefined;
+  readonly tls: TlsMaterial;
   readonly signal: AbortSignal;
   /** Should be called with each connection as it is made, the outermost last: it is closed when the attempt ends. */
   readonly own: (conn: Conn) => void;
+}
+
+function materialWith(roots: Roots, tls: TlsMaterial | undefined): TlsMaterial {
+  return { ...tls, caCerts: [...roots.certificates, ...tls?.caCerts ?? []] };
+}
+
+function storesOf(tls: TlsMaterial | undefined): string[] {
+  return tls?.caCerts === undefined || tls.caCerts.length === 0 ? [] : ["--client-tls-ca-file"];
 }
 
 async function connectDirect(target: DialTarget, attempt: Attempt): Promise<Conn> {
@@ -67,17 +103,15 @@ async function connectDirect(target: DialTarget, attempt: Attempt): Promise<Conn
 
 async function connectThrough(
   proxy: ProxyServer,
-  target: DialTarget,
-  attempt: Attempt,
+  to: { readonly target: DialTarget; readonly way: Way; readonly attempt: Attempt },
 ): Promise<Conn> {
+  const { target, way, attempt } = to;
   const tcp = await connectTcp(proxy.host, proxy.port, attempt);
-  const secured = proxy.scheme === "https"
-    ? await Deno.startTls(tcp, { hostname: proxy.host, ...denoCa(attempt.tls) })
-    : undefined;
+  const secured = proxy.scheme === "https" ? await startTlsToProxy(tcp, proxy, attempt) : undefined;
   const toProxy = secured ?? tcp;
-  attempt.own(toProxy);
   if (proxy.scheme === "socks5") await connectThroughSocks(toProxy, proxy, target);
   else await connectThroughHttp(toProxy, proxy, target);
+  way.proxy = undefined;
   if (!target.isTls) return toProxy;
   return secured === undefined
     ? await startTls(tcp, target, attempt)
@@ -91,15 +125,30 @@ async function connectTcp(hostname: string, port: number, attempt: Attempt): Pro
   return tcp;
 }
 
-/** TLS over a TCP connection. `Deno.startTls` takes no client certificate. */
+async function startTlsToProxy(
+  tcp: Deno.TcpConn,
+  proxy: ProxyServer,
+  { tls, own }: Attempt,
+): Promise<Deno.TlsConn> {
+  const secured = await Deno.startTls(tcp, { hostname: proxy.host, ...denoCa(tls) });
+  own(secured);
+  await secured.handshake();
+  return secured;
+}
+
+/** TLS over a TCP connection. `Deno.startTls` takes no client certificate, and one name for SNI and certificate. */
 async function startTls(
   tcp: Deno.TcpConn,
   target: DialTarget,
   { tls, own }: Attempt,
 ): Promise<Conn> {
-  if (tls?.client !== undefined) return await startTlsInNode(tcp, target, tls);
+  const hostname = target.serverName ?? target.host;
+  const { certName = hostname } = target;
+  if (tls.client !== undefined || certName !== hostname) {
+    return await startTlsInNode(tcp, target, tls);
+  }
   const secured = await Deno.startTls(tcp, {
-    hostname: target.serverName ?? target.host,
+    hostname,
     alpnProtocols: ["http/1.1"],
     ...denoCa(tls),
   });
@@ -109,18 +158,14 @@ async function startTls(
 }
 
 /** TLS by `node:tls`, loaded on demand because it costs about 30 ms. */
-async function startTlsInNode(
-  conn: Conn,
-  target: DialTarget,
-  tls: TlsMaterial | undefined,
-): Promise<Conn> {
+async function startTlsInNode(conn: Conn, target: DialTarget, tls: TlsMaterial): Promise<Conn> {
   const { startNodeTls } = await import("./node_tls.ts");
   const hostname = target.serverName ?? target.host;
-  return await startNodeTls(conn, { hostname, ...(tls === undefined ? {} : { tls }) });
+  return await startNodeTls(conn, { hostname, certName: target.certName ?? hostname, tls });
 }
 
-function denoCa(tls: TlsMaterial | undefined): { caCerts?: string[] } {
-  return tls?.caCerts === undefined ? {} : { caCerts: [...tls.caCerts] };
+function denoCa(tls: TlsMaterial): { caCerts?: string[] } {
+  return tls.caCerts === undefined || tls.caCerts.length === 0 ? {} : { caCerts: [...tls.caCerts] };
 }
 
 /** Runs `connect`, but rejects as soon as `signal` fires. Unless it succeeds, nothing that it made stays open. */
@@ -151,19 +196,4 @@ async function guarded(
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
-}
-
-/** One line of what a failed dial means to a user; `undefined` when it is not a network failure. */
-export function describeDialError(error: unknown, target: DialTarget): string | undefined {
-  const where = `${target.host}:${target.port}`;
-  if (error instanceof UserError) return error.message;
-  if (error instanceof DOMException && error.name === "TimeoutError") {
-    return `${where} does not answer`;
-  }
-  if (error instanceof Deno.errors.ConnectionRefused) return `${where} refused the connection`;
-  if (error instanceof Error && /lookup|resolve|getaddrinfo|Name or service/i.test(error.message)) {
-    return `cannot find host ${target.host}`;
-  }
-  if (!(error instanceof Error)) return undefined;
-  return `${where}: ${describeTlsError(error.message) ?? error.message}`;
 }

@@ -1,7 +1,6 @@
-/** The platform's errors in the words of `Host` and `HttpTransport`. */
-import { messageOf, UserError } from "../base/errors.ts";
+/** The platform's errors of files, programs and standard streams in the words of `Host`; those of the network: `dial_errors.ts`. */
+import { messageOf } from "../base/errors.ts";
 import { HostError, type HostErrorCode } from "../base/host.ts";
-import { TransportError, type TransportErrorCode } from "../base/http.ts";
 
 /** The `HostError` for a failure of `what`, e.g. `open /tmp/x`. */
 export function toHostError(what: string, error: unknown): HostError {
@@ -29,60 +28,4 @@ function classifyFileError(error: unknown): [HostErrorCode, string] {
   }
   const words = /^(.*?) \(os error \d+\)/s.exec(text)?.[1];
   return ["other", words?.toLowerCase() ?? text];
-}
-
-/** The `TransportError` for a failure while dialling or speaking to `where`, e.g. `dial tcp coder.example.com:443`. */
-export function toTransportError(where: string, error: unknown): TransportError {
-  if (error instanceof TransportError) return error;
-  const [code, words] = classifyNetworkError(error);
-  return new TransportError(code, `${where}: ${words}`, error);
-}
-
-/** What the TLS libraries of the platform complain of, in words for people; `undefined` for anything else. */
-export function describeTlsError(text: string): string | undefined {
-  if (/UnknownIssuer|unable to verify|unable to get .*issuer|self.signed/i.test(text)) {
-    return "certificate signed by unknown authority";
-  }
-  if (/NotValidForName|not valid for|altnames/i.test(text)) {
-    return "certificate is for another name";
-  }
-  if (/certificate.*expired|CERT_HAS_EXPIRED/i.test(text)) return "certificate has expired";
-  if (/certificate.?required/i.test(text)) return "the server wants a client certificate";
-  return undefined;
-}
-
-/** `fetch` hides the cause in a chain of messages; the dialer throws the platform's classes. */
-function classifyNetworkError(error: unknown): [TransportErrorCode, string] {
-  // A proxy's refusal, in words that fit already.
-  if (error instanceof UserError) return ["other", error.message];
-  let text = "";
-  for (let at: unknown = error; at instanceof Error; at = at.cause) text += ` ${at.message}`;
-  if (error instanceof Deno.errors.NotCapable) {
-    return ["not-permitted", `not permitted: ${messageOf(error).replace(/, run again.*$/s, "")}`];
-  }
-  if (error instanceof DOMException && error.name === "TimeoutError") {
-    return ["timeout", "i/o timeout"];
-  }
-  const tlsWords = describeTlsError(text);
-  if (tlsWords !== undefined) return ["tls", tlsWords];
-  if (
-    error instanceof Deno.errors.ConnectionRefused ||
-    /refused|os error (111|61|10061)\b/i.test(text)
-  ) {
-    return ["refused", "connection refused"];
-  }
-  if (/dns error|lookup|getaddrinfo|Name or service|No such host|nodename/i.test(text)) {
-    return ["unknown-host", "no such host"];
-  }
-  if (/certificate|UnknownIssuer|InvalidCertificate|tls|handshake/i.test(text)) {
-    return ["tls", text.trim().split("\n")[0] ?? "TLS failed"];
-  }
-  if (/unreachable|os error (101|113|51|65)\b/i.test(text)) {
-    return ["unreachable", "network is unreachable"];
-  }
-  if (/timed out|timeout|os error 110\b/i.test(text)) return ["timeout", "i/o timeout"];
-  if (/reset|closed before message completed|unexpected ?eof|broken pipe/i.test(text)) {
-    return ["reset", "connection reset by peer"];
-  }
-  return ["other", text.trim().split("\n")[0] || String(error)];
 }

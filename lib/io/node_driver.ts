@@ -13,7 +13,8 @@ import type { NodeEvent, TunnelNode } from "../tailnet/node.ts";
 import type { RelayLink } from "../tailnet/relay_link.ts";
 import { Carrier } from "./carrier.ts";
 import { closeQuietly, type Conn } from "./conn.ts";
-import { describeDialError, dial, type DialOptions } from "./dial.ts";
+import { dial, type DialOptions } from "./dial.ts";
+import { describeDialError } from "./dial_errors.ts";
 import { TcpStream } from "./tcp_stream.ts";
 
 /** Another core that shares the node's loop and timer. */

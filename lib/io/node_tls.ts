@@ -1,25 +1,39 @@
-/** TLS through `node:tls`, for what `Deno.startTls` cannot do: a client certificate, or TLS inside TLS (an https proxy). */
+/**
+ * TLS through `node:tls`, for what `Deno.startTls` cannot do: a client certificate, TLS inside TLS (an https proxy), or a
+ * certificate for another name than the one that is asked for.
+ */
 import { Duplex } from "node:stream";
-import { connect, rootCertificates } from "node:tls";
+import { checkServerIdentity, connect, rootCertificates } from "node:tls";
 import { closeQuietly, type Conn, type TlsMaterial } from "./conn.ts";
+import { certificatesIn } from "./pem.ts";
 
 const READ_CHUNK_BYTES = 65_536;
 
 export interface NodeTlsOptions {
-  /** Name for SNI and verification. */
+  /** Name for SNI. */
   readonly hostname: string;
+  /** The name that the certificate must be for. */
+  readonly certName: string;
   readonly tls?: TlsMaterial;
 }
 
 /** Completes a TLS handshake over `conn`, which it then owns. Rejects with the platform's error. */
 export async function startNodeTls(conn: Conn, options: NodeTlsOptions): Promise<Conn> {
-  const { tls, hostname } = options;
+  const { tls, hostname, certName } = options;
   const socket = connect({
     socket: duplexOf(conn),
     servername: /^[\d.]+$|:/.test(hostname) ? "" : hostname,
     host: hostname,
     ALPNProtocols: ["http/1.1"],
-    ...(tls?.caCerts === undefined ? {} : { ca: [...rootCertificates, ...tls.caCerts] }),
+    // The chain was verified before this is asked. Names alone count, as everywhere but in old habits: no common names.
+    checkServerIdentity: (_asked, certificate) =>
+      certificate.subjectaltname
+        ? checkServerIdentity(certName, certificate)
+        : new Error(`Certificate not valid for ${certName}: it names nobody`),
+    // One by one: of a text with a broken certificate the platform would complain on stderr.
+    ...(tls?.caCerts === undefined
+      ? {}
+      : { ca: [...rootCertificates, ...tls.caCerts.flatMap(certificatesIn)] }),
     ...(tls?.client === undefined ? {} : { cert: tls.client.cert, key: tls.client.key }),
   });
   // Listens from now on: an error that nobody listens to would end the program.

@@ -4,15 +4,7 @@
  * Not here: automatic configuration scripts (PAC) and the operating system's proxy settings.
  */
 
-/** A proxy to dial instead of the destination. */
-export interface ProxyServer {
-  /** `http` and `https` speak CONNECT (RFC 9110 §9.3.6); `socks5` speaks RFC 1928. */
-  readonly scheme: "http" | "https" | "socks5";
-  readonly host: string;
-  readonly port: number;
-  /** Value of `Proxy-Authorization` or user and password of SOCKS; a secret, never logged. */
-  readonly credentials: { readonly user: string; readonly password: string } | undefined;
-}
+import { parseProxy, type ProxyServer } from "./proxy_url.ts";
 
 export interface ProxyDestination {
   readonly isTls: boolean;
@@ -22,11 +14,18 @@ export interface ProxyDestination {
 
 export type GetEnv = (name: string) => string | undefined;
 
-const DEFAULT_PORTS = { http: 80, https: 443, socks5: 1080 } as const;
-
 /** The first of two spellings that is set and not empty. */
-function eitherCase(env: GetEnv, name: string): string | undefined {
-  return env(name) || env(name.toLowerCase()) || undefined;
+function eitherCase(env: GetEnv, name: string): Variable | undefined {
+  for (const spelling of [name, name.toLowerCase()]) {
+    const value = env(spelling);
+    if (value) return { name: spelling, value };
+  }
+  return undefined;
+}
+
+interface Variable {
+  readonly name: string;
+  readonly value: string;
 }
 
 /** Whether the environment names any proxy at all. */
@@ -36,40 +35,18 @@ export function hasProxyVariables(env: GetEnv): boolean {
   );
 }
 
-/** Parses e.g. `http://user:pw@proxy:3128`, `proxy:3128`; `undefined` when it is no proxy URL that we speak. */
-export function parseProxy(text: string): ProxyServer | undefined {
-  const withScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`;
-  if (!URL.canParse(withScheme)) return undefined;
-  const url = new URL(withScheme);
-  const scheme = url.protocol === "http:"
-    ? "http"
-    : url.protocol === "https:"
-    ? "https"
-    : url.protocol === "socks5:" || url.protocol === "socks5h:"
-    ? "socks5"
-    : undefined;
-  if (scheme === undefined || url.hostname === "") return undefined;
-  const credentials = url.username === "" && url.password === ""
-    ? undefined
-    : { user: decodeURIComponent(url.username), password: decodeURIComponent(url.password) };
-  return {
-    scheme,
-    host: url.hostname.replace(/^\[|\]$/g, ""),
-    port: url.port === "" ? DEFAULT_PORTS[scheme] : Number(url.port),
-    credentials,
-  };
-}
-
-/** The proxy for `destination`, `undefined` for a direct connection. */
+/** The proxy for `destination`, `undefined` for a direct connection. Throws `UserError` when the variable cannot be used. */
 export function proxyFor(destination: ProxyDestination, env: GetEnv): ProxyServer | undefined {
-  const text =
+  const variable =
     (destination.isTls ? eitherCase(env, "HTTPS_PROXY") : eitherCase(env, "HTTP_PROXY")) ??
       eitherCase(env, "ALL_PROXY");
-  if (text === undefined) return undefined;
+  if (variable === undefined) return undefined;
   const host = destination.host.toLowerCase().replace(/^\[|\]$/g, "").replace(/\.$/, "");
   if (host === "localhost" || isLoopback(host)) return undefined;
-  if (isExempt({ ...destination, host }, eitherCase(env, "NO_PROXY") ?? "")) return undefined;
-  return parseProxy(text);
+  if (isExempt({ ...destination, host }, eitherCase(env, "NO_PROXY")?.value ?? "")) {
+    return undefined;
+  }
+  return parseProxy(variable.name, variable.value);
 }
 
 function isLoopback(host: string): boolean {

@@ -14,7 +14,7 @@ import {
 } from "../websocket/mod.ts";
 import { closeQuietly, type Conn } from "./conn.ts";
 import { dial, type DialOptions, targetOf } from "./dial.ts";
-import { toTransportError } from "./host_errors.ts";
+import { hostPort, toTransportError } from "./dial_errors.ts";
 import { SYSTEM_RANDOM } from "./random.ts";
 
 const READ_CHUNK_BYTES = 65_536;
@@ -35,7 +35,7 @@ export async function openTextStream(
 ): Promise<TextStreamResult> {
   const url = new URL(request.url);
   const target = targetOf(url);
-  const where = `dial tcp ${url.hostname}:${target.port}`;
+  const where = `dial tcp ${hostPort(target)}`;
   const { signal } = request;
   let conn: Conn;
   try {

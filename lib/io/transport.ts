@@ -6,15 +6,19 @@ import type { HttpFetch, HttpRequest, HttpResponse, HttpTransport } from "../bas
 import type { NetworkOptions } from "../base/host.ts";
 import type { TlsMaterial } from "./conn.ts";
 import { targetOf } from "./dial.ts";
-import { toTransportError } from "./host_errors.ts";
 import {
-  type GetEnv,
-  hasProxyVariables,
-  type ProxyDestination,
-  proxyFor,
-  type ProxyServer,
-} from "./proxy.ts";
+  hostPort,
+  isTrustFailure,
+  ProxyError,
+  toTransportError,
+  UnknownAuthorityError,
+} from "./dial_errors.ts";
+import { type GetEnv, hasProxyVariables, type ProxyDestination, proxyFor } from "./proxy.ts";
+import type { ProxyServer } from "./proxy_url.ts";
+import { type Roots, type SystemRoots, systemRoots } from "./system_roots.ts";
 import { openTextStream } from "./text_stream.ts";
+
+const NO_ROOTS: Roots = { certificates: [], stores: [] };
 
 /** Disposing it ends the connections that `fetch` keeps for later. */
 export interface SystemTransport extends HttpTransport, Disposable {}
@@ -22,11 +26,12 @@ export interface SystemTransport extends HttpTransport, Disposable {}
 /** Both doors for one set of certificates. */
 export function createTransport(options: NetworkOptions, env: GetEnv): SystemTransport {
   const tls = tlsMaterialOf(options);
+  const roots = systemRoots(env);
   const clients = new HttpClients(tls, env);
   return {
-    fetch: createFetch(clients),
+    fetch: createFetch(clients, roots, env),
     openTextStream: (request) =>
-      openTextStream(request, { env, ...(tls === undefined ? {} : { tls }) }),
+      openTextStream(request, { env, roots, ...(tls === undefined ? {} : { tls }) }),
     [Symbol.dispose]: () => clients.close(),
   };
 }
@@ -55,19 +60,26 @@ class HttpClients {
   }
 
   /** `undefined` for the platform's own. */
-  clientFor(to: ProxyDestination): Deno.HttpClient | undefined {
+  clientFor(to: ProxyDestination, roots: Roots): Deno.HttpClient | undefined {
     const proxy = proxyFor(to, this.#env);
+    const key = roots.stores.join();
+    const caCerts = [...roots.certificates, ...this.#tls?.caCerts ?? []];
     if (proxy !== undefined) {
-      return this.#client(`${proxy.scheme}://${proxy.host}:${proxy.port}`, denoProxy(proxy));
+      return this.#client(`${proxy.scheme}://${proxy.host}:${proxy.port} ${key}`, {
+        caCerts,
+        proxy: denoProxy(proxy),
+      });
     }
     if (!to.isTls && hasProxyVariables(this.#env)) {
       // The platform has rules of its own for these variables, and would send even 127.0.0.1 to a proxy. By TLS there is no
       // way around them; there they differ from ours for loopback only.
       const hostname = to.host.replace(/^\[|\]$/g, "");
       const direct = { transport: "tcp", hostname, port: to.port } as const;
-      return this.#client(`tcp://${to.host}:${to.port}`, direct);
+      return this.#client(`tcp://${to.host}:${to.port}`, { caCerts, proxy: direct });
     }
-    return this.#tls === undefined ? undefined : this.#client("", undefined);
+    return caCerts.length === 0 && this.#tls === undefined
+      ? undefined
+      : this.#client(key, { caCerts });
   }
 
   close(): void {
@@ -75,12 +87,15 @@ class HttpClients {
     this.#clients.clear();
   }
 
-  #client(key: string, proxy: Deno.Proxy | undefined): Deno.HttpClient {
+  #client(
+    key: string,
+    { caCerts, proxy }: { readonly caCerts: string[]; readonly proxy?: Deno.Proxy },
+  ): Deno.HttpClient {
     const known = this.#clients.get(key);
     if (known !== undefined) return known;
     const tls = this.#tls;
     const client = Deno.createHttpClient({
-      ...(tls?.caCerts === undefined ? {} : { caCerts: [...tls.caCerts] }),
+      caCerts,
       ...(tls?.client === undefined ? {} : { cert: tls.client.cert, key: tls.client.key }),
       ...(proxy === undefined ? {} : { proxy }),
     });
@@ -89,28 +104,56 @@ class HttpClients {
   }
 }
 
-function createFetch(clients: HttpClients): HttpFetch {
+function createFetch(clients: HttpClients, roots: SystemRoots, env: GetEnv): HttpFetch {
   return async (request) => {
     const url = new URL(request.url);
     const target = targetOf(url);
-    const { port } = target;
-    const client = clients.clientFor(target);
-    try {
-      return fromFetch(request, await fetch(request.url, toInit(request, client)));
-    } catch (error) {
-      request.signal?.throwIfAborted();
-      throw toTransportError(`dial tcp ${url.hostname}:${port}`, error);
+    for (;;) {
+      const trusted = target.isTls ? await roots.first() : NO_ROOTS;
+      const client = clients.clientFor(target, trusted);
+      try {
+        return fromFetch(request, await fetch(request.url, toInit(request, client)));
+      } catch (error) {
+        request.signal?.throwIfAborted();
+        const cause = causeOf(error);
+        if (target.isTls && isTrustFailure(cause) && await roots.all() !== trusted) continue;
+        const failure = isTrustFailure(cause)
+          ? new UnknownAuthorityError(trusted.stores, error)
+          : error;
+        const proxy = proxyFor(target, env);
+        throw toTransportError(
+          `dial tcp ${hostPort(target)}`,
+          proxy === undefined ? failure : viaProxy(proxy, failure),
+        );
+      }
     }
   };
 }
 
+/** `fetch` hides what happened in its causes. */
+function causeOf(error: unknown): unknown {
+  const messages: string[] = [];
+  for (let at: unknown = error; at instanceof Error; at = at.cause) messages.push(at.message);
+  return new Error(messages.join(": "));
+}
+
+/** `fetch` does not tell the proxy's failures from those behind it, but for the proxy's own connection. */
+function viaProxy(proxy: ProxyServer, error: unknown): unknown {
+  const failure = toTransportError("", error);
+  if (!("code" in failure) || failure.code !== "refused") return error;
+  return new ProxyError(proxy, "refused the connection", { code: "refused", cause: error });
+}
+
 function denoProxy(proxy: ProxyServer): Deno.Proxy {
-  const host = proxy.host.includes(":") ? `[${proxy.host}]` : proxy.host;
+  const decoder = new TextDecoder();
   return {
-    url: `${proxy.scheme}://${host}:${proxy.port}`,
-    ...(proxy.credentials === undefined
-      ? {}
-      : { basicAuth: { username: proxy.credentials.user, password: proxy.credentials.password } }),
+    url: `${proxy.scheme}://${hostPort(proxy)}`,
+    ...(proxy.credentials === undefined ? {} : {
+      basicAuth: {
+        username: decoder.decode(proxy.credentials.user),
+        password: decoder.decode(proxy.credentials.password),
+      },
+    }),
   };
 }
 

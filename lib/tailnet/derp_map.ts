@@ -52,8 +52,10 @@ export interface RelayEndpoint {
   readonly host: string;
   readonly port: number;
   readonly isTls: boolean;
-  /** For SNI and verification. */
+  /** For SNI, and for verification where `certName` says nothing else. */
   readonly serverName: string;
+  /** The name that the certificate is for. */
+  readonly certName: string;
   /** `Host:` of a request; the port is left out when it is the scheme's. */
   readonly hostHeader: string;
   /** `https://host[:port]/derp` */
@@ -125,6 +127,8 @@ function endpointsOf(node: DerpNode): RelayEndpoint[] {
     port,
     isTls,
     serverName: node.hostName,
+    // coder/tailscale `net/tlsdial/tlsdial.go` `SetConfigExpectedCert`
+    certName: node.certName === "" ? node.hostName : node.certName,
     hostHeader,
     url,
     latencyCheckUrl: `${url}/latency-check`,

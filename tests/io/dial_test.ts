@@ -1,7 +1,9 @@
 /** The dialer: directly and through proxies, in the clear and by TLS, and what stays open when it fails (nothing). */
 import { match, ok, rejects, strictEqual } from "node:assert/strict";
 import type { Conn } from "../../lib/io/conn.ts";
-import { describeDialError, dial, type DialOptions, type DialTarget } from "../../lib/io/dial.ts";
+import { dial, type DialOptions, type DialTarget } from "../../lib/io/dial.ts";
+import { describeDialError } from "../../lib/io/dial_errors.ts";
+import { SystemRoots } from "../../lib/io/system_roots.ts";
 import { startHttpProxy, startSocksProxy } from "./proxies.ts";
 import {
   bytesOf,
@@ -259,4 +261,199 @@ Deno.test("dial() takes nothing of the tunnel's first bytes for the proxy's answ
   const conn = await dial({ host: "coder.test", port: 22, isTls: false }, { env });
   strictEqual(await readText(conn, 9), "SSH-2.0-x");
   conn.close();
+});
+
+Deno.test("dial() names the proxy that refuses, says nothing, hangs up or is nobody", async (t) => {
+  await using dumb = new LoopbackServer(stayDumb);
+  await using hangsUp = new LoopbackServer(() => Promise.resolve());
+  const listener = Deno.listen({ hostname: LOOPBACK, port: 0 });
+  const { port: closedPort } = listener.addr;
+  listener.close();
+  const rows: readonly (readonly [name: string, port: number, words: RegExp])[] = [
+    ["refused", closedPort, /^proxy 127\.0\.0\.1:\d+ refused the connection$/],
+    ["dumb", dumb.port, /^proxy 127\.0\.0\.1:\d+ does not answer$/],
+    ["hangs up", hangsUp.port, /^proxy 127\.0\.0\.1:\d+ (closed the connection|cannot be used)/],
+  ];
+  for (const [name, port, words] of rows) {
+    for (const scheme of ["http", "https", "socks5"]) {
+      for (const isTls of [true, false]) {
+        await t.step(`${name}, ${scheme}, ${isTls ? "TLS" : "clear"}`, async () => {
+          const env = envOf({ ALL_PROXY: `${scheme}://user:pa@ss@${LOOPBACK}:${port}` });
+          const target = { host: "coder.invalid", port: 443, isTls };
+          const failure = await failureOf(target, { env, tls: ownCa(), timeoutMs: 200 });
+          match(failure, words);
+          ok(!failure.includes("pa@ss"));
+        });
+      }
+    }
+  }
+  await t.step("nobody", async () => {
+    const env = envOf({ ALL_PROXY: "http://proxy.invalid:3128" });
+    const target = { host: LOOPBACK.replace("127", "10"), port: 443, isTls: true };
+    match(await failureOf(target, { env }), /^proxy proxy\.invalid:3128 cannot be found/);
+  });
+});
+
+Deno.test("dial() names an https proxy whose certificate nobody vouches for", async () => {
+  await using proxy = startHttpProxy(9, { isTls: true });
+  const env = envOf({ ALL_PROXY: `https://${LOOPBACK}:${proxy.port}` });
+  match(
+    await failureOf({ host: "coder.test", port: 80, isTls: false }, { env }),
+    /^proxy 127\.0\.0\.1:\d+ cannot be used: certificate signed by unknown authority \(asked: Mozilla's list\)$/,
+  );
+});
+
+Deno.test("dial() dials nobody when the proxy's variable cannot be used", async () => {
+  await using server = new LoopbackServer(echo);
+  const env = envOf({ ALL_PROXY: `socks4://${LOOPBACK}:${server.port}` });
+  const target = { host: "10.0.0.1", port: server.port, isTls: false };
+  match(await failureOf(target, { env }), /^Cannot use the proxy of ALL_PROXY: /);
+  strictEqual(server.count, 0);
+});
+
+Deno.test("dial() puts IPv6 addresses in brackets", async () => {
+  const listener = Deno.listen({ hostname: LOOPBACK, port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  match(
+    await failureOf({ host: "::1", port, isTls: false }, DIRECT),
+    /^\[::1\]:\d+(:| refused)/,
+  );
+});
+
+/** Stores that tell what was asked of them. */
+function fakeRoots(
+  stores: { readonly quick?: readonly string[]; readonly all?: readonly string[] },
+): { readonly roots: SystemRoots; readonly asked: string[] } {
+  const asked: string[] = [];
+  const roots = new SystemRoots({
+    quick: () => {
+      asked.push("quick");
+      return Promise.resolve({ certificates: stores.quick ?? [], stores: ["/bundle"] });
+    },
+    all: () => {
+      asked.push("all");
+      return Promise.resolve({ certificates: stores.all ?? [], stores: ["/bundle", "/folder"] });
+    },
+  });
+  return { roots, asked };
+}
+
+Deno.test("dial() trusts the system's authorities, and asks the slow stores only when the quick one does not know", async (t) => {
+  const ca = tlsFixture("ca.crt");
+  const { client } = ownCaAndClient();
+  ok(client !== undefined);
+  const broken = ca.replace(/\n[^\n]+\n-----END/, "\n-----END");
+  const rows = [
+    { name: "in the bundle", stores: { quick: [ca] }, asked: "quick" },
+    { name: "elsewhere", stores: { all: [ca] }, asked: "quick,all" },
+    { name: "broken bundle", stores: { quick: [broken], all: [ca] }, asked: "quick,all" },
+    {
+      name: "broken PEM",
+      stores: { quick: ["-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"], all: [ca] },
+      asked: "quick,all",
+    },
+  ];
+  for (const { name, stores, asked } of rows) {
+    for (const way of ["direct", "with a client certificate", "http proxy", "https proxy"]) {
+      await t.step(`${name}, ${way}`, async () => {
+        await using secure = tlsServer(echo);
+        await using proxy = startHttpProxy(secure.port, { isTls: way === "https proxy" });
+        const scheme = way === "https proxy" ? "https" : "http";
+        const env = way.endsWith("proxy")
+          ? envOf({ HTTPS_PROXY: `${scheme}://${LOOPBACK}:${proxy.port}` })
+          : envOf();
+        const host = way.endsWith("proxy") ? "coder.test" : LOOPBACK;
+        const target = { host, port: secure.port, isTls: true };
+        const fake = fakeRoots(stores);
+        const options: DialOptions = {
+          env,
+          roots: fake.roots,
+          ...(way === "with a client certificate" ? { tls: { client } } : {}),
+        };
+        await expectEcho(await dial(target, options));
+        await expectEcho(await dial(target, options));
+        strictEqual(fake.asked.join(), asked);
+      });
+    }
+  }
+});
+
+Deno.test("dial() reads no store for a connection in the clear", async () => {
+  await using server = new LoopbackServer(echo);
+  const fake = fakeRoots({});
+  await expectEcho(await dial(plain(server.port), { ...DIRECT, roots: fake.roots }));
+  strictEqual(fake.asked.length, 0);
+});
+
+Deno.test("dial() says which stores were asked for an authority that nobody knows", async () => {
+  await using secure = tlsServer(echo);
+  const target = { host: LOOPBACK, port: secure.port, isTls: true };
+  const fake = fakeRoots({});
+  match(
+    await failureOf(target, { ...DIRECT, roots: fake.roots }),
+    /^127\.0\.0\.1:\d+: certificate signed by unknown authority \(asked: Mozilla's list, \/bundle, \/folder\)$/,
+  );
+  strictEqual(fake.asked.join(), "quick,all");
+  match(
+    await failureOf(target, {
+      ...DIRECT,
+      roots: fake.roots,
+      tls: { caCerts: [tlsFixture("server.crt")] },
+    }),
+    /\(asked: Mozilla's list, \/bundle, \/folder, --client-tls-ca-file\)$/,
+  );
+  strictEqual(fake.asked.join(), "quick,all");
+});
+
+Deno.test("dial() checks a certificate against the relay's CertName, and asks for its host name (tlsdial.SetConfigExpectedCert)", async (t) => {
+  const { createServer } = await import("node:tls");
+  const asked: string[] = [];
+  const server = createServer({
+    cert: tlsFixture("server.crt"),
+    key: tlsFixture("server.key"),
+    SNICallback: (name, done) => {
+      asked.push(name);
+      done(null);
+    },
+  }, (socket) => {
+    socket.on("error", () => {});
+    socket.pipe(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, LOOPBACK, () => resolve()));
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const relay = { host: LOOPBACK, port, isTls: true, serverName: "fronted.test" };
+  try {
+    await t.step("the name it is for", async () => {
+      await expectEcho(
+        await dial({ ...relay, certName: "coder.test" }, { ...DIRECT, tls: ownCa() }),
+      );
+      strictEqual(asked.join(), "fronted.test");
+    });
+    await t.step("another name", async () => {
+      for (const certName of ["other.test", "fronted.test", "sha256-raw:00", "*.test", ""]) {
+        match(
+          await failureOf({ ...relay, certName }, { ...DIRECT, tls: ownCa() }),
+          /certificate is for another name$/,
+        );
+      }
+    });
+    await t.step("another authority", async () => {
+      match(
+        await failureOf({ ...relay, certName: "coder.test" }, DIRECT),
+        /unknown authority \(asked: Mozilla's list\)$/,
+      );
+    });
+    await t.step("through proxies", async () => {
+      for (const scheme of ["http", "https"]) {
+        await using proxy = startHttpProxy(port, { isTls: scheme === "https" });
+        const env = envOf({ HTTPS_PROXY: `${scheme}://${LOOPBACK}:${proxy.port}` });
+        await expectEcho(await dial({ ...relay, certName: "coder.test" }, { env, tls: ownCa() }));
+        strictEqual(proxy.asked.join(), `fronted.test:${port}`);
+      }
+    });
+  } finally {
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  }
 });

@@ -1,6 +1,7 @@
 /** Which proxy is chosen, row by row; the rules are those of Go's `golang.org/x/net/http/httpproxy`. */
-import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import { parseProxy, proxyFor } from "../../lib/io/proxy.ts";
+import { match, ok, strictEqual, throws } from "node:assert/strict";
+import { UserError } from "../../lib/base/errors.ts";
+import { proxyFor } from "../../lib/io/proxy.ts";
 
 interface Row {
   readonly name: string;
@@ -124,12 +125,6 @@ const ROWS: readonly Row[] = [
     to: "http://10.1.0.1",
     proxy: "proxy.test:3128",
   },
-  {
-    name: "unknown scheme",
-    env: { HTTP_PROXY: "ftp://p.test" },
-    to: "http://a.test",
-    proxy: undefined,
-  },
 ];
 
 Deno.test("proxyFor() follows the environment (httpproxy)", async (t) => {
@@ -144,11 +139,30 @@ Deno.test("proxyFor() follows the environment (httpproxy)", async (t) => {
   }
 });
 
-Deno.test("parseProxy() decodes credentials", () => {
-  deepStrictEqual(parseProxy("https://us%40er:p%3Aw@p.test"), {
-    scheme: "https",
-    host: "p.test",
-    port: 443,
-    credentials: { user: "us@er", password: "p:w" },
-  });
+Deno.test("proxyFor() refuses a proxy that cannot be used, naming the variable, where it would be used", async (t) => {
+  for (
+    const name of [
+      "HTTP_PROXY",
+      "http_proxy",
+      "HTTPS_PROXY",
+      "https_proxy",
+      "ALL_PROXY",
+      "all_proxy",
+    ]
+  ) {
+    await t.step(name, () => {
+      const isTls = !name.toLowerCase().startsWith("http_");
+      const env = (variable: string) => variable === name ? "socks4://p.test" : undefined;
+      const to = { isTls, host: "a.test", port: 443 };
+      throws(() => proxyFor(to, env), (error) => {
+        ok(error instanceof UserError);
+        match(
+          error.message,
+          new RegExp(`^Cannot use the proxy of ${name}: the scheme "socks4" is not known`),
+        );
+        return true;
+      });
+      strictEqual(proxyFor({ ...to, host: "127.0.0.1" }, env), undefined);
+    });
+  }
 });

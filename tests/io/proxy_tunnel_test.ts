@@ -1,11 +1,11 @@
 /** The tunnels through proxies, against scripted proxies in memory that cut their answers anywhere. */
 import { deepStrictEqual, doesNotMatch, match, rejects, strictEqual } from "node:assert/strict";
 import { concatBytes } from "../../lib/base/bytes.ts";
-import type { ProxyServer } from "../../lib/io/proxy.ts";
+import { parseProxy, type ProxyServer } from "../../lib/io/proxy_url.ts";
 import { connectThroughHttp, connectThroughSocks } from "../../lib/io/proxy_tunnel.ts";
 
-const PROXY: ProxyServer = { scheme: "http", host: "p.test", port: 3128, credentials: undefined };
-const WITH_PASSWORD: ProxyServer = { ...PROXY, credentials: { user: "u", password: "p:w" } };
+const PROXY: ProxyServer = parseProxy("HTTPS_PROXY", "http://p.test:3128");
+const WITH_PASSWORD: ProxyServer = parseProxy("HTTPS_PROXY", "http://u:p:w@p.test:3128");
 const TO = { isTls: true, host: "coder.test", port: 443 };
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -99,4 +99,23 @@ Deno.test("connectThroughSocks() says what a proxy refused", async () => {
     /wants a user name/,
   );
   await rejects(connectThroughSocks(new ScriptedProxy(bytes("HTTP")), PROXY, TO), /SOCKS5/);
+});
+
+Deno.test("connectThroughHttp() writes nothing for a host that would not stay on its line", async () => {
+  for (
+    const host of ["x\r\nX-Smuggled: yes", "[internal.corp:22 HTTP/1.1\r\nX-Smuggled: yes", "a b"]
+  ) {
+    const proxy = new ScriptedProxy(bytes("HTTP/1.1 200 OK\r\n\r\n"));
+    await rejects(connectThroughHttp(proxy, WITH_PASSWORD, { ...TO, host }), TypeError);
+    strictEqual(proxy.heard.length, 0);
+  }
+});
+
+Deno.test("connectThroughHttp() names an IPv6 destination in brackets", async () => {
+  const proxy = new ScriptedProxy(bytes("HTTP/1.1 200 OK\r\n\r\n"));
+  await connectThroughHttp(proxy, PROXY, { isTls: true, host: "fd00::1", port: 443 });
+  match(
+    new TextDecoder().decode(proxy.heard),
+    /^CONNECT \[fd00::1\]:443 HTTP\/1\.1\r\nHost: \[fd00::1\]:443\r\n/,
+  );
 });

@@ -1,0 +1,157 @@
+/** What can go wrong in a dial, in the words of whoever reports it: a relay or coordinator that is waited for, or the API. */
+import { messageOf, UserError } from "../base/errors.ts";
+import { TransportError, type TransportErrorCode } from "../base/http.ts";
+import type { ProxyServer } from "./proxy_url.ts";
+
+/** `host:port`, an IPv6 address in brackets. */
+export function hostPort({ host, port }: { readonly host: string; readonly port: number }): string {
+  return host.includes(":") && !host.startsWith("[") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Nobody that is trusted vouches for the server's certificate. */
+export class UnknownAuthorityError extends Error {
+  override name = "UnknownAuthorityError";
+
+  /** `stores`: who was asked, besides the list that the platform has built in. */
+  constructor(stores: readonly string[], cause: unknown) {
+    const asked = ["Mozilla's list", ...stores].join(", ");
+    super(`certificate signed by unknown authority (asked: ${asked})`, { cause });
+  }
+}
+
+/** The proxy failed, or refused, before anybody behind it was reached. */
+export class ProxyError extends UserError {
+  override name = "ProxyError";
+  /** Whether it may pass by itself. */
+  readonly code: TransportErrorCode;
+
+  constructor(
+    proxy: ProxyServer,
+    what: string,
+    options: { readonly code?: TransportErrorCode; readonly cause?: unknown } = {},
+  ) {
+    super(`proxy ${hostPort(proxy)} ${what}`, {
+      hint: `Check the proxy that ${proxy.variable} names, and NO_PROXY`,
+      ...(options.cause === undefined ? {} : { cause: options.cause }),
+    });
+    this.code = options.code ?? "other";
+  }
+}
+
+/** The same failure, said of the proxy. What is said of it already stays. */
+export function proxyErrorOf(proxy: ProxyServer, error: unknown): unknown {
+  if (error instanceof UserError || !(error instanceof Error)) return error;
+  const [code, words] = classifyNetworkError(error);
+  return new ProxyError(proxy, proxyWords(code, words), { code, cause: error });
+}
+
+function proxyWords(code: TransportErrorCode, words: string): string {
+  switch (code) {
+    case "refused":
+      return "refused the connection";
+    case "timeout":
+      return "does not answer";
+    case "unknown-host":
+      return "cannot be found: no such host";
+    case "reset":
+      return "closed the connection";
+    default:
+      return `cannot be used: ${words}`;
+  }
+}
+
+/** Whether other authorities might have made the difference. */
+export function isTrustFailure(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  // The last two: a list of authorities that the platform cannot read, which it says in no other way.
+  return isUnknownAuthority(error.message) ||
+    /Unable to add pem|peer certificate: BadEncoding/i.test(error.message);
+}
+
+function isUnknownAuthority(text: string): boolean {
+  return /UnknownIssuer|unable to verify|unable to get [a-z ]{0,20}issuer|self.signed/i.test(text);
+}
+
+/**
+ * The `TransportError` for a failure while dialling or speaking to `where`, e.g. `dial tcp coder.example.com:443`. A variable
+ * that cannot be used is no failure of the network and stays the `UserError` that it is.
+ */
+export function toTransportError(where: string, error: unknown): TransportError | UserError {
+  if (error instanceof TransportError) return error;
+  if (error instanceof UserError && !(error instanceof ProxyError)) return error;
+  const [code, words] = classifyNetworkError(error);
+  return new TransportError(code, `${where}: ${words}`, error);
+}
+
+/** One line of what a failed dial means to a user; `undefined` when it is not a network failure. */
+export function describeDialError(
+  error: unknown,
+  target: { readonly host: string; readonly port: number },
+): string | undefined {
+  if (error instanceof UserError) return error.message;
+  if (!(error instanceof Error)) return undefined;
+  const where = hostPort(target);
+  const [code, words] = classifyNetworkError(error);
+  switch (code) {
+    case "timeout":
+      return `${where} does not answer`;
+    case "refused":
+      return `${where} refused the connection`;
+    case "unknown-host":
+      return `cannot find host ${target.host}`;
+    default:
+      return `${where}: ${words}`;
+  }
+}
+
+/** What the TLS libraries of the platform complain of, in words for people; `undefined` for anything else. */
+function describeTlsError(text: string): string | undefined {
+  if (isUnknownAuthority(text)) return "certificate signed by unknown authority";
+  if (/NotValidForName|not valid for|altnames/i.test(text)) {
+    return "certificate is for another name";
+  }
+  if (/certificate.{0,40}expired|CERT_HAS_EXPIRED/i.test(text)) return "certificate has expired";
+  if (/NotValidYet|CERT_NOT_YET_VALID/i.test(text)) return "certificate is not valid yet";
+  if (/CaUsedAsEndEntity/.test(text)) {
+    return "the server shows an authority's certificate (CA:TRUE) instead of one of its own";
+  }
+  if (/certificate.?required/i.test(text)) return "the server wants a client certificate";
+  return undefined;
+}
+
+/** Causes may be hidden in a chain of messages. */
+function classifyNetworkError(error: unknown): [TransportErrorCode, string] {
+  if (error instanceof ProxyError) return [error.code, error.message];
+  if (error instanceof UnknownAuthorityError) return ["tls", error.message];
+  if (error instanceof UserError) return ["other", error.message];
+  let text = "";
+  for (let at: unknown = error; at instanceof Error; at = at.cause) text += ` ${at.message}`;
+  if (error instanceof Deno.errors.NotCapable) {
+    return ["not-permitted", `not permitted: ${messageOf(error).replace(/, run again.*$/s, "")}`];
+  }
+  if (error instanceof DOMException && error.name === "TimeoutError") {
+    return ["timeout", "i/o timeout"];
+  }
+  const tlsWords = describeTlsError(text);
+  if (tlsWords !== undefined) return ["tls", tlsWords];
+  if (
+    error instanceof Deno.errors.ConnectionRefused ||
+    /refused|os error (111|61|10061)\b/i.test(text)
+  ) {
+    return ["refused", "connection refused"];
+  }
+  if (/dns error|lookup|getaddrinfo|Name or service|No such host|nodename/i.test(text)) {
+    return ["unknown-host", "no such host"];
+  }
+  if (/certificate|UnknownIssuer|InvalidCertificate|tls|handshake/i.test(text)) {
+    return ["tls", text.trim().split("\n")[0] ?? "TLS failed"];
+  }
+  if (/unreachable|os error (101|113|51|65)\b/i.test(text)) {
+    return ["unreachable", "network is unreachable"];
+  }
+  if (/timed out|timeout|os error 110\b/i.test(text)) return ["timeout", "i/o timeout"];
+  if (/reset|closed before message completed|unexpected ?eof|broken pipe/i.test(text)) {
+    return ["reset", "connection reset by peer"];
+  }
+  return ["other", text.trim().split("\n")[0] || String(error)];
+}
