@@ -27,6 +27,36 @@ function demo(args: readonly string[] = [], options: Deno.CommandOptions = {}): 
   });
 }
 
+/** What a serving demo tells to be set; its output is read no further. */
+async function servedBy(serving: Deno.ChildProcess) {
+  const reader = serving.stdout.getReader();
+  let text = "";
+  while (!/ProxyCommand=.*\n/.test(text)) {
+    const { value } = await reader.read();
+    ok(value !== undefined, text);
+    text += decode(value);
+  }
+  const setting = (name: string) => new RegExp(`export ${name}=(\\S+)`).exec(text)?.[1] ?? "";
+  return { reader, setting };
+}
+
+/** An SSH agent without keys, as far as it is asked for them: `SSH_AGENT_IDENTITIES_ANSWER` with none. */
+const AGENT = `
+  const listener = Deno.listen({ transport: "unix", path: Deno.args[0] });
+  console.log("ready");
+  for await (const connection of listener) {
+    const request = new Uint8Array(5);
+    if (await connection.read(request) === 5 && request[4] === 11) {
+      await connection.write(Uint8Array.of(0, 0, 0, 5, 12, 0, 0, 0, 0));
+    }
+    connection.close();
+  }`;
+const ASK = `
+  const agent = await Deno.connect({ transport: "unix", path: Deno.env.get("SSH_AUTH_SOCK") });
+  await agent.write(Uint8Array.of(0, 0, 0, 1, 11));
+  const answer = new Uint8Array(64);
+  console.log(answer.subarray(0, await agent.read(answer)).join());`;
+
 Deno.test("demo runs words; their output, errors and status are its own", async () => {
   const { code, stdout, stderr } = await demo([
     IS_UNIX ? "echo hi; echo oops >&2; exit 5" : "echo hi",
@@ -53,14 +83,7 @@ Deno.test({
   ignore: !IS_UNIX,
   fn: async () => {
     await using serving = demo(["--serve"], { stdout: "piped", stderr: "piped" }).spawn();
-    const reader = serving.stdout.getReader();
-    let text = "";
-    while (!/ProxyCommand=.*\n/.test(text)) {
-      const { value } = await reader.read();
-      ok(value !== undefined, text);
-      text += decode(value);
-    }
-    const setting = (name: string) => new RegExp(`export ${name}=(\\S+)`).exec(text)?.[1] ?? "";
+    const { reader, setting } = await servedBy(serving);
     const env = {
       CODER_URL: setting("CODER_URL"),
       CODER_SESSION_TOKEN: setting("CODER_SESSION_TOKEN"),
@@ -85,6 +108,66 @@ Deno.test({
     await reader.cancel();
     strictEqual((await serving.status).code, 0);
     match(await new Response(serving.stderr).text(), /Stopping/);
+  },
+});
+
+Deno.test({
+  name: "demo --serve shows the keys of an SSH agent over there, with the permissions of the task",
+  ignore: !IS_UNIX,
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    const socket = `${folder}/agent`;
+    // A program of its own: what a test may do with unix sockets depends on how it is run.
+    const agent = new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--ext=ts", AGENT, socket],
+      stdout: "piped",
+    }).spawn();
+    await using serving = demo(["--serve"], { stdout: "piped", stderr: "null" }).spawn();
+    try {
+      const ready = agent.stdout.getReader();
+      ok((await ready.read()).value !== undefined);
+      await ready.cancel();
+      const { reader, setting } = await servedBy(serving);
+      // What `ssh-add -l` does, for machines without it: asks for the list, prints what comes.
+      const ask = `${Deno.execPath()} eval --ext=ts '${ASK}'`;
+      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "--allow-all", MAIN, "ssh", "-A", "dev", ask],
+        stdin: "null",
+        env: {
+          CODER_URL: setting("CODER_URL"),
+          CODER_SESSION_TOKEN: setting("CODER_SESSION_TOKEN"),
+          CODER_CONFIG_DIR: setting("CODER_CONFIG_DIR"),
+          SSH_AUTH_SOCK: socket,
+        },
+      }).output();
+      strictEqual(decode(stdout), "0,0,0,5,12,0,0,0,0\n", decode(stderr));
+      strictEqual(code, 0);
+      serving.kill("SIGINT");
+      await reader.cancel();
+    } finally {
+      agent.kill("SIGKILL");
+      await agent.status;
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "demo whose output nobody reads to the end goes quietly, like any program before head",
+  ignore: !IS_UNIX,
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    const words = [Deno.execPath(), "run", ...PERMISSIONS, MAIN, "demo"];
+    const { stdout } = await new Deno.Command("sh", {
+      args: ["-c", `{ "$@" 2>err; echo $? >code; } | head -n 1`, "sh", ...words],
+      cwd: folder,
+      stdin: "null",
+    }).output();
+    const [code, err] = ["code", "err"].map((name) => Deno.readTextFileSync(`${folder}/${name}`));
+    await Deno.remove(folder, { recursive: true });
+    match(decode(stdout), /^A demo deployment runs .*\n$/);
+    strictEqual(err, "");
+    strictEqual(code, "141\n");
   },
 });
 

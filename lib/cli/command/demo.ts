@@ -13,8 +13,8 @@ import { Interrupt } from "../terminal/interrupt.ts";
 import { run as runSsh } from "./ssh.ts";
 
 const COMMAND = "hawser demo";
-/** Variables that would lead `ssh` elsewhere than to the demo. */
-const OTHER_DEPLOYMENT = /^CODER_/;
+/** Variables that would lead `ssh` elsewhere than to the demo, or let it remember something of it. */
+const OTHER_DEPLOYMENT = /^(?:CODER_|HAWSER_SSH_)/;
 
 const SERVE = switchFlag({
   name: "serve",
@@ -93,6 +93,7 @@ async function serve(sandbox: Sandbox, host: Host): Promise<number> {
     `  ${program} ssh dev                    # a shell`,
     `  ${program} ssh dev 'uname -a; exit 3' # a command, its output and status`,
     `  ${program} ssh stopped                # a workspace that is started first`,
+    `  ${program} ssh -A dev ssh-add -l      # the keys of your SSH agent, over there`,
     `  ${proxy}`,
     "",
   ];

@@ -6,7 +6,7 @@ import { UserError } from "../../base/errors.ts";
 import { ApiError, CanceledError, describe, StepError } from "../../coder/errors.ts";
 import { goQuote, stripControls, stripToLine } from "../../coder/text.ts";
 import { ExitError } from "./errors.ts";
-import type { Host } from "../../base/host.ts";
+import { type Host, HostError } from "../../base/host.ts";
 
 export interface ReportOptions {
   /** The full name, e.g. `hawser ssh`. */
@@ -26,7 +26,11 @@ export function reportError(
   return exitCodeOf(thrown);
 }
 
+/** As a shell reports a program that SIGPIPE ended. */
+const UNREAD_CODE = 141;
+
 export function exitCodeOf(thrown: unknown): number {
+  if (isUnread(thrown)) return UNREAD_CODE;
   return thrown instanceof ExitError || thrown instanceof UserError ? thrown.exitCode : 1;
 }
 
@@ -47,9 +51,14 @@ export function renderError(thrown: unknown, options: ReportOptions): string {
   return lines.join("\n");
 }
 
-/** The wait was called off by the user or the system (behaviour §1.14: silent). */
+/** Whoever read our output has gone, as `head` does when it has enough: no news for anybody. */
+function isUnread(thrown: unknown): boolean {
+  return thrown instanceof HostError && thrown.code === "broken-pipe";
+}
+
+/** Nobody reads us, or the wait was called off by the user or the system (behaviour §1.14: silent). */
 function isSilent(thrown: unknown): boolean {
-  return thrown instanceof CanceledError ||
+  return isUnread(thrown) || thrown instanceof CanceledError ||
     (thrown instanceof ExitError && thrown.message === "") ||
     (thrown instanceof DOMException && thrown.name === "AbortError");
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../../lib/base/errors.ts";
+import { HostError } from "../../../lib/base/host.ts";
 import { ApiError, CanceledError, StepError } from "../../../lib/coder/errors.ts";
 import { TransportError } from "../../../lib/base/http.ts";
 import { connectionLost, ExitError } from "../../../lib/cli/terminal/errors.ts";
@@ -41,6 +42,12 @@ Deno.test("reportError() prints the frame of behaviour §1.14 and gives the exit
       in: new UserError("a failed", { exitCode: 3 }),
       code: 3,
       out: `${HEAD}\nerror: a failed\n`,
+    },
+    {
+      name: "nobody reads our output any more",
+      in: new HostError("broken-pipe", "write to standard output: broken pipe"),
+      code: 141,
+      out: "",
     },
     {
       name: "steps and the network",
