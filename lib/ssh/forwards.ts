@@ -1,10 +1,10 @@
 /**
- * The forwards of one connection: `-L`, `-D` and `-R`, several each. Half-closes pass through; what cannot be made is said and,
+ * Forwards to one far side: `-L`, `-D` and, over SSH, `-R`, several each. Half-closes pass through; what cannot be made is said and,
  * if asked for, ends the command. Connections at a time are bounded: beyond that new ones are closed at once.
  */
 import { messageOf, UserError } from "../base/errors.ts";
 import type { ByteStream } from "../base/stream.ts";
-import type { SshConnection } from "./connection.ts";
+import type { FarSide } from "./far_side.ts";
 import type { DynamicForward, LocalForward, RemoteForward } from "./forward_spec.ts";
 import { formatTarget, type LocalListener, type LocalSockets, type LocalTarget } from "./host.ts";
 import { joinStreams } from "./join.ts";
@@ -36,12 +36,12 @@ export interface ForwardOptions {
 
 /** Makes all forwards; resolves when each was made or has been reported. */
 export async function startForwards(
-  connection: SshConnection,
+  far: FarSide,
   host: ForwardHost,
   request: ForwardRequest,
   options: ForwardOptions = {},
 ): Promise<ForwardSet> {
-  const set = new ForwardSet(connection, host, options);
+  const set = new ForwardSet(far, host, options);
   try {
     for (const forward of request.local ?? []) await set.addLocal(forward);
     for (const forward of request.dynamic ?? []) await set.addDynamic(forward);
@@ -54,7 +54,7 @@ export async function startForwards(
 }
 
 export class ForwardSet implements AsyncDisposable {
-  readonly #connection: SshConnection;
+  readonly #far: FarSide;
   readonly #host: ForwardHost;
   readonly #exitOnFailure: boolean;
   readonly #maxConnections: number;
@@ -68,8 +68,8 @@ export class ForwardSet implements AsyncDisposable {
   #saidFull = false;
 
   /** Use `startForwards`. */
-  constructor(connection: SshConnection, host: ForwardHost, options: ForwardOptions) {
-    this.#connection = connection;
+  constructor(far: FarSide, host: ForwardHost, options: ForwardOptions) {
+    this.#far = far;
     this.#host = host;
     this.#exitOnFailure = options.exitOnFailure ?? false;
     this.#maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
@@ -90,7 +90,7 @@ export class ForwardSet implements AsyncDisposable {
     const name = formatTarget(to);
     await this.#listen(forward.listen, `-> ${name}`, async (stream) => {
       try {
-        const channel = await this.#openRemote(to);
+        const channel = await this.#far.open(to);
         await this.#join(stream, channel, `direct to ${name}`);
       } catch (error) {
         if (!(error instanceof Error)) throw error;
@@ -104,7 +104,7 @@ export class ForwardSet implements AsyncDisposable {
     await this.#listen(forward.listen, "SOCKS proxy", async (stream) => {
       const accepted = await acceptSocks(
         stream,
-        (host, port) => this.#connection.openTcp(host, port),
+        (host, port) => this.#far.open({ kind: "tcp", host, port }),
       );
       if (accepted.kind === "failed") {
         this.#say(accepted.message);
@@ -119,18 +119,14 @@ export class ForwardSet implements AsyncDisposable {
     const name = formatTarget(listen);
     const handler = (incoming: IncomingConnection) => this.#run(this.#serveRemote(incoming, to));
     try {
-      if (listen.kind === "tcp") {
-        const port = await this.#connection.listenTcp(listen.host, listen.port, handler);
-        this.#undo.push(() => this.#connection.unlistenTcp(listen.host, port));
-        if (listen.port === 0) {
-          this.#say(`Allocated port ${port} for remote forward to ${formatTarget(to)}`);
-        }
-        this.#made.push(`remote ${formatTarget({ ...listen, port })} -> ${formatTarget(to)}`);
-      } else {
-        await this.#connection.listenUnix(listen.path, handler);
-        this.#undo.push(() => this.#connection.unlistenUnix(listen.path));
-        this.#made.push(`remote ${name} -> ${formatTarget(to)}`);
+      if (this.#far.listen === undefined) throw new Error("nothing can listen over there for us");
+      const listener = await this.#far.listen(listen, handler);
+      this.#undo.push(() => listener.close());
+      const { target } = listener;
+      if (target.kind === "tcp" && listen.kind === "tcp" && listen.port === 0) {
+        this.#say(`Allocated port ${target.port} for remote forward to ${formatTarget(to)}`);
       }
+      this.#made.push(`remote ${formatTarget(target)} -> ${formatTarget(to)}`);
     } catch (error) {
       this.#fail(
         `ssh remote forward: listen on remote SSH address ${name}: ${messageOf(error)}`,
@@ -148,7 +144,7 @@ export class ForwardSet implements AsyncDisposable {
     }
     // A connection that is gone has taken its listeners with it.
     const undone = this.#undo.splice(0).map((undo) => undo());
-    await this.#connection.waitToClose(Promise.allSettled([...undone, ...this.#tasks]));
+    await this.#far.waitToClose(Promise.allSettled([...undone, ...this.#tasks]));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -240,12 +236,6 @@ export class ForwardSet implements AsyncDisposable {
   async #join(stream: ByteStream, channel: ByteStream, what: string): Promise<void> {
     this.#open.set(stream, what);
     await joinStreams(stream, channel);
-  }
-
-  #openRemote(to: LocalTarget): Promise<ByteStream> {
-    return to.kind === "tcp"
-      ? this.#connection.openTcp(to.host, to.port)
-      : this.#connection.openUnix(to.path);
   }
 
   #isFull(): boolean {

@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { equalBytes } from "../../lib/base/bytes.ts";
 import type { ByteStream } from "../../lib/base/stream.ts";
 import { connectSsh, type SshConnection } from "../../lib/ssh/connection.ts";
+import { type FarSide, sshFarSide } from "../../lib/ssh/far_side.ts";
 import {
   type ForwardOptions,
   type ForwardRequest,
   type ForwardSet,
   startForwards,
 } from "../../lib/ssh/forwards.ts";
-import type { LocalTarget } from "../../lib/ssh/host.ts";
+import { formatTarget, type LocalTarget } from "../../lib/ssh/host.ts";
 import { joinStreams } from "../../lib/ssh/join.ts";
 import { runStdioForward } from "../../lib/ssh/stdio_forward.ts";
 import { FakeTerminal } from "../support/fake_terminal.ts";
@@ -39,7 +40,7 @@ async function withScene(use: (scene: Scene) => Promise<void>): Promise<void> {
   const host = { sockets: SOCKETS, print: (line: string) => void said.push(line) };
   const sets: ForwardSet[] = [];
   const start = async (request: ForwardRequest, options?: ForwardOptions) => {
-    const set = await startForwards(connection, host, request, options);
+    const set = await startForwards(sshFarSide(connection), host, request, options);
     sets.push(set);
     return set;
   };
@@ -327,7 +328,7 @@ Deno.test("forwards are left within two seconds when the network says nothing an
   const server = await TestSshServer.start(workspace.options);
   const clock = new ManualClock();
   const connection = await connectSsh(server.stream, { clock });
-  const set = await startForwards(connection, { sockets: SOCKETS, print: () => {} }, {
+  const set = await startForwards(sshFarSide(connection), { sockets: SOCKETS, print: () => {} }, {
     local: [{ listen: tcp(0), to: tcp(1) }],
     remote: [{ listen: tcp(0), to: tcp(1) }],
   });
@@ -358,4 +359,52 @@ Deno.test("joinStreams() breaks the other side when one breaks", async () => {
   a.abort("gone");
   assert.equal((await joining)?.end.kind, "reset");
   assert.equal((await b.closed).kind, "reset");
+});
+
+/** A far side that is no SSH connection: it opens streams, and that is all. */
+function plainFarSide(opened: string[]): FarSide {
+  return {
+    open(target) {
+      opened.push(formatTarget(target));
+      return SOCKETS.connect(target);
+    },
+    waitToClose: async (work) => void await work,
+  };
+}
+
+Deno.test("forwards need no more of the far side than streams to what is there", async () => {
+  await withService(tcp(0), async (to) => {
+    const opened: string[] = [];
+    const said: string[] = [];
+    await using set = await startForwards(plainFarSide(opened), {
+      sockets: SOCKETS,
+      print: (line) => said.push(line),
+    }, { local: [{ listen: tcp(0), to }], dynamic: [{ listen: tcp(0) }] });
+    const [local, dynamic] = set.listening;
+    assert(local !== undefined && dynamic !== undefined && to.kind === "tcp");
+    assert.equal(await ask(await SOCKETS.connect(local), "one"), "ONE");
+    const client = await SOCKETS.connect(dynamic);
+    // SOCKS 4: connect to 127.0.0.1, no user.
+    await client.write(Uint8Array.of(4, 1, to.port >> 8, to.port & 255, 127, 0, 0, 1, 0));
+    const reply = new Uint8Array(8);
+    assert.equal(await client.read(reply), 8);
+    assert.equal(reply[1], 0x5a);
+    assert.equal(await ask(client, "two"), "TWO");
+    assert.deepEqual(opened, [formatTarget(to), formatTarget(to)]);
+    assert.deepEqual(said, []);
+  });
+});
+
+Deno.test("remote forward says so when the far side cannot listen", async () => {
+  const said: string[] = [];
+  const host = { sockets: SOCKETS, print: (line: string) => void said.push(line) };
+  const request = { remote: [{ listen: tcp(8_080), to: tcp(80) }] };
+  const text = "ssh remote forward: listen on remote SSH address 127.0.0.1:8080: " +
+    "nothing can listen over there for us";
+  await (await startForwards(plainFarSide([]), host, request)).close();
+  assert.deepEqual(said, [text]);
+  await assert.rejects(startForwards(plainFarSide([]), host, request, { exitOnFailure: true }), {
+    name: "UserError",
+    message: text,
+  });
 });

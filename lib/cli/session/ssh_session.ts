@@ -14,6 +14,7 @@ import {
 } from "../../ssh/forward_spec.ts";
 import { startGpgForward } from "../../ssh/gpg_forward.ts";
 import { prepareAgentForward } from "../../ssh/agent_forward.ts";
+import { sshFarSide } from "../../ssh/far_side.ts";
 import { type ForwardSet, startForwards } from "../../ssh/forwards.ts";
 import { runStdioForward } from "../../ssh/stdio_forward.ts";
 import { runTerminalSession, wantsPty } from "../../ssh/terminal_session.ts";
@@ -181,7 +182,7 @@ async function makeForwards(
 ): Promise<ForwardSet> {
   const { SYSTEM_SOCKETS } = await import("../../io/local_sockets.ts");
   return await startForwards(
-    connection,
+    sshFarSide(connection),
     { sockets: SYSTEM_SOCKETS, print: (line) => steps.progress.line(line) },
     {
       local: options.localForwards.map(parseLocalForward),
