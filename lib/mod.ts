@@ -7,6 +7,7 @@
  * const stream = await agent.openTcp(1);
  * ```
  */
+import { basicCredentials } from "./base/http.ts";
 import { type Log, SILENT_LOG } from "./base/log.ts";
 import type { ByteStream } from "./base/stream.ts";
 import { AgentTunnel, type PingResult } from "./io/agent_tunnel.ts";
@@ -87,7 +88,11 @@ export function startAgent(options: DialAgentOptions): AgentConnection & {
   const tunnel = new AgentTunnel({
     agentId: options.agentId,
     deploymentUrl: options.deploymentUrl,
-    coordinatorHeaders: [...identity, ...headers],
+    coordinatorHeaders: [
+      ...identity,
+      ...basicCredentials(options.deploymentUrl, headers),
+      ...headers,
+    ],
     relayHeaders: headers,
     derpMap: options.derpMap,
     forcesWebsocket: options.forcesWebsocket ?? false,

@@ -7,6 +7,25 @@
 /** Name and value pairs; a name may repeat. Names of answers are in lower case. */
 export type HttpHeaders = readonly (readonly [name: string, value: string])[];
 
+/** User and password of a URL as the header that they stand for (RFC 7617 §2); nothing when `headers` has one already. */
+export function basicCredentials(url: URL, headers: HttpHeaders): HttpHeaders {
+  if (url.username === "" && url.password === "") return [];
+  if (headers.some(([name]) => name.toLowerCase() === "authorization")) return [];
+  const decode = (text: string) => text.replace(/(?:%[0-9a-f]{2})+/gi, decodeEscapes);
+  const bytes = new TextEncoder().encode(`${decode(url.username)}:${decode(url.password)}`);
+  return [["Authorization", `Basic ${btoa(String.fromCharCode(...bytes))}`]];
+}
+
+/** A run of escapes as UTF-8; what is none of it stays as it is written. */
+function decodeEscapes(run: string): string {
+  try {
+    return decodeURIComponent(run);
+  } catch (error) {
+    if (error instanceof URIError) return run;
+    throw error;
+  }
+}
+
 export interface HttpRequest {
   readonly method: string;
   /** Absolute, `http:` or `https:`. */

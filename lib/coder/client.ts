@@ -18,6 +18,7 @@ import {
 import { StepError } from "./errors.ts";
 import { stripToLine } from "./text.ts";
 import {
+  basicCredentials,
   type HttpHeaders,
   type HttpResponse,
   type HttpTransport,
@@ -25,6 +26,8 @@ import {
   TransportError,
   type TransportErrorCode,
 } from "../base/http.ts";
+import { isSameDeployment, isUpgrade } from "./origin.ts";
+import { movedError, redirectTarget } from "./redirect.ts";
 import { apiUrl, type Query, websocketUrl } from "./url.ts";
 
 /** Go's client gives up at the tenth redirect. */
@@ -60,7 +63,7 @@ export interface RequestOptions {
 }
 
 export class CoderClient {
-  readonly url: URL;
+  #url: URL;
   readonly #options: Required<Omit<CoderClientOptions, "token">>;
   readonly #token: string | undefined;
   readonly #warnings = new Set<string>();
@@ -68,7 +71,7 @@ export class CoderClient {
   #hasAnswered = false;
 
   constructor(options: CoderClientOptions) {
-    this.url = options.url;
+    this.#url = options.url;
     this.#token = options.token === "" ? undefined : options.token;
     this.#options = {
       headers: [],
@@ -78,6 +81,11 @@ export class CoderClient {
       timeoutMs: 30_000,
       ...options,
     };
+  }
+
+  /** Where the deployment is: as it was given, with `https` once it asked for that. */
+  get url(): URL {
+    return this.#url;
   }
 
   /** What the last answer said in `X-Coder-Build-Version`; `undefined` before the first. */
@@ -99,7 +107,11 @@ export class CoderClient {
   authHeaders(): HttpHeaders {
     const headers: [string, string][] = [["User-Agent", this.#options.userAgent]];
     if (this.#token !== undefined) headers.push(["Coder-Session-Token", this.#token]);
-    return [...headers, ...this.#options.headers];
+    return [
+      ...headers,
+      ...basicCredentials(this.#url, this.#options.headers),
+      ...this.#options.headers,
+    ];
   }
 
   /** GETs JSON and checks it. Throws `ApiError` for an error status, `UserError` for an answer we cannot use. */
@@ -128,7 +140,7 @@ export class CoderClient {
 
   /** Opens a body that goes on and on, such as an event stream. Only the head has a time limit. */
   async openBody(path: string, options: RequestOptions = {}): Promise<AsyncIterable<Uint8Array>> {
-    const asked = { method: "GET", url: apiUrl(this.url, path, options.query) };
+    const asked = { method: "GET", url: apiUrl(this.#url, path, options.query) };
     const response = await this.#withLimit(asked, options.signal, async (signal) => {
       const got = await this.#follow(asked, options, signal);
       if (isGood(got.status)) return got;
@@ -140,25 +152,33 @@ export class CoderClient {
   /** Opens a websocket of text messages. Throws `ApiError` when the server refuses the upgrade. */
   async openTextStream(path: string, options: RequestOptions = {}): Promise<TextStream> {
     const { transport, maxMessageBytes, log } = this.#options;
-    const url = apiUrl(this.url, path, options.query);
-    const asked = { method: "GET", url };
+    const asked = { method: "GET", url: apiUrl(this.#url, path, options.query) };
     return await this.#withLimit(asked, options.signal, async (signal) => {
-      log.debug("websocket dial", { url: url.href });
-      const result = await transport.openTextStream({
-        url: websocketUrl(url).href,
-        headers: this.authHeaders(),
-        maxMessageBytes,
-        signal,
-      });
-      this.#hasAnswered = true;
-      if (result.kind === "open") return result.stream;
-      this.#noteServer(result.response);
-      throw errorOfAnswer(asked, result.response, await this.#readBody(asked, result.response));
+      let { url } = asked;
+      for (let redirects = 0;; redirects++) {
+        log.debug("websocket dial", { url: url.href });
+        const result = await transport.openTextStream({
+          url: websocketUrl(url).href,
+          headers: this.authHeaders(),
+          maxMessageBytes,
+          signal,
+        });
+        this.#hasAnswered = true;
+        if (result.kind === "open") return result.stream;
+        const { response } = result;
+        this.#noteServer(response);
+        const location = header(response.headers, "location");
+        if (!isRedirect(response.status) || location === undefined) {
+          throw errorOfAnswer(asked, response, await this.#readBody(asked, response));
+        }
+        response.cancel();
+        url = this.#redirected({ ...asked, url }, location, redirects);
+      }
     });
   }
 
   async #exchange(method: string, path: string, options: RequestOptions) {
-    const asked = { method, url: apiUrl(this.url, path, options.query) };
+    const asked = { method, url: apiUrl(this.#url, path, options.query) };
     return await this.#withLimit(asked, options.signal, async (signal) => {
       const response = await this.#follow(asked, options, signal);
       const body = await this.#readBody(asked, response);
@@ -184,16 +204,7 @@ export class CoderClient {
       const location = header(response.headers, "location");
       if (!isRedirect(response.status) || location === undefined) return response;
       response.cancel();
-      const target = URL.parse(location, url);
-      if (target === null || redirects === MAX_REDIRECTS - 1) {
-        throw new UserError(
-          `Cannot follow ${asked.method} ${asked.url}: ` +
-            (target === null
-              ? "a redirect leads nowhere"
-              : `stopped after ${MAX_REDIRECTS} redirects`),
-          { hint: "Check the URL of the deployment" },
-        );
-      }
+      const target = this.#redirected({ ...asked, url }, location, redirects);
       if (response.status < 307 && method !== "GET" && method !== "HEAD") {
         method = "GET"; // RFC 9110 §15.4, as browsers and Go do for 301 to 303
         body = undefined;
@@ -207,12 +218,12 @@ export class CoderClient {
     body: string | undefined,
     signal: AbortSignal,
   ): Promise<HttpResponse> {
-    const { log, transport, userAgent } = this.#options;
+    const { log, transport } = this.#options;
     const { method, url } = asked;
-    const headers: (readonly [string, string])[] = this.#isOurs(url)
-      ? [...this.authHeaders()]
-      : [["User-Agent", userAgent]];
-    headers.push(["Accept", "application/json"]);
+    const headers: (readonly [string, string])[] = [
+      ...this.authHeaders(),
+      ["Accept", "application/json"],
+    ];
     if (body !== undefined) headers.push(["Content-Type", "application/json"]);
     log.debug("sdk request", { method, url: url.href });
     const response = await transport.fetch({
@@ -228,10 +239,25 @@ export class CoderClient {
     return response;
   }
 
-  /** Secrets go to the host the user named only, and never from https down to http. */
-  #isOurs(url: URL): boolean {
-    if (url.hostname !== this.url.hostname) return false;
-    return url.protocol === "https:" || this.url.protocol === "http:";
+  /**
+   * Where a redirect leads. Throws `UserError` when that is not this deployment: token, headers and requests are for it alone,
+   * and what others answer is not its word.
+   */
+  #redirected(asked: Asked, location: string, redirects: number): URL {
+    if (redirects >= MAX_REDIRECTS - 1) {
+      throw new UserError(
+        `Cannot follow ${asked.method} ${asked.url}: stopped after ${MAX_REDIRECTS} redirects`,
+        { hint: "Check the URL of the deployment" },
+      );
+    }
+    const target = redirectTarget(asked, location);
+    if (!isSameDeployment(asked.url, target)) throw movedError(asked, target);
+    // Whatever else is dialled there goes the encrypted way from now on, websockets and relays included.
+    if (isUpgrade(this.#url, target)) {
+      this.#url = new URL(this.#url);
+      this.#url.protocol = "https:";
+    }
+    return target;
   }
 
   #noteServer(response: HttpResponse): void {

@@ -9,7 +9,7 @@ const END = "-----END CERTIFICATE-----";
 const SEQUENCE = 0x30;
 const BIT_STRING = 0x03;
 
-/** The well-formed certificates of `text`, each a PEM block of its own, each once. */
+/** The well-formed certificates of `text`, each a PEM block of its own and of one form, each once. */
 export function certificatesIn(text: string): string[] {
   const found = new Set<string>();
   for (let begin = text.indexOf(BEGIN); begin >= 0;) {
@@ -19,8 +19,8 @@ export function certificatesIn(text: string): string[] {
     const next = text.indexOf(BEGIN, bodyAt);
     // A block that was never closed ends where the next one begins.
     if (next < 0 || next > end) {
-      const body = text.slice(bodyAt, end);
-      if (isCertificate(decodeBase64(body))) found.add(`${BEGIN}\n${body.trim()}\n${END}\n`);
+      const der = decodeBase64(text.slice(bodyAt, end));
+      if (der !== undefined && isCertificate(der)) found.add(pemOf(der));
     }
     begin = next;
   }
@@ -47,8 +47,7 @@ function decodeBase64(text: string): Uint8Array | undefined {
 }
 
 /** Certificate ::= SEQUENCE { tbsCertificate SEQUENCE, signatureAlgorithm SEQUENCE, signature BIT STRING } and nothing behind it. */
-function isCertificate(der: Uint8Array | undefined): boolean {
-  if (der === undefined) return false;
+function isCertificate(der: Uint8Array): boolean {
   const whole = elementAt(der, 0);
   if (whole === undefined || whole.tag !== SEQUENCE || whole.end !== der.length) return false;
   let at = whole.contentAt;

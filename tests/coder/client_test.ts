@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { ApiError, describe, StepError } from "../../lib/coder/errors.ts";
 import { UserError } from "../../lib/base/errors.ts";
+import type { HttpHeaders } from "../../lib/base/http.ts";
+import type { Log } from "../../lib/base/log.ts";
 import { CoderClient } from "../../lib/coder/client.ts";
 import { getBuildInfo, getMe } from "../../lib/coder/deployment.ts";
 import { followBuildLogs } from "../../lib/coder/builds.ts";
@@ -49,24 +51,159 @@ Deno.test("CoderClient follows redirects: 307 keeps the method, 303 does not (ht
   assert.equal(fake.coder.requests[2]?.body, undefined);
 });
 
-Deno.test("CoderClient never hands the token to another host, nor from https to http", async () => {
-  for (
-    const target of ["https://evil.example/api/v2/users/me", "http://coder.example.com/api/v2/x"]
-  ) {
-    using fake = fakeSteps();
-    fake.coder.routes.set(
-      "GET /users/me",
-      (request) =>
-        request.url.startsWith("https://coder.example.com/")
-          ? { status: 302, headers: [["location", target]] }
-          : apiFailure(401, "no"),
-    );
-    fake.coder.routes.set("GET /x", () => apiFailure(401, "no"));
-    await assert.rejects(getMe(fake.steps.client), ApiError);
-    const last = fake.coder.requests.at(-1);
-    assert.equal(last?.url, target);
-    assert.deepEqual(last?.headers.map(([name]) => name), ["User-Agent", "Accept"]);
+function recordingLog(lines: string[]): Log {
+  const note = (message: string, fields = {}) => void lines.push(message + JSON.stringify(fields));
+  const log: Log = { debug: note, info: note, warn: note, error: note, child: () => log };
+  return log;
+}
+
+/** A client of `url` whose every request, websockets included, is answered with a redirect to `location`. */
+function redirectedClient(url: string, location: string) {
+  const asked: { url: string; headers: HttpHeaders }[] = [];
+  const answer = ({ url, headers }: { readonly url: string; readonly headers: HttpHeaders }) => {
+    asked.push({ url, headers });
+    return {
+      status: 302,
+      headers: [["location", location]] as const,
+      body: (async function* () {})(),
+      cancel() {},
+    };
+  };
+  const logged: string[] = [];
+  const client = new CoderClient({
+    url: new URL(url),
+    token: "TOP-SECRET",
+    headers: [["X-Own", "TOP-SECRET"]],
+    userAgent: "hawser/0.0.0",
+    transport: {
+      fetch: (request) => Promise.resolve(answer(request)),
+      openTextStream: (request) =>
+        Promise.resolve({ kind: "refused", response: answer(request) } as const),
+    },
+    sleep: (_ms, signal) =>
+      new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason))),
+    log: recordingLog(logged),
+  });
+  return { client, asked, logged };
+}
+
+Deno.test("CoderClient asks nobody but the deployment, whatever a redirect says", async (t) => {
+  const moved = (to: string) =>
+    new RegExp(`^The deployment \\S+ has moved to ${to}: use that URL$`);
+  const rows: readonly {
+    readonly name: string;
+    readonly own?: string;
+    readonly location: string;
+    readonly error: RegExp;
+  }[] = [
+    {
+      name: "another host",
+      location: "https://evil.example/api/v2/users/me",
+      error: moved("https://evil.example"),
+    },
+    {
+      name: "another host's root",
+      location: "//evil.example",
+      error: moved("https://evil.example"),
+    },
+    {
+      name: "another port",
+      own: "http://127.0.0.1:3000",
+      location: "http://127.0.0.1:3001/api/v2/users/me",
+      error: moved("http://127.0.0.1:3001"),
+    },
+    {
+      name: "another port of https",
+      location: "https://coder.example.com:8443/x/api/v2/users/me",
+      error: moved("https://coder.example.com:8443"),
+    },
+    {
+      name: "https on the port of http",
+      own: "http://coder.example.com:3000",
+      location: "https://coder.example.com:3000/",
+      error: moved("https://coder.example.com:3000"),
+    },
+    {
+      name: "a domain below",
+      location: "https://x.coder.example.com/",
+      error: moved("https://x.coder.example.com"),
+    },
+    {
+      name: "a login page",
+      location: "https://sso.example/login?next=TOP-SECRET",
+      error:
+        /does not answer as a Coder deployment: it sends us to https:\/\/sso\.example\/login, as login pages do$/,
+    },
+    {
+      name: "no encryption",
+      location: "http://coder.example.com/api/v2/users/me",
+      error: /a redirect leads to http:\/\/coder\.example\.com, which is not encrypted$/,
+    },
+    {
+      name: "credentials of somebody",
+      location: "https://user:PASSWORD@evil.example/",
+      error: moved("https://evil.example"),
+    },
+    {
+      name: "ftp",
+      location: "ftp://coder.example.com/x",
+      error: /leads to ftp:, not http or https$/,
+    },
+    { name: "file", location: "file:///etc/passwd", error: /leads to file:, not http or https$/ },
+    {
+      name: "data",
+      location: "data:application/json,{}",
+      error: /leads to data:, not http or https$/,
+    },
+    { name: "nothing", location: "http://", error: /a redirect leads nowhere$/ },
+  ];
+  for (const { name, own = "https://coder.example.com", location, error } of rows) {
+    for (const door of ["fetch", "websocket"]) {
+      await t.step(`${name}, ${door}`, async () => {
+        const { client, asked, logged } = redirectedClient(own, location);
+        const asking = door === "fetch" ? getMe(client) : client.openTextStream("/users/me");
+        await assert.rejects(asking, (thrown) => {
+          assert.ok(thrown instanceof UserError, String(thrown));
+          assert.match(thrown.message, error);
+          const said = `${thrown.message} ${thrown.hint} ${logged.join()}`;
+          assert.ok(!/PASSWORD|TOP-SECRET/.test(said), said);
+          return true;
+        });
+        assert.equal(asked.length, 1);
+      });
+    }
   }
+});
+
+Deno.test("CoderClient drops the credentials of a redirect inside the deployment", async () => {
+  const { client, asked, logged } = redirectedClient(
+    "https://coder.example.com",
+    "https://user:PASSWORD@coder.example.com/api/v2/users/me",
+  );
+  await assert.rejects(getMe(client), /stopped after 10 redirects/);
+  assert.equal(asked[1]?.url, "https://coder.example.com/api/v2/users/me");
+  assert.ok(!logged.join().includes("PASSWORD"));
+});
+
+Deno.test("CoderClient goes to https when the deployment asks for that, and stays there", async () => {
+  const { client, asked } = redirectedClient(
+    "http://us%40er:p%25w@coder.example.com",
+    "https://coder.example.com/api/v2/users/me",
+  );
+  await assert.rejects(client.openTextStream("/users/me"), /stopped after 10 redirects/);
+  assert.equal(client.url.origin, "https://coder.example.com");
+  assert.deepEqual(asked.slice(0, 2).map(({ url }) => url), [
+    "ws://coder.example.com/api/v2/users/me",
+    "wss://coder.example.com/api/v2/users/me",
+  ]);
+  assert.deepEqual(asked[1]?.headers, [
+    ["User-Agent", "hawser/0.0.0"],
+    ["Coder-Session-Token", "TOP-SECRET"],
+    ["Authorization", "Basic dXNAZXI6cCV3"],
+    ["X-Own", "TOP-SECRET"],
+  ]);
+  await assert.rejects(getMe(client));
+  assert.equal(asked[10]?.url, "https://coder.example.com/api/v2/users/me");
 });
 
 Deno.test("CoderClient stops after ten redirects", async () => {

@@ -6,11 +6,14 @@
 import { UserError } from "../../base/errors.ts";
 import { goQuote } from "../../coder/text.ts";
 import type { HttpHeaders } from "../../base/http.ts";
+import { certificatesIn } from "../../io/pem.ts";
+import { isSameDeployment } from "../../coder/origin.ts";
 import { parseDeploymentUrl } from "../../coder/url.ts";
 import type { GlobalOptions } from "../grammar/flags_global.ts";
 import { readHeaders } from "./headers.ts";
 import { type Host, HostError, type NetworkOptions } from "../../base/host.ts";
 import { readKeyring } from "./keyring.ts";
+import { checkToken } from "./token.ts";
 import { joinPath } from "../../base/paths.ts";
 
 export interface Configuration {
@@ -98,14 +101,49 @@ async function readToken(
   options: GlobalOptions & { readonly dir: string | undefined; readonly deployment: URL },
   signal: AbortSignal | undefined,
 ): Promise<string> {
-  if (options.token !== "") return options.token.trim();
+  const { dir, deployment } = options;
+  if (options.token !== "") {
+    const variable = "CODER_SESSION_TOKEN";
+    return checkToken(options.token, host.env(variable) === options.token ? variable : "--token");
+  }
   // A folder of one's own means credentials of one's own.
   const isDefaultDir = options.dir === defaultConfigDir(host);
   if (options.useKeyring && isDefaultDir) {
-    const stored = await readKeyring(host, options.deployment, signal);
-    if (stored !== undefined) return stored;
+    const stored = await readKeyring(host, deployment, signal);
+    if (stored !== undefined && await isMeantFor(host, dir, deployment)) {
+      return checkToken(stored, "the keychain");
+    }
   }
-  return await readConfigFile(host, options.dir, "session");
+  const session = await readConfigFile(host, dir, "session");
+  if (dir === undefined || session === "") return "";
+  if (options.url !== "") await assertSavedFor(host, dir, deployment);
+  return checkToken(session, goQuote(joinPath(host.os, dir, "session")));
+}
+
+/** A saved session is for the deployment that it was saved with: whoever names another URL must name a token as well. */
+async function assertSavedFor(host: Host, dir: string, deployment: URL): Promise<void> {
+  const saved = await readSavedUrl(host, dir);
+  // A session without a URL was put there by hand, for whatever its owner names.
+  if (saved === undefined || isSameDeployment(saved, deployment)) return;
+  throw new UserError(`The saved session is for ${saved.origin}, not for ${deployment.origin}`, {
+    hint: `Give a token of ${deployment.origin} with --token or CODER_SESSION_TOKEN, or log in ` +
+      `with 'coder login ${deployment.origin}'`,
+  });
+}
+
+/**
+ * Whether an entry of the keychain is for `deployment`. Its key is host and port, without the scheme: without a port it may
+ * have been saved for `https`, and is then not sent in the clear.
+ */
+async function isMeantFor(host: Host, dir: string | undefined, deployment: URL): Promise<boolean> {
+  if (deployment.protocol === "https:" || deployment.port !== "") return true;
+  const saved = await readSavedUrl(host, dir);
+  return saved !== undefined && isSameDeployment(saved, deployment);
+}
+
+async function readSavedUrl(host: Host, dir: string | undefined): Promise<URL | undefined> {
+  const text = await readConfigFile(host, dir, "url");
+  return text === "" ? undefined : parseDeploymentUrl(text);
 }
 
 async function readNetworkOptions(host: Host, options: GlobalOptions): Promise<NetworkOptions> {
@@ -120,8 +158,14 @@ async function readNetworkOptions(host: Host, options: GlobalOptions): Promise<N
     readPem(host, "--client-tls-cert-file", certFile),
     readPem(host, "--client-tls-key-file", keyFile),
   ]);
+  const authorities = ca === undefined ? undefined : certificatesIn(ca);
+  if (authorities?.length === 0) {
+    throw new UserError(
+      `Cannot use --client-tls-ca-file ${goQuote(caFile)}: it holds no certificate`,
+    );
+  }
   return {
-    ...(ca === undefined ? {} : { caCertificates: ca }),
+    ...(authorities === undefined ? {} : { caCertificates: authorities.join("") }),
     ...(certificate === undefined || key === undefined
       ? {}
       : { clientCertificate: { certificate, key } }),

@@ -19,10 +19,10 @@ export async function readHeaders(
   options: HeaderOptions,
   signal?: AbortSignal,
 ): Promise<HttpHeaders> {
-  const headers = options.headers.map(parseHeader);
+  const headers = options.headers.map((text) => parseHeader(text, "--header"));
   if (options.headerCommand === "") return headers;
   const lines = await runHeaderCommand(host, options, signal);
-  return [...headers, ...lines.map(parseHeader)];
+  return [...headers, ...lines.map((line) => parseHeader(line, "--header-command"))];
 }
 
 async function runHeaderCommand(
@@ -55,21 +55,30 @@ async function runHeaderCommand(
 
 const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/; // RFC 9110 §5.6.2
 // deno-lint-ignore no-control-regex
-const FORBIDDEN_IN_VALUE = /[\x00\r\n]/; // RFC 9110 §5.5
+const FORBIDDEN_IN_VALUE = /[\x00-\x08\x0a-\x1f\x7f]/; // RFC 9110 §5.5
 
-function parseHeader(text: string): readonly [string, string] {
+/** One `key=value`; `source` is the flag that it came from. Values go out as UTF-8, a character for each byte. */
+function parseHeader(text: string, source: string): readonly [string, string] {
   const equals = text.indexOf("=");
   if (equals === -1) {
     throw new UserError(
       `create header transport: split header ${goQuote(text)} had less than two parts`,
-      { hint: "Write headers as key=value" },
+      { hint: `Write the headers of ${source} as key=value` },
     );
   }
   const name = text.slice(0, equals).trim();
   const value = text.slice(equals + 1);
-  if (!NAME.test(name) || FORBIDDEN_IN_VALUE.test(value)) {
-    // The value may be a secret: only the name is shown.
-    throw new UserError(`create header transport: ${goQuote(name)} is no valid header`);
+  if (!NAME.test(name)) {
+    throw new UserError(
+      `create header transport: ${goQuote(name)} of ${source} is no valid header`,
+    );
   }
-  return [name, value];
+  if (FORBIDDEN_IN_VALUE.test(value)) {
+    // The value may be a secret: only the name is shown.
+    throw new UserError(
+      `create header transport: the value of header ${goQuote(name)} of ${source} holds a line ` +
+        "end or another control character",
+    );
+  }
+  return [name, String.fromCharCode(...new TextEncoder().encode(value))];
 }

@@ -90,7 +90,7 @@ async function beginTunnel(
   const tls = tlsMaterialOf(configuration.network);
   const tunnel = startAgent({
     agentId: to.agentId,
-    deploymentUrl: configuration.url,
+    deploymentUrl: client.url,
     ...(configuration.token === undefined ? {} : { token: configuration.token }),
     headers: configuration.headers,
     derpMap: derpMapFromModel(info.derpMap),

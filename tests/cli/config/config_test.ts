@@ -11,6 +11,8 @@ import { GLOBAL_FLAGS, readGlobalOptions } from "../../../lib/cli/grammar/flags_
 import { HostError } from "../../../lib/base/host.ts";
 import { VERSION } from "../../../lib/cli/version.ts";
 import { SILENT_LOG } from "../../../lib/base/log.ts";
+import { certificatesIn } from "../../../lib/io/pem.ts";
+import { tlsFixture } from "../../io/support.ts";
 import { FakeHost } from "../../support/fake_host.ts";
 
 async function read(host: FakeHost, args: string[] = []): Promise<Configuration> {
@@ -146,8 +148,9 @@ Deno.test("--header and --header-command (behaviour §1.16)", async (t) => {
 Deno.test("--client-tls-* (behaviour §1.16)", async () => {
   const env = { CODER_URL: "https://x.example" };
   const pem = (what: string) => `-----BEGIN ${what}-----\n`;
+  const ca = tlsFixture("ca.crt");
   const files = {
-    "/ca": pem("CERTIFICATE"),
+    "/ca": `\ufeff# Corp\r\n${ca.replaceAll("\n", "\r\n")}\n${pem("CERTIFICATE")}!`,
     "/cert": pem("CERTIFICATE"),
     "/key": pem("KEY"),
     "/no": "x",
@@ -160,7 +163,7 @@ Deno.test("--client-tls-* (behaviour §1.16)", async () => {
       "--client-tls-key-file=/key",
     ])).network,
     {
-      caCertificates: files["/ca"],
+      caCertificates: certificatesIn(ca).join(""),
       clientCertificate: { certificate: files["/cert"], key: files["/key"] },
     },
   );
@@ -169,6 +172,10 @@ Deno.test("--client-tls-* (behaviour §1.16)", async () => {
   });
   await assert.rejects(read(host(), ["--client-tls-ca-file=/gone"]), /"\/gone": no such file/);
   await assert.rejects(read(host(), ["--client-tls-ca-file=/no"]), /no PEM block/);
+  await assert.rejects(
+    read(host(), ["--client-tls-ca-file=/key"]),
+    /^UserError: Cannot use --client-tls-ca-file "\/key": it holds no certificate$/,
+  );
 });
 
 Deno.test("The keychain of macOS is read, and only there (behaviour §3.1)", async (t) => {
@@ -222,6 +229,135 @@ Deno.test("The keychain of macOS is read, and only there (behaviour §3.1)", asy
     assert.equal((await read(host)).token, "token-1");
     assert.equal(host.runs.length, 0);
   });
+});
+
+Deno.test("A saved session goes to the deployment that it was saved for, and to no other", async (t) => {
+  const saved = (url: string) => ({ [`${DIR}/url`]: url, [`${DIR}/session`]: "saved" });
+  const same: readonly (readonly [url: string, named: string])[] = [
+    ["https://coder.example.com", "https://coder.example.com"],
+    ["https://coder.example.com", "coder.example.com"],
+    ["https://coder.example.com/", "https://Coder.Example.com:443/some/path?x"],
+    ["http://10.0.0.1:3000", "http://10.0.0.1:3000/"],
+    ["http://coder.example.com", "https://coder.example.com"],
+    ["https://u:p@coder.example.com", "https://coder.example.com"],
+  ];
+  for (const [url, named] of same) {
+    await t.step(`${url}, ${named}`, async () => {
+      const host = new FakeHost({ files: saved(url) });
+      assert.equal((await read(host, ["--url", named])).token, "saved");
+      const env = { CODER_URL: named };
+      assert.equal((await read(new FakeHost({ files: saved(url), env }))).token, "saved");
+    });
+  }
+  const others: readonly (readonly [url: string, named: string])[] = [
+    ["https://coder.corp.example", "http://127.0.0.1:3000"],
+    ["https://coder.example.com", "http://coder.example.com"],
+    ["https://coder.example.com", "https://coder.example.com:8443"],
+    ["https://coder.example.com", "https://x.coder.example.com"],
+    ["https://coder.example.com", "https://coder.example.com.evil.example"],
+    ["https://coder.example.com", "https://coder.example.com@evil.example"],
+    ["http://coder.example.com:3000", "https://coder.example.com:3000"],
+    ["http://coder.example.com:3000", "https://coder.example.com"],
+  ];
+  for (const [url, named] of others) {
+    await t.step(`${url}, not ${named}`, async () => {
+      const refusal = (error: unknown) => {
+        assert.ok(error instanceof UserError);
+        const [own, other] = [new URL(url).origin, new URL(named).origin];
+        assert.equal(error.message, `The saved session is for ${own}, not for ${other}`);
+        assert.match(error.hint ?? "", /--token or CODER_SESSION_TOKEN/);
+        return true;
+      };
+      await assert.rejects(read(new FakeHost({ files: saved(url) }), ["--url", named]), refusal);
+      const env = { CODER_URL: named };
+      await assert.rejects(read(new FakeHost({ files: saved(url), env })), refusal);
+      const own = { CODER_URL: named, CODER_SESSION_TOKEN: "own" };
+      assert.equal((await read(new FakeHost({ files: saved(url), env: own }))).token, "own");
+    });
+  }
+  await t.step("a session without a URL", async () => {
+    const host = new FakeHost({ files: { [`${DIR}/session`]: "by-hand" } });
+    assert.equal((await read(host, ["--url=https://x.example"])).token, "by-hand");
+  });
+  await t.step("a URL without a session", async () => {
+    const host = new FakeHost({ files: { [`${DIR}/url`]: "https://coder.example.com" } });
+    assert.equal((await read(host, ["--url=https://x.example"])).token, undefined);
+  });
+});
+
+Deno.test("A keychain's token is not sent in the clear unless it was saved so", async () => {
+  const dir = "/home/alice/Library/Application Support/coderv2";
+  const secret = btoa(JSON.stringify({
+    "coder.example.com": { coder_url: "coder.example.com", api_token: "kept" },
+    "lab:3000": { coder_url: "lab:3000", api_token: "lab" },
+  }));
+  const token = async (savedUrl: string, named: string) => {
+    const host = new FakeHost({ os: "darwin", files: { [`${dir}/url`]: savedUrl } });
+    host.programs.set("/usr/bin/security", () => Promise.resolve({ stdout: secret }));
+    return (await read(host, ["--url", named])).token;
+  };
+  assert.equal(await token("https://coder.example.com", "https://coder.example.com"), "kept");
+  assert.equal(await token("https://coder.example.com", "http://coder.example.com"), undefined);
+  assert.equal(await token("http://coder.example.com", "http://coder.example.com"), "kept");
+  assert.equal(await token("https://coder.example.com", "http://lab:3000"), "lab");
+});
+
+Deno.test("A token is freed of what surrounds it and refused for what no header can carry, naming its source", async (t) => {
+  const token = "abcdefghij-0123456789012345678901";
+  const url = "https://x.example";
+  const sources = {
+    "--token": (text: string) => read(new FakeHost(), ["--url", url, "--token", text]),
+    "CODER_SESSION_TOKEN": (text: string) =>
+      read(new FakeHost({ env: { CODER_URL: url, CODER_SESSION_TOKEN: text } })),
+    [`"${DIR}/session"`]: (text: string) =>
+      read(new FakeHost({ files: { [`${DIR}/url`]: url, [`${DIR}/session`]: text } })),
+  };
+  for (const [source, readToken] of Object.entries(sources)) {
+    await t.step(source, async () => {
+      for (const around of [`${token}\n`, `\ufeff${token}\r\n`, ` ${token}\t`, `\n\n${token}`]) {
+        assert.equal((await readToken(around)).token, token);
+      }
+      const inside = [
+        "\u200b",
+        "\ufeff",
+        "\n",
+        "\r",
+        "\0",
+        " ",
+        "\u00e9",
+        "\u00a0",
+        "\u{1f511}",
+        "\x7f",
+      ];
+      for (const bad of inside.map((character) => `abcdefghij${character}-0123456789`)) {
+        await assert.rejects(readToken(bad), (error) => {
+          assert.ok(error instanceof UserError);
+          assert.equal(
+            error.message,
+            `The session token of ${source} holds characters that no token has`,
+          );
+          return true;
+        });
+      }
+      await assert.rejects(readToken(`\u200b${token}`), /no token has/);
+    });
+  }
+});
+
+Deno.test("--header values go out as UTF-8, and say which flag holds what no header can", async () => {
+  const env = { CODER_URL: "https://x.example" };
+  const found = await read(new FakeHost({ env }), ["--header", "X-A= \u00e9\u200b\tz"]);
+  assert.deepEqual(found.headers, [["X-A", " \xc3\xa9\xe2\x80\x8b\tz"]]);
+  await assert.rejects(read(new FakeHost({ env }), ["--header", "X-A=SECRET\x01"]), {
+    message: 'create header transport: the value of header "X-A" of --header holds a line end or ' +
+      "another control character",
+  });
+  const host = new FakeHost({ env });
+  host.programs.set("sh", () => Promise.resolve({ stdout: "X-A=SECRET\x7f\n" }));
+  await assert.rejects(
+    read(host, ["--header-command=x"]),
+    /"X-A" of --header-command holds a line end/,
+  );
 });
 
 Deno.test("createClient() puts it together", async () => {
