@@ -4,7 +4,7 @@
  */
 import { UserError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import { goList } from "../../coder/text.ts";
+import { goList, goQuote } from "../../coder/text.ts";
 import { parseDeploymentUrl } from "../../coder/url.ts";
 import { parseArgs, ParsedArgs } from "../grammar/args.ts";
 import { choiceFlag, durationFlag, pathFlag } from "../grammar/flag.ts";
@@ -15,6 +15,7 @@ import { type Host, HostError } from "../../base/host.ts";
 import { lineLog, type LogFile, openLogFile } from "../terminal/log_file.ts";
 import { Progress } from "../terminal/progress.ts";
 import { exitCodeOf, reportError } from "../terminal/report_error.ts";
+import { checkToken } from "../config/token.ts";
 import { runSsh } from "../session/ssh_run.ts";
 import { parseEditorHost } from "../ready/editor_host.ts";
 import { teeLog } from "../terminal/timeline.ts";
@@ -100,7 +101,10 @@ export async function planVscodessh(
   if (networkInfoDir === "") throw new UserError("network-info-dir must be specified");
   if (tokenFile === "") throw new UserError("session-token-file must be specified");
   if (urlFile === "") throw new UserError("url-file must be specified");
-  const token = await readSetting(host, { what: "session token", path: tokenFile });
+  const token = checkToken(
+    await readSetting(host, { what: "session token", path: tokenFile }),
+    goQuote(tokenFile),
+  );
   const url = await readSetting(host, { what: "url", path: urlFile });
   return {
     global: { ...global, token, url },

@@ -121,6 +121,12 @@ const ROWS: readonly Row[] = [
     message: "read url: open /s/url: no such file or directory",
   },
   {
+    name: "token that no header can carry",
+    args: [...FLAGS, HOST],
+    files: { "/s/token": "secret\u200btoken\n", "/s/url": "https://coder.example.com" },
+    message: 'The session token of "/s/token" holds characters that no token has',
+  },
+  {
     name: "token file empty: no other token is tried",
     args: [...FLAGS, HOST],
     files: { "/s/token": "\n", "/s/url": "https://coder.example.com" },
