@@ -6,7 +6,7 @@ import { textAnswer } from "../../lib/sandbox/http/messages.ts";
 import type { CommandOptions, CommandResult } from "../support/command_host.ts";
 import { startCommand } from "../support/command_host.ts";
 import { commandTest, type Desk, TERMINAL } from "./support.ts";
-import { checkClean } from "./support_bad.ts";
+import { checkClean, checkFailure } from "./support_bad.ts";
 
 const NEVER = "Set HOME or CODER_CONFIG_DIR, or name a file with --known-hosts";
 
@@ -35,9 +35,12 @@ class KnownHosts implements AsyncDisposable {
     return this.text.trimEnd().split("\n").at(-1)?.split(" ") ?? [];
   }
 
-  run(policy: string, options: CommandOptions = {}): Promise<CommandResult> {
+  run(
+    policy: string,
+    { workspace = "myworkspace", ...options }: CommandOptions & { workspace?: string } = {},
+  ): Promise<CommandResult> {
     const args = ["--known-hosts", this.path, `--host-key-check=${policy}`];
-    return this.#desk.run([...args, "myworkspace", "echo in"], options);
+    return this.#desk.run([...args, workspace, "echo in"], options);
   }
 
   /** Records the key that the agent has now. */
@@ -46,10 +49,10 @@ class KnownHosts implements AsyncDisposable {
   }
 
   /** Refused by both policies that refuse, with nothing run and nothing written. */
-  async refuses(message: RegExp): Promise<void> {
+  async refuses(message: RegExp, workspace = "myworkspace"): Promise<void> {
     const before = this.text;
     for (const policy of ["accept-new", "yes"]) {
-      const result = await this.run(policy);
+      const result = await this.run(policy, { workspace });
       strictEqual(result.code, 255, result.stderr);
       checkClean(result);
       match(result.stderr, message);
@@ -158,23 +161,62 @@ commandTest(
   },
 );
 
+const BY_NAME = "GET /users/{user}/workspace/{workspacename}";
+const BY_ID = "GET /workspaces/{workspace}";
+
+/** The deployment answers a question for the workspace with these names, or another id, instead. */
+async function answerWith({ sandbox }: Desk, route: string, changes: object): Promise<void> {
+  const url = new URL(`/api/v2/workspaces/${sandbox.workspace.id}`, sandbox.url);
+  const answer = await fetch(url, { headers: { "Coder-Session-Token": sandbox.token } });
+  const body: Record<string, unknown> = await answer.json();
+  const text = JSON.stringify({ ...body, ...changes });
+  sandbox.api.override(route, textAnswer(200, text, "application/json"));
+}
+
 commandTest(
-  "Other names for the workspace that was asked for give no fresh start",
+  "Other names for a workspace that was asked for by id give no fresh start",
   async (desk) => {
     await using known = new KnownHosts(desk);
     await known.pin();
     await changeKey(desk);
-    const { sandbox } = desk;
-    const answer = await fetch(new URL(`/api/v2/workspaces/${sandbox.workspace.id}`, sandbox.url), {
-      headers: { "Coder-Session-Token": sandbox.token },
-    });
-    const body: Record<string, unknown> = await answer.json();
-    const renamed = JSON.stringify({ ...body, name: "myworkspace2", owner_name: "else" });
-    const route = "GET /users/{user}/workspace/{workspacename}";
-    sandbox.api.override(route, textAnswer(200, renamed, "application/json"));
+    await answerWith(desk, BY_ID, { name: "dev2", owner_name: "else" });
+    await known.refuses(CHANGED, desk.sandbox.workspace.id);
+  },
+);
+
+commandTest(
+  "Another id for a workspace that was asked for by name gives no fresh start",
+  async (desk) => {
+    await using known = new KnownHosts(desk);
+    await known.pin();
+    await changeKey(desk);
+    await answerWith(desk, BY_NAME, { id: crypto.randomUUID() });
     await known.refuses(CHANGED);
   },
 );
+
+commandTest("Another workspace than the one that was asked for is refused", async (desk) => {
+  const rows = [
+    { asked: "myworkspace", changes: { name: "dev2" }, answered: "myuser/dev2" },
+    { asked: "myuser/myworkspace", changes: { owner_name: "else" }, answered: "else/myworkspace" },
+  ];
+  for (const { asked, changes, answered } of rows) {
+    await answerWith(desk, BY_NAME, changes);
+    const result = await desk.run([asked, "echo in"]);
+    const name = asked.includes("/") ? asked : `me/${asked}`;
+    checkFailure(result, [
+      `error: asked for workspace "${name}", the deployment answered with "${answered}"`,
+      "Do not trust it, and tell its administrator",
+    ]);
+    desk.sandbox.api.restore(BY_NAME);
+  }
+  const { id } = desk.sandbox.workspace;
+  await answerWith(desk, BY_ID, { id: crypto.randomUUID() });
+  match(
+    (await desk.run([id, "echo in"])).stderr,
+    /error: asked for workspace ".*", the deployment/,
+  );
+});
 
 commandTest("Hashed lines count, for the key they hold and against any other", async (desk) => {
   await using known = new KnownHosts(desk);

@@ -12,7 +12,12 @@ import { autostart, needsStart } from "./autostart.ts";
 import { waitForBuild } from "./build_wait.ts";
 import { chooseAgent } from "./choose_agent.ts";
 import { retrying, type Steps } from "./steps.ts";
-import { isWorkspaceName, parseWorkspaceName, type WorkspaceName } from "./workspace_name.ts";
+import {
+  isWorkspaceName,
+  parseWorkspaceName,
+  toUuid,
+  type WorkspaceName,
+} from "./workspace_name.ts";
 
 export interface TargetOptions {
   /** The workspace as typed. */
@@ -91,7 +96,7 @@ export async function findWorkspace(steps: Steps, name: WorkspaceName): Promise<
       const found = await findById(steps, name);
       if (found !== undefined) return found;
       try {
-        return await getWorkspaceByName(client, name, { signal });
+        return checkAnswer(await getWorkspaceByName(client, name, { signal }), name);
       } catch (error) {
         if (error instanceof ApiError && (error.status === 404 || error.status === 400)) {
           throw new StepError("", error, notFoundHint(name, client.url));
@@ -104,12 +109,31 @@ export async function findWorkspace(steps: Steps, name: WorkspaceName): Promise<
 async function findById(steps: Steps, name: WorkspaceName): Promise<Workspace | undefined> {
   if (name.uuid === undefined) return undefined;
   try {
-    return await getWorkspace(steps.client, name.uuid, { signal: steps.signal });
+    return checkAnswer(await getWorkspace(steps.client, name.uuid, { signal: steps.signal }), name);
   } catch (error) {
     const isMissing = error instanceof ApiError && error.status === 404;
     if (isMissing && isWorkspaceName(name.name)) return undefined;
     throw error;
   }
+}
+
+/**
+ * The workspace, if it is what was asked for. A deployment that answers with another one would lead people, and what they type, to
+ * wherever it likes, under a name whose host key nobody has pinned.
+ */
+function checkAnswer(workspace: Workspace, asked: WorkspaceName): Workspace {
+  const isSame = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
+  const isAsked = isSame(workspace.id, asked.uuid ?? "") || isSame(workspace.name, asked.name);
+  // `me` is somebody, and an owner may be asked for by id.
+  const mayDiffer = asked.owner === "me" || toUuid(asked.owner) !== undefined;
+  if (isAsked && (mayDiffer || isSame(workspace.ownerName, asked.owner))) return workspace;
+  throw new UserError(
+    `asked for workspace ${
+      goQuote(`${asked.owner}/${asked.name}`)
+    }, the deployment answered with ` +
+      goQuote(`${workspace.ownerName}/${workspace.name}`),
+    { hint: "Do not trust it, and tell its administrator" },
+  );
 }
 
 function notFoundHint(name: WorkspaceName, url: URL): string {

@@ -85,7 +85,8 @@ function normalize(input: string): string {
   }
 }
 
-function toUuid(text: string): string | undefined {
+/** The UUID that `text` is, with or without its hyphens, as servers write it; `undefined` when it is none. */
+export function toUuid(text: string): string | undefined {
   const hex = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;
   if (!hex.test(text) || (text.includes("-") && text.length !== 36)) return undefined;
   const digits = text.toLowerCase().replaceAll("-", "");
