@@ -53,7 +53,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ["cli", "io"],
 };
 
-/** The rooms inside `lib/cli`, from below: each imports only itself, what stands before it, and `lib/cli/version.ts`. */
+/** The rooms inside `lib/cli`, from below: each imports only itself, what stands before it, and `lib/cli/version.ts`. What lies beside them is the roof. */
 const CLI_FLOORS: readonly string[] = [
   "grammar",
   "terminal",
@@ -132,7 +132,7 @@ Deno.test("the rooms inside cli import only what lies below them", async () => {
   const floorOf = (path: string): number => CLI_FLOORS.indexOf(path.split("/")[2] ?? "");
   const wrong: string[] = [];
   for (const { path, room, imports } of await readSources()) {
-    if (room !== "cli" || path === "lib/cli/main.ts") continue;
+    if (room !== "cli" || path.split("/").length === 3) continue;
     for (const target of imports) {
       if (roomOf(target) !== "cli" || target === "lib/cli/version.ts") continue;
       if (floorOf(target) > floorOf(path)) wrong.push(`${path} → ${target}`);

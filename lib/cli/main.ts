@@ -1,73 +1,49 @@
 /** From arguments to an exit code: finds the command, runs it, and reports what it threw. */
+import type { Host } from "../base/host.ts";
 import { goQuote } from "../coder/text.ts";
+import type { Command } from "./command/command.ts";
+import { columnsOf, print, runCommand } from "./command/run.ts";
+import { COMMANDS, type Entry, loadCommands } from "./commands.ts";
 import { splitCommand } from "./grammar/args.ts";
 import { GLOBAL_FLAGS } from "./grammar/flags_global.ts";
-import { wrap } from "./grammar/help.ts";
-import type { Host } from "../base/host.ts";
+import { ExitError } from "./terminal/errors.ts";
 import { reportError } from "./terminal/report_error.ts";
 import { VERSION } from "./version.ts";
-
-/** A command: its own grammar and help live in its file, which is loaded only when it runs. */
-export interface Command {
-  /** Runs with the arguments behind the command's name; the exit code. Throws what `reportError` can tell. */
-  run(args: readonly string[], host: Host): Promise<number>;
-}
-
-interface Entry {
-  readonly name: string;
-  readonly summary: string;
-  readonly isHidden?: boolean;
-  readonly load: () => Promise<Command>;
-}
-
-const COMMANDS: readonly Entry[] = [
-  {
-    name: "ssh",
-    summary: "Open a shell, run a command, or carry SSH in a workspace.",
-    load: () => import("./command/ssh.ts"),
-  },
-  {
-    name: "demo",
-    summary: "Try it without a deployment: a small one in this process, with a workspace to enter.",
-    load: () => import("./command/demo.ts"),
-  },
-  {
-    name: "vscodessh",
-    summary: "What old editor extensions call.",
-    isHidden: true,
-    load: () => import("./command/vscodessh.ts"),
-  },
-  {
-    name: "connect",
-    summary: "Ask whether Coder Connect leads to a host.",
-    isHidden: true,
-    load: () => import("./command/connect_exists.ts"),
-  },
-];
 
 const VERBOSE_WORDS: ReadonlySet<string> = new Set(["-v", "--verbose", "--verbose=true"]);
 
 /** Runs the program; the exit code. Never throws. */
 export async function main(args: readonly string[], host: Host): Promise<number> {
-  let command = "hawser";
+  const words: string[] = ["hawser"];
   try {
-    const split = splitCommand(args, GLOBAL_FLAGS);
-    const name = split.command ?? wordOf(split.args);
-    if (name === "help") return printHelp(host);
-    if (name === "version") return await printVersion(host);
-    const entry = COMMANDS.find((candidate) => candidate.name === name);
-    if (entry === undefined) {
-      host.stderr.print(
-        `hawser: unknown command ${goQuote(name)}\nRun "hawser --help" for what there is.\n`,
-      );
-      return 1;
+    let rest = args;
+    let entries = COMMANDS;
+    for (;;) {
+      const split = splitCommand(rest, GLOBAL_FLAGS);
+      const name = split.command ?? wordOf(split.args);
+      if (words.length === 1 && name === "version") return await printVersion(host);
+      if (name === "help") return await printHelp(host, { words, entries });
+      const entry = entries.find((candidate) => candidate.name === name);
+      if (entry === undefined) throw unknownCommand(words, name);
+      words.push(name);
+      rest = split.args;
+      if ("entries" in entry) entries = entry.entries;
+      else return await runCommand((await entry.load()).command, rest, host);
     }
-    command = `hawser ${entry.name}`;
-    const { run } = await entry.load();
-    return await run(split.args, host);
   } catch (error) {
-    return reportError(host, error, { command, verbose: isVerbose(args, host) });
+    return reportError(host, error, { command: words.join(" "), verbose: isVerbose(args, host) });
   }
+}
+
+function unknownCommand(words: readonly string[], name: string): ExitError {
+  const [program = "", ...group] = words;
+  const what = group.length === 0
+    ? `unknown command ${goQuote(name)}`
+    : `unknown subcommand ${goQuote(name)} of ${group.join(" ")}`;
+  return new ExitError(
+    1,
+    `${program}: ${what}\nRun "${words.join(" ")} --help" for what there is.`,
+  );
 }
 
 /** What a command line without a command asks for. */
@@ -81,21 +57,32 @@ function isVerbose(args: readonly string[], host: Host): boolean {
 }
 
 async function printVersion(host: Host): Promise<number> {
-  await host.stdout.write(new TextEncoder().encode(`hawser v${VERSION}\n`));
-  return 0;
+  return await print(host, `hawser v${VERSION}\n`);
 }
 
-async function printHelp(host: Host): Promise<number> {
-  const columns = host.stdout.size()?.columns ?? 100;
-  const shown = COMMANDS.filter((entry) => entry.isHidden !== true);
-  const width = Math.max(...shown.map((entry) => entry.name.length)) + 4;
-  const lines = shown.map((entry) => {
-    const [first = "", ...rest] = wrap(entry.summary, columns, " ".repeat(width + 2)).split("\n");
-    return [`  ${entry.name.padEnd(width)}${first.trim()}`, ...rest].join("\n");
-  });
-  const text = `hawser v${VERSION}: shells, commands and SSH in Coder workspaces\n\n` +
-    `USAGE:\n  hawser <command> [flags] …\n\nCOMMANDS:\n${lines.join("\n")}\n\n` +
-    `Run "hawser <command> --help" for the flags of a command.\n`;
-  await host.stdout.write(new TextEncoder().encode(text));
-  return 0;
+/** The list of the commands of the program, or of one group. */
+async function printHelp(
+  host: Host,
+  of: { readonly words: readonly string[]; readonly entries: readonly Entry[] },
+): Promise<number> {
+  const { wrap } = await import("./grammar/help.ts");
+  const commands = await loadCommands(of.entries);
+  const isWhole = of.words.length === 1;
+  // A group that is asked for by its name shows what the list of all leaves out.
+  const shown = commands.filter((command) => !isWhole || command.isHidden !== true);
+  const width = Math.max(...shown.map((command) => command.name.length)) + 4;
+  const columns = columnsOf(host);
+  const lineOf = ({ name, summary }: Command) => {
+    const [first = "", ...rest] = wrap(summary, columns, " ".repeat(width + 2)).split("\n");
+    return [`  ${name.padEnd(width)}${first.trim()}`, ...rest].join("\n");
+  };
+  const title = isWhole
+    ? `hawser v${VERSION}: shells, commands and SSH in Coder workspaces\n\n`
+    : "";
+  return await print(
+    host,
+    `${title}USAGE:\n  ${of.words.join(" ")} <command> [flags] …\n\n` +
+      `COMMANDS:\n${shown.map(lineOf).join("\n")}\n\n` +
+      `Run "${of.words.join(" ")} <command> --help" for the flags of a command.\n`,
+  );
 }

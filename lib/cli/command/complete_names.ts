@@ -12,16 +12,12 @@ import { listWorkspaces } from "../../coder/workspaces.ts";
 import { type AnyFlag, parseArgs, type ParsedArgs } from "../grammar/args.ts";
 import { createClient } from "../config/client.ts";
 import { readConfiguration } from "../config/config.ts";
-import { GLOBAL_FLAGS, readGlobalOptions } from "../grammar/flags_global.ts";
+import { GLOBAL, GLOBAL_FLAGS } from "../grammar/flags_global.ts";
+import { optionsOf } from "../grammar/options.ts";
 import { type Host, HostError } from "../../base/host.ts";
 
 /** Longer than this nobody waits for a tabulator key. */
 const LIMIT_MS = 5_000;
-
-/** Whether the shell asks for names instead of running the command. */
-export function isCompletion(host: Pick<Host, "env">): boolean {
-  return host.env("COMPLETION_MODE") === "1";
-}
 
 export interface CompletionOptions {
   /** The command's own flags. */
@@ -47,7 +43,7 @@ export async function completeNames(
     () => {}, // the names came first
   );
   try {
-    const configuration = await readConfiguration(host, readGlobalOptions(parsed), limit.signal);
+    const configuration = await readConfiguration(host, optionsOf(GLOBAL, parsed), limit.signal);
     const client = createClient(host, { configuration, command, log: SILENT_LOG });
     const names = await workspaceNames(client, limit.signal);
     const text = names.map((name) => `${name}\n`).join("");

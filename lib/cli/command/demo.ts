@@ -3,50 +3,49 @@
  * deployment, and for those who want to see whether the program works on their machine.
  */
 import { instantBuild, Sandbox, type SandboxBuild, slowBuild } from "../../sandbox/mod.ts";
-import { type AnyFlag, parseArgs } from "../grammar/args.ts";
 import { runTour } from "./demo_tour.ts";
 import { switchFlag } from "../grammar/flag.ts";
-import { GLOBAL_FLAGS, readGlobalOptions } from "../grammar/flags_global.ts";
-import { renderHelp } from "../grammar/help.ts";
 import type { Host } from "../../base/host.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
-import { run as runSsh } from "./ssh.ts";
+import { defineCommand } from "./command.ts";
+import { runCommand } from "./run.ts";
+import { command as sshCommand } from "./ssh.ts";
 
-const COMMAND = "hawser demo";
 /** Variables that would lead `ssh` elsewhere than to the demo, or let it remember something of it. */
 const OTHER_DEPLOYMENT = /^(?:CODER_|HAWSER_SSH_)/;
 
-const SERVE = switchFlag({
-  name: "serve",
-  help: "Stay up until Ctrl-C and print what to type in another terminal.",
+export const command = defineCommand({
+  name: "demo",
+  usage: "[flags] [command]",
+  summary: "Try it without a deployment: a small one in this process, with a workspace to enter.",
+  description:
+    "Try hawser without a deployment: one is started in this process, on loopback, with a " +
+    "workspace that is this machine. Without a command: a shell on a terminal, else a tour.",
+  examples: [
+    { line: "hawser demo", does: "A shell in the demo workspace" },
+    { line: "hawser demo 'echo hi; exit 5'", does: "A command; its status is ours" },
+    { line: "hawser demo --serve", does: "A deployment to try from another terminal" },
+  ],
+  flags: {
+    serve: switchFlag({
+      name: "serve",
+      help: "Stay up until Ctrl-C and print what to type in another terminal.",
+    }),
+  },
+  positionals: { min: 0 },
+  readsEnvironment: false,
+  run: ({ serve }, { host, args, global }) => demo(host, { serve, args, verbose: global.verbose }),
 });
-const DEMO_FLAGS: readonly AnyFlag[] = [SERVE];
-const FLAGS: readonly AnyFlag[] = [...DEMO_FLAGS, ...GLOBAL_FLAGS];
 
-async function printHelp(host: Host): Promise<number> {
-  const page = renderHelp({
-    usage: "hawser demo [flags] [command]",
-    summary:
-      "Try hawser without a deployment: one is started in this process, on loopback, with a " +
-      "workspace that is this machine. Without a command: a shell on a terminal, else a tour.",
-    examples: [
-      { line: "hawser demo", does: "A shell in the demo workspace" },
-      { line: "hawser demo 'echo hi; exit 5'", does: "A command; its status is ours" },
-      { line: "hawser demo --serve", does: "A deployment to try from another terminal" },
-    ],
-    flags: DEMO_FLAGS,
-    globalFlags: GLOBAL_FLAGS,
-  }, host.stdout.size()?.columns ?? 100);
-  await host.stdout.write(new TextEncoder().encode(page));
-  return 0;
+interface DemoOptions {
+  readonly serve: boolean;
+  /** Words of a remote command; empty: a shell or the tour. */
+  readonly args: readonly string[];
+  readonly verbose: boolean;
 }
 
-/** Runs the command; its exit code. */
-export async function run(args: readonly string[], host: Host): Promise<number> {
-  const parsed = parseArgs(args, { flags: FLAGS, env: () => undefined, command: COMMAND });
-  const global = readGlobalOptions(parsed);
-  if (global.help) return await printHelp(host);
-  const isServing = parsed.value(SERVE);
+async function demo(host: Host, options: DemoOptions): Promise<number> {
+  const { serve: isServing, args, verbose } = options;
   await using sandbox = await Sandbox.start({
     hostKeyType: "rsa",
     workspaces: [
@@ -60,16 +59,15 @@ export async function run(args: readonly string[], host: Host): Promise<number> 
   sandbox.workspace.agent().prepareSsh();
   const folder = await sandbox.folder();
   const ssh = (words: readonly string[], around: Host) =>
-    runSsh([
-      ...(global.verbose ? ["--verbose"] : []),
+    runCommand(sshCommand, [
+      ...(verbose ? ["--verbose"] : []),
       ...["--url", sandbox.url.origin, "--token", sandbox.token],
       // What it remembers, host keys among it, is gone with the demo.
       ...["--global-config", folder],
       ...words,
     ], { ...around, env: (name) => OTHER_DEPLOYMENT.test(name) ? undefined : around.env(name) });
   const { name } = sandbox.workspace;
-  const command = parsed.positionals;
-  if (command.length > 0) return await ssh([name, "--", ...command], host);
+  if (args.length > 0) return await ssh([name, "--", ...args], host);
   if (host.stdin.isTerminal) return await ssh([name], host);
   return await runTour({ host, ssh, workspace: name, webServer: sandbox.url.host });
 }

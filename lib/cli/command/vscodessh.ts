@@ -4,25 +4,23 @@
  */
 import { UserError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import { goList, goQuote } from "../../coder/text.ts";
+import { goQuote } from "../../coder/text.ts";
 import { parseDeploymentUrl } from "../../coder/url.ts";
-import { parseArgs, ParsedArgs } from "../grammar/args.ts";
 import { choiceFlag, durationFlag, pathFlag } from "../grammar/flag.ts";
-import { GLOBAL_FLAGS, type GlobalOptions, readGlobalOptions } from "../grammar/flags_global.ts";
-import { readSshOptions, type SshOptions } from "../grammar/flags_ssh.ts";
-import { renderHelp } from "../grammar/help.ts";
+import type { GlobalOptions } from "../grammar/flags_global.ts";
+import { defaultSshOptions, type SshOptions } from "../grammar/flags_ssh.ts";
+import type { OptionsOf } from "../grammar/options.ts";
 import { type Host, HostError } from "../../base/host.ts";
 import { lineLog, type LogFile, openLogFile } from "../terminal/log_file.ts";
-import { Progress } from "../terminal/progress.ts";
 import { exitCodeOf, reportError } from "../terminal/report_error.ts";
 import { checkToken } from "../config/token.ts";
 import { runSsh } from "../session/ssh_run.ts";
 import { parseEditorHost } from "../ready/editor_host.ts";
 import { teeLog } from "../terminal/timeline.ts";
+import { defineCommand } from "./command.ts";
 
-const COMMAND = "hawser vscodessh";
-
-const VSCODESSH = {
+/** Its flags; those of `ssh` that it shares have the same names for their values. */
+export const VSCODESSH = {
   sessionTokenFile: pathFlag({
     name: "session-token-file",
     help: "File with the session token.",
@@ -32,7 +30,7 @@ const VSCODESSH = {
     name: "network-info-dir",
     help: "Folder that a file with connection statistics is written to.",
   }),
-  networkInfoInterval: durationFlag({
+  networkInfoIntervalMs: durationFlag({
     name: "network-info-interval",
     initial: "5s",
     help: "How often to write that file.",
@@ -46,7 +44,13 @@ const VSCODESSH = {
   }),
 } as const;
 
-const FLAGS = [...Object.values(VSCODESSH), ...GLOBAL_FLAGS];
+/** How it was called. */
+export interface VscodesshCall {
+  readonly options: OptionsOf<typeof VSCODESSH>;
+  readonly global: GlobalOptions;
+  /** With the workspace's name in it. */
+  readonly hostname: string;
+}
 
 /** What to run `ssh` with. */
 export interface VscodesshPlan {
@@ -60,65 +64,51 @@ export interface VscodesshPlan {
   readonly logDir: string;
 }
 
-/** Runs the command; its exit code. Throws `UserError` for arguments that are wrong, tells all else itself. */
-export async function run(args: readonly string[], host: Host): Promise<number> {
-  const plan = await planVscodessh(host, args);
-  if (plan === "help") {
-    const page = vscodesshHelp(host.stdout.size()?.columns ?? 100);
-    await host.stdout.write(new TextEncoder().encode(page));
-    return 0;
-  }
-  const { log, close } = await openVscodesshLog(host, plan.logDir);
-  try {
-    const progress = new Progress(host);
-    return await runSsh(host, { ...plan, command: "", name: COMMAND, progress, log });
-  } catch (error) {
-    log.error("command exit", { error: error instanceof Error ? error.message : String(error) });
-    reportError(host, error, { command: COMMAND, verbose: plan.global.verbose });
-    return exitCodeOf(error);
-  } finally {
-    await close();
-  }
-}
+export const command = defineCommand({
+  name: "vscodessh",
+  usage: "[flags] <coder-vscode--<owner>--<workspace>--<agent?>>",
+  summary: "What old editor extensions call.",
+  description: "Carries raw SSH for old editor extensions.",
+  isHidden: true,
+  flags: VSCODESSH,
+  positionals: { min: 1, max: 1 },
+  async run(options, { host, name, global, args: [hostname = ""], progress }) {
+    const plan = await planVscodessh(host, { options, global, hostname });
+    const { log, close } = await openVscodesshLog(host, plan.logDir);
+    try {
+      return await runSsh(host, { ...plan, command: "", name, progress, log });
+    } catch (error) {
+      log.error("command exit", { error: error instanceof Error ? error.message : String(error) });
+      reportError(host, error, { command: name, verbose: plan.global.verbose });
+      return exitCodeOf(error);
+    } finally {
+      await close();
+    }
+  },
+});
 
-/** Reads arguments and files; `"help"` when that was asked for. Throws `UserError`. */
-export async function planVscodessh(
-  host: Host,
-  args: readonly string[],
-): Promise<VscodesshPlan | "help"> {
-  const shown = ["vscodessh", ...args];
-  const env = (name: string) => host.env(name);
-  const parsed = parseArgs(args, { flags: FLAGS, env, command: COMMAND, shown });
-  const global = readGlobalOptions(parsed);
-  if (global.help) return "help";
-  const { positionals } = parsed;
-  if (positionals.length !== 1) {
-    throw new UserError(`wanted 1 args but got ${positionals.length} ${goList(positionals)}`);
-  }
-  const networkInfoDir = parsed.value(VSCODESSH.networkInfoDir);
-  const tokenFile = parsed.value(VSCODESSH.sessionTokenFile);
-  const urlFile = parsed.value(VSCODESSH.urlFile);
-  if (networkInfoDir === "") throw new UserError("network-info-dir must be specified");
-  if (tokenFile === "") throw new UserError("session-token-file must be specified");
+/** Reads the files. Throws `UserError`. */
+export async function planVscodessh(host: Host, call: VscodesshCall): Promise<VscodesshPlan> {
+  const { options: { sessionTokenFile, urlFile, logDir, ...options }, global, hostname } = call;
+  if (options.networkInfoDir === "") throw new UserError("network-info-dir must be specified");
+  if (sessionTokenFile === "") throw new UserError("session-token-file must be specified");
   if (urlFile === "") throw new UserError("url-file must be specified");
   const token = checkToken(
-    await readSetting(host, { what: "session token", path: tokenFile }),
-    goQuote(tokenFile),
+    await readSetting(host, { what: "session token", path: sessionTokenFile }),
+    goQuote(sessionTokenFile),
   );
   const url = await readSetting(host, { what: "url", path: urlFile });
   return {
     global: { ...global, token, url },
-    workspace: parseEditorHost(positionals[0] ?? "", parseDeploymentUrl(url).hostname),
-    logDir: parsed.value(VSCODESSH.logDir),
+    workspace: parseEditorHost(hostname, parseDeploymentUrl(url).hostname),
+    logDir,
     options: {
       // Variables of `ssh` mean nothing here.
-      ...readSshOptions(new ParsedArgs([], new Map())),
+      ...defaultSshOptions(),
+      ...options,
       stdio: true,
       disableAutostart: true,
       usageApp: "vscode",
-      wait: parsed.value(VSCODESSH.wait),
-      networkInfoDir,
-      networkInfoIntervalMs: parsed.value(VSCODESSH.networkInfoInterval),
     },
   };
 }
@@ -153,14 +143,4 @@ export async function openVscodesshLog(
   const fileName = `${host.parentPid}.log`;
   const file: LogFile = await openLogFile(host, { dir: logDir, stdio: true, verbose, fileName });
   return { log: teeLog([onStderr, file.log]), close: () => file.close() };
-}
-
-/** The page of `--help`. */
-export function vscodesshHelp(columns: number): string {
-  return renderHelp({
-    usage: "hawser vscodessh [flags] <coder-vscode--<owner>--<workspace>--<agent?>>",
-    summary: "Carries raw SSH for old editor extensions.",
-    flags: Object.values(VSCODESSH),
-    globalFlags: GLOBAL_FLAGS,
-  }, columns);
 }

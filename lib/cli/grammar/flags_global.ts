@@ -1,6 +1,7 @@
 /** Flags of every command (behaviour §1.16), valid before and after its name. */
-import type { AnyFlag, ParsedArgs } from "./args.ts";
+import type { AnyFlag } from "./args.ts";
 import { listFlag, pathFlag, switchFlag, textFlag } from "./flag.ts";
+import type { OptionsOf } from "./options.ts";
 
 export const GLOBAL = {
   help: switchFlag({ name: "help", shorthand: "h", help: "Show what the command does." }),
@@ -10,7 +11,7 @@ export const GLOBAL = {
     env: "CODER_SESSION_TOKEN",
     help: "Session token; the variable is the safer place, arguments are visible to others.",
   }),
-  globalConfig: pathFlag({
+  configDir: pathFlag({
     name: "global-config",
     env: "CODER_CONFIG_DIR",
     help: "Configuration folder, shared with the coder command.",
@@ -27,7 +28,7 @@ export const GLOBAL = {
     hidden: true,
     help: "Treat the output as a terminal.",
   }),
-  header: listFlag({
+  headers: listFlag({
     name: "header",
     env: "CODER_HEADER",
     help: "Extra HTTP header for every request, as key=value; may be given several times.",
@@ -79,17 +80,17 @@ export const GLOBAL = {
     initial: true,
     help: "Look for the session token in the system's keyring (macOS).",
   }),
-  clientTlsCaFile: pathFlag({
+  caFile: pathFlag({
     name: "client-tls-ca-file",
     env: "CODER_CLIENT_TLS_CA_FILE",
     help: "Certificates of the authorities to trust, PEM; besides the system's.",
   }),
-  clientTlsCertFile: pathFlag({
+  certFile: pathFlag({
     name: "client-tls-cert-file",
     env: "CODER_CLIENT_TLS_CERT_FILE",
     help: "Certificate to show to the deployment, PEM; needs --client-tls-key-file.",
   }),
-  clientTlsKeyFile: pathFlag({
+  keyFile: pathFlag({
     name: "client-tls-key-file",
     env: "CODER_CLIENT_TLS_KEY_FILE",
     help: "Key of --client-tls-cert-file, PEM.",
@@ -98,50 +99,5 @@ export const GLOBAL = {
 
 export const GLOBAL_FLAGS: readonly AnyFlag[] = Object.values(GLOBAL);
 
-export interface GlobalOptions {
-  readonly help: boolean;
-  /** Empty when not given. */
-  readonly url: string;
-  /** Empty when not given. */
-  readonly token: string;
-  /** Empty: the system's default folder. */
-  readonly configDir: string;
-  readonly verbose: boolean;
-  readonly forceTty: boolean;
-  /** `key=value` texts. */
-  readonly headers: readonly string[];
-  readonly headerCommand: string;
-  readonly noVersionWarning: boolean;
-  readonly noFeatureWarning: boolean;
-  readonly noOpen: boolean;
-  readonly debugHttp: boolean;
-  readonly debugOptions: boolean;
-  readonly disableDirectConnections: boolean;
-  readonly useKeyring: boolean;
-  readonly caFile: string;
-  readonly certFile: string;
-  readonly keyFile: string;
-}
-
-export function readGlobalOptions(parsed: ParsedArgs): GlobalOptions {
-  return {
-    help: parsed.value(GLOBAL.help),
-    url: parsed.value(GLOBAL.url),
-    token: parsed.value(GLOBAL.token),
-    configDir: parsed.value(GLOBAL.globalConfig),
-    verbose: parsed.value(GLOBAL.verbose),
-    forceTty: parsed.value(GLOBAL.forceTty),
-    headers: parsed.value(GLOBAL.header),
-    headerCommand: parsed.value(GLOBAL.headerCommand),
-    noVersionWarning: parsed.value(GLOBAL.noVersionWarning),
-    noFeatureWarning: parsed.value(GLOBAL.noFeatureWarning),
-    noOpen: parsed.value(GLOBAL.noOpen),
-    debugHttp: parsed.value(GLOBAL.debugHttp),
-    debugOptions: parsed.value(GLOBAL.debugOptions),
-    disableDirectConnections: parsed.value(GLOBAL.disableDirectConnections),
-    useKeyring: parsed.value(GLOBAL.useKeyring),
-    caFile: parsed.value(GLOBAL.clientTlsCaFile),
-    certFile: parsed.value(GLOBAL.clientTlsCertFile),
-    keyFile: parsed.value(GLOBAL.clientTlsKeyFile),
-  };
-}
+/** Empty texts where nothing was said: the configuration and the system's default folder count then. */
+export type GlobalOptions = OptionsOf<typeof GLOBAL>;

@@ -12,6 +12,7 @@ import {
   switchFlag,
   textFlag,
 } from "./flag.ts";
+import { defaultsOf, type OptionsOf, optionsOf } from "./options.ts";
 
 const WAIT = choiceFlag({
   name: "wait",
@@ -51,7 +52,7 @@ export const SSH = {
     env: "CODER_SSH_IDENTITY_AGENT",
     help: "Socket of the SSH agent to forward; SSH_AUTH_SOCK by default.",
   }),
-  workspacePollInterval: durationFlag({
+  workspacePollIntervalMs: durationFlag({
     name: "workspace-poll-interval",
     env: "CODER_WORKSPACE_POLL_INTERVAL",
     initial: "1m",
@@ -78,7 +79,7 @@ export const SSH = {
     env: "CODER_SSH_TTY",
     help: "Give the remote command a terminal.",
   }),
-  remoteForward: listFlag({
+  remoteForwards: listFlag({
     name: "remote-forward",
     shorthand: "R",
     env: "CODER_SSH_REMOTE_FORWARD",
@@ -110,7 +111,7 @@ export const SSH = {
     name: "network-info-dir",
     help: "Folder that a file with connection statistics is written to.",
   }),
-  networkInfoInterval: durationFlag({
+  networkInfoIntervalMs: durationFlag({
     name: "network-info-interval",
     initial: "5s",
     help: "How often to write that file.",
@@ -137,13 +138,13 @@ export const SSH = {
     hidden: true,
     help: "Do not use Coder Connect even when it is there.",
   }),
-  localForward: listFlag({
+  localForwards: listFlag({
     name: "local-forward",
     shorthand: "L",
     env: "HAWSER_SSH_LOCAL_FORWARD",
     help: "Forward [address:]port:host:hostport, or a socket's path, from this machine.",
   }),
-  dynamicForward: listFlag({
+  dynamicForwards: listFlag({
     name: "dynamic-forward",
     shorthand: "D",
     env: "HAWSER_SSH_DYNAMIC_FORWARD",
@@ -171,7 +172,7 @@ export const SSH = {
     initial: "~",
     help: "Escape character at the start of a line: one character, ^ and a letter, or none.",
   }),
-  keepaliveInterval: durationFlag({
+  keepaliveIntervalMs: durationFlag({
     name: "keepalive-interval",
     env: "HAWSER_SSH_KEEPALIVE_INTERVAL",
     initial: "0",
@@ -199,76 +200,23 @@ export const SSH = {
 
 export const SSH_FLAGS: readonly AnyFlag[] = Object.values(SSH);
 
-export interface SshOptions {
-  readonly stdio: boolean;
-  readonly forwardAgent: boolean;
+export interface SshOptions extends Omit<OptionsOf<typeof SSH>, "noWait"> {
   /** `-A` stands on the command line itself: then an agent that is not there is an error. */
   readonly isAgentExplicit: boolean;
-  readonly forwardGpg: boolean;
-  readonly identityAgent: string;
-  readonly workspacePollIntervalMs: number;
-  /** `--no-wait` wins over `--wait`. */
-  readonly wait: "yes" | "no" | "auto";
-  /** Empty: no log file, unless `logToFile`. */
-  readonly logDir: string;
-  readonly logToFile: boolean;
-  readonly tty: boolean;
-  readonly remoteForwards: readonly string[];
-  readonly env: readonly string[];
-  readonly sshHostPrefix: string;
-  readonly hostnameSuffix: string;
-  readonly disableAutostart: boolean;
-  readonly networkInfoDir: string;
-  readonly networkInfoIntervalMs: number;
-  readonly usageApp: string;
-  readonly container: string;
-  readonly containerUser: string;
-  readonly forceNewTunnel: boolean;
-  readonly localForwards: readonly string[];
-  readonly dynamicForwards: readonly string[];
-  readonly stdioForward: string;
-  readonly noCommand: boolean;
-  readonly exitOnForwardFailure: boolean;
-  readonly escapeChar: string;
-  readonly keepaliveIntervalMs: number;
-  readonly keepaliveCount: number;
-  readonly hostKeyCheck: "accept-new" | "yes" | "no";
-  /** Empty: the default file. */
-  readonly knownHosts: string;
 }
 
+/** The options of `ssh`; `--no-wait` wins over `--wait`. */
 export function readSshOptions(parsed: ParsedArgs): SshOptions {
+  const { noWait, ...options } = optionsOf(SSH, parsed);
   return {
-    stdio: parsed.value(SSH.stdio),
-    forwardAgent: parsed.value(SSH.forwardAgent),
-    isAgentExplicit: parsed.value(SSH.forwardAgent) && parsed.source(SSH.forwardAgent) === "flag",
-    forwardGpg: parsed.value(SSH.forwardGpg),
-    identityAgent: parsed.value(SSH.identityAgent),
-    workspacePollIntervalMs: parsed.value(SSH.workspacePollInterval),
-    wait: parsed.value(SSH.noWait) ? "no" : parsed.value(SSH.wait),
-    logDir: parsed.value(SSH.logDir),
-    logToFile: parsed.value(SSH.logToFile),
-    tty: parsed.value(SSH.tty),
-    remoteForwards: parsed.value(SSH.remoteForward),
-    env: parsed.value(SSH.env),
-    sshHostPrefix: parsed.value(SSH.sshHostPrefix),
-    hostnameSuffix: parsed.value(SSH.hostnameSuffix),
-    disableAutostart: parsed.value(SSH.disableAutostart),
-    networkInfoDir: parsed.value(SSH.networkInfoDir),
-    networkInfoIntervalMs: parsed.value(SSH.networkInfoInterval),
-    usageApp: parsed.value(SSH.usageApp),
-    container: parsed.value(SSH.container),
-    containerUser: parsed.value(SSH.containerUser),
-    forceNewTunnel: parsed.value(SSH.forceNewTunnel),
-    localForwards: parsed.value(SSH.localForward),
-    dynamicForwards: parsed.value(SSH.dynamicForward),
-    stdioForward: parsed.value(SSH.stdioForward),
-    noCommand: parsed.value(SSH.noCommand),
-    exitOnForwardFailure: parsed.value(SSH.exitOnForwardFailure),
-    escapeChar: parsed.value(SSH.escapeChar),
-    keepaliveIntervalMs: parsed.value(SSH.keepaliveInterval),
-    keepaliveCount: parsed.value(SSH.keepaliveCount),
-    hostKeyCheck: parsed.value(SSH.hostKeyCheck),
-    knownHosts: parsed.value(SSH.knownHosts),
+    ...options,
+    wait: noWait ? "no" : options.wait,
+    isAgentExplicit: options.forwardAgent && parsed.source(SSH.forwardAgent) === "flag",
   };
+}
+
+/** Those of an `ssh` without flags and variables. */
+export function defaultSshOptions(): SshOptions {
+  const { noWait: _, ...options } = defaultsOf(SSH);
+  return { ...options, isAgentExplicit: false };
 }

@@ -1,12 +1,17 @@
 /** Help made from the tables of flags. */
 import type { AnyFlag } from "./args.ts";
 
+export interface HelpExample {
+  readonly line: string;
+  readonly does: string;
+}
+
 export interface HelpPage {
   /** e.g. `hawser ssh [flags] <workspace> [command]`. */
   readonly usage: string;
   readonly summary: string;
   /** Lines to try, with what they do. */
-  readonly examples?: readonly { readonly line: string; readonly does: string }[];
+  readonly examples?: readonly HelpExample[];
   readonly flags: readonly AnyFlag[];
   readonly globalFlags: readonly AnyFlag[];
 }

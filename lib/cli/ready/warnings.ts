@@ -9,17 +9,11 @@ import { stripToLine } from "../../coder/text.ts";
 import { isAtLeast, parseVersion, versionMismatch } from "../../coder/version.ts";
 import type { Build, Workspace } from "../../coder/workspace_model.ts";
 import { getTemplateVersion } from "../../coder/workspaces.ts";
-import type { Progress } from "../terminal/progress.ts";
 import type { Steps } from "./steps.ts";
 
 const LEGACY = "👋 Your workspace uses legacy parameters which are not supported anymore. " +
   "Contact your administrator for assistance.";
 const DEFAULT_DOCS = "https://coder.com/docs";
-
-/** Prints the block of retired flags in use; upstream prints it wherever stderr goes. */
-export function warnDeprecations(progress: Progress, deprecations: readonly string[]): void {
-  for (const text of deprecations) progress.line(`WARN: ${text}`);
-}
 
 /** Legacy parameters first, an outdated workspace second; both before any line of the agent's. */
 export async function warnAboutWorkspace(

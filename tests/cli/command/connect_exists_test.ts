@@ -1,5 +1,6 @@
-import { deepStrictEqual, rejects } from "node:assert/strict";
-import { run } from "../../../lib/cli/command/connect_exists.ts";
+import { deepStrictEqual } from "node:assert/strict";
+import { connectExists } from "../../../lib/cli/command/connect_exists.ts";
+import { main } from "../../../lib/cli/main.ts";
 import { FakeHost } from "../../support/fake_host.ts";
 
 interface Row {
@@ -21,7 +22,7 @@ Deno.test("connect exists: 0 or 1 and no output (upstream cli/connect_test.go)",
     await t.step(name, async () => {
       using host = new FakeHost();
       const asked: string[] = [];
-      const got = await run(["exists", "dev.ws.me.coder"], host, {
+      const got = await connectExists(host, "dev.ws.me.coder", {
         lookupIpv6: (hostname) => {
           asked.push(hostname);
           return Promise.resolve(addresses);
@@ -37,7 +38,7 @@ Deno.test("connect exists: 0 or 1 and no output (upstream cli/connect_test.go)",
 
 Deno.test("connect exists says no when the resolver does not answer within a second", async () => {
   using host = new FakeHost();
-  const got = await run(["exists", "dev.ws.me.coder."], host, {
+  const got = await connectExists(host, "dev.ws.me.coder.", {
     lookupIpv6: (_name, signal) => {
       const { promise, reject } = Promise.withResolvers<never>();
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
@@ -47,11 +48,27 @@ Deno.test("connect exists says no when the resolver does not answer within a sec
   deepStrictEqual([got, host.clock.now()], [1, 1_000]);
 });
 
-Deno.test("connect exists wants one host", async () => {
+Deno.test("connect exists wants one host", async (t) => {
+  const rows = [
+    { args: ["exists"], says: "error: wanted 1 args but got 0 []", at: 1 },
+    { args: ["exists", "a", "b"], says: "error: wanted 1 args but got 2 [a b]", at: 1 },
+    { args: ["whatever"], says: 'hawser: unknown subcommand "whatever" of connect', at: 0 },
+  ];
+  for (const { args, says, at } of rows) {
+    await t.step(args.join(" "), async () => {
+      using host = new FakeHost();
+      const code = await main(["connect", ...args], host);
+      deepStrictEqual([code, host.stderr.lines[at]], [1, says]);
+    });
+  }
+});
+
+Deno.test("connect alone shows what there is", async () => {
   using host = new FakeHost();
-  await rejects(run(["exists"], host), { message: "wanted 1 args but got 0 []" });
-  await rejects(run(["exists", "a", "b"], host), { message: "wanted 1 args but got 2 [a b]" });
-  await rejects(run(["whatever"], host), { message: 'unknown subcommand "whatever" of connect' });
-  deepStrictEqual(await run([], host), 0);
-  deepStrictEqual(host.stdout.lines[1], "  hawser connect exists <hostname>");
+  deepStrictEqual(await main(["connect"], host), 0);
+  deepStrictEqual(host.stdout.lines[1], "  hawser connect <command> [flags] …");
+  deepStrictEqual(
+    host.stdout.lines[4],
+    "  connect exists    Ask whether Coder Connect leads to a host.",
+  );
 });

@@ -1,11 +1,17 @@
 /** Counterparts of upstream's vscodessh_test.go (behaviour §2.14, §4.3). */
 import { deepStrictEqual, ok, rejects } from "node:assert/strict";
+import { checkPositionals } from "../../../lib/cli/command/command.ts";
+import { runCommand } from "../../../lib/cli/command/run.ts";
 import {
+  command,
   openVscodesshLog,
   planVscodessh,
-  vscodesshHelp,
+  VSCODESSH,
   type VscodesshPlan,
 } from "../../../lib/cli/command/vscodessh.ts";
+import { parseArgs } from "../../../lib/cli/grammar/args.ts";
+import { GLOBAL, GLOBAL_FLAGS } from "../../../lib/cli/grammar/flags_global.ts";
+import { optionsOf } from "../../../lib/cli/grammar/options.ts";
 import { FakeHost, type FakeHostOptions } from "../../support/fake_host.ts";
 
 const FILES = { "/s/token": "secret-token\n", "/s/url": "https://coder.example.com/\n" };
@@ -16,9 +22,15 @@ async function plan(
   options: FakeHostOptions = {},
 ): Promise<VscodesshPlan> {
   using host = new FakeHost({ files: FILES, ...options });
-  const got = await planVscodessh(host, args);
-  ok(got !== "help");
-  return got;
+  const flags = [...command.flags, ...GLOBAL_FLAGS];
+  const env = (name: string) => host.env(name);
+  const parsed = parseArgs(args, { flags, env, command: "hawser vscodessh" });
+  checkPositionals(parsed.positionals, command.positionals);
+  return await planVscodessh(host, {
+    options: optionsOf(VSCODESSH, parsed),
+    global: optionsOf(GLOBAL, parsed),
+    hostname: parsed.positionals[0] ?? "",
+  });
 }
 
 Deno.test("vscodessh is ssh --stdio with the files' deployment and token", async () => {
@@ -166,6 +178,6 @@ Deno.test("vscodessh logs to stderr alone without a folder", async () => {
 
 Deno.test("vscodessh --help needs nothing else", async () => {
   using host = new FakeHost();
-  deepStrictEqual(await planVscodessh(host, ["--help"]), "help");
-  ok(vscodesshHelp(100).includes("--session-token-file string"));
+  deepStrictEqual(await runCommand(command, ["--help"], host), 0);
+  ok(host.stdout.text.includes("--session-token-file string"));
 });

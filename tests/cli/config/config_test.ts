@@ -7,7 +7,8 @@ import {
   defaultConfigDir,
   readConfiguration,
 } from "../../../lib/cli/config/config.ts";
-import { GLOBAL_FLAGS, readGlobalOptions } from "../../../lib/cli/grammar/flags_global.ts";
+import { GLOBAL, GLOBAL_FLAGS } from "../../../lib/cli/grammar/flags_global.ts";
+import { optionsOf } from "../../../lib/cli/grammar/options.ts";
 import { HostError } from "../../../lib/base/host.ts";
 import { VERSION } from "../../../lib/cli/version.ts";
 import { SILENT_LOG } from "../../../lib/base/log.ts";
@@ -21,7 +22,7 @@ async function read(host: FakeHost, args: string[] = []): Promise<Configuration>
     env: (name) => host.env(name),
     command: "hawser ssh",
   });
-  return await readConfiguration(host, readGlobalOptions(parsed));
+  return await readConfiguration(host, optionsOf(GLOBAL, parsed));
 }
 
 const DIR = "/home/alice/.config/coderv2";

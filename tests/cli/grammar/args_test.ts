@@ -8,13 +8,14 @@ import {
   splitCommand,
 } from "../../../lib/cli/grammar/args.ts";
 import { parseCsvRecord } from "../../../lib/cli/grammar/csv.ts";
-import { GLOBAL_FLAGS, readGlobalOptions } from "../../../lib/cli/grammar/flags_global.ts";
+import { GLOBAL, GLOBAL_FLAGS } from "../../../lib/cli/grammar/flags_global.ts";
 import {
   readSshOptions,
   SSH,
   SSH_FLAGS,
   type SshOptions,
 } from "../../../lib/cli/grammar/flags_ssh.ts";
+import { optionsOf } from "../../../lib/cli/grammar/options.ts";
 
 const FLAGS: readonly AnyFlag[] = [...SSH_FLAGS, ...GLOBAL_FLAGS];
 
@@ -193,7 +194,7 @@ Deno.test("A flag beats its variable, an empty variable is unset, a bad one is n
   };
   assert.deepEqual(readSshOptions(parse([], env)).env, ["a=1", "b=2"]);
   assert.equal(readSshOptions(parse([], env)).wait, "yes");
-  assert.equal(readGlobalOptions(parse([], env)).url, "https://x");
+  assert.equal(optionsOf(GLOBAL, parse([], env)).url, "https://x");
   const parsed = parse(["--wait=no", "-e", "c=3"], env);
   assert.equal(readSshOptions(parsed).wait, "no");
   assert.deepEqual(readSshOptions(parsed).env, ["c=3"]);

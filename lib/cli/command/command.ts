@@ -1,0 +1,86 @@
+/**
+ * A command as data: from this one value come its grammar, help, completion, the texts of its errors, and its place in the
+ * list of commands. A new command is one file that exports `command`, and its line in `lib/cli/commands.ts`.
+ */
+import { UserError } from "../../base/errors.ts";
+import type { Host } from "../../base/host.ts";
+import { goList } from "../../coder/text.ts";
+import type { AnyFlag, ParsedArgs } from "../grammar/args.ts";
+import type { GlobalOptions } from "../grammar/flags_global.ts";
+import type { HelpExample } from "../grammar/help.ts";
+import { type FlagTable, type OptionsOf, optionsOf } from "../grammar/options.ts";
+import type { Progress } from "../terminal/progress.ts";
+
+/** How one call of a command came about. */
+export interface Invocation {
+  readonly host: Host;
+  /** The full name, e.g. `hawser ssh`. */
+  readonly name: string;
+  readonly global: GlobalOptions;
+  /** What stands on the command line besides flags; as many as `positionals` allows. */
+  readonly args: readonly string[];
+  readonly progress: Progress;
+  /** Everything parsed, for those who ask where a value came from. */
+  readonly parsed: ParsedArgs;
+}
+
+/** How many positional arguments a command takes. */
+export interface Positionals {
+  readonly min: number;
+  /** @default any number */
+  readonly max?: number;
+  /** What completion offers for the first of them. @default nothing */
+  readonly complete?: "workspaces";
+}
+
+/** What is said of a command without its flags' types. */
+export interface CommandFacts {
+  /** Behind `hawser`: `ssh`, `connect exists`. */
+  readonly name: string;
+  /** Behind the name: `[flags] <workspace> [command]`. */
+  readonly usage: string;
+  /** One sentence for the list of commands. */
+  readonly summary: string;
+  /** For its own page. @default the summary */
+  readonly description?: string;
+  readonly examples?: readonly HelpExample[];
+  readonly positionals: Positionals;
+  /** Left out of the list of commands. @default false */
+  readonly isHidden?: boolean;
+  /** Whether variables of the environment set flags. @default true */
+  readonly readsEnvironment?: boolean;
+}
+
+export interface CommandDefinition<Table extends FlagTable> extends CommandFacts {
+  readonly flags: Table;
+  /** The exit code. Throws what `reportError` can tell. */
+  run(options: OptionsOf<Table>, invocation: Invocation): Promise<number>;
+}
+
+/** A command whose flags' types are its own affair. */
+export interface Command extends CommandFacts {
+  readonly flags: readonly AnyFlag[];
+  /** Runs with what was parsed for `flags` and the global ones. */
+  start(invocation: Invocation): Promise<number>;
+}
+
+export function defineCommand<Table extends FlagTable>(
+  definition: CommandDefinition<Table>,
+): Command {
+  const { flags, run: _, ...facts } = definition;
+  return {
+    ...facts,
+    flags: Object.values(flags),
+    start: (invocation) => definition.run(optionsOf(flags, invocation.parsed), invocation),
+  };
+}
+
+/** Throws `UserError`, in the official command's words, for too few or too many arguments. */
+export function checkPositionals(args: readonly string[], { min, max }: Positionals): void {
+  const count = args.length;
+  if (count >= min && (max === undefined || count <= max)) return;
+  if (max === undefined) throw new UserError(`wanted at least ${min} args but got ${count}`);
+  if (max === 0) throw new UserError(`wanted no args but got ${count} ${goList(args)}`);
+  if (min === max) throw new UserError(`wanted ${min} args but got ${count} ${goList(args)}`);
+  throw new UserError(`wanted between ${min} and ${max} args but got ${count}`);
+}

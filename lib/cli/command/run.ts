@@ -1,0 +1,71 @@
+/** One call of a command: completion, grammar, help, retired flags, then the command itself. */
+import type { Host } from "../../base/host.ts";
+import { checkPositionals, type Command } from "./command.ts";
+import { type AnyFlag, parseArgs } from "../grammar/args.ts";
+import { GLOBAL, GLOBAL_FLAGS } from "../grammar/flags_global.ts";
+import { optionsOf } from "../grammar/options.ts";
+import { Progress } from "../terminal/progress.ts";
+
+const DEFAULT_COLUMNS = 100;
+
+/** Runs with the arguments behind the command's name; the exit code. Throws what `reportError` can tell. */
+export async function runCommand(
+  command: Command,
+  args: readonly string[],
+  host: Host,
+): Promise<number> {
+  const name = `hawser ${command.name}`;
+  if (host.env("COMPLETION_MODE") === "1") {
+    const { completeNames } = await import("./complete_names.ts");
+    const offers = command.positionals.complete === "workspaces";
+    return offers ? await completeNames(args, host, { flags: command.flags, command: name }) : 0;
+  }
+  const flags: readonly AnyFlag[] = [...command.flags, ...GLOBAL_FLAGS];
+  const reads = command.readsEnvironment ?? true;
+  const parsed = parseArgs(args, {
+    flags,
+    env: (variable) => reads ? host.env(variable) : undefined,
+    command: name,
+    shown: [...command.name.split(" "), ...args],
+  });
+  const global = optionsOf(GLOBAL, parsed);
+  if (global.help) return await print(host, await helpOf(command, columnsOf(host)));
+  if (global.debugOptions) {
+    const { renderOptionSources } = await import("../config/debug_options.ts");
+    return await print(host, renderOptionSources(parsed, command.flags));
+  }
+  checkPositionals(parsed.positionals, command.positionals);
+  const progress = new Progress(host, global.forceTty ? { isTerminal: true } : {});
+  for (const line of parsed.deprecations(flags)) progress.line(`WARN: ${line}`);
+  return await command.start({
+    host,
+    name,
+    global,
+    args: parsed.positionals,
+    progress,
+    parsed,
+  });
+}
+
+/** The command's page, at most `columns` wide. */
+export async function helpOf(command: Command, columns: number): Promise<string> {
+  const { renderHelp } = await import("../grammar/help.ts");
+  return renderHelp({
+    usage: `hawser ${command.name} ${command.usage}`.trimEnd(),
+    summary: command.description ?? command.summary,
+    ...(command.examples === undefined ? {} : { examples: command.examples }),
+    flags: command.flags,
+    globalFlags: GLOBAL_FLAGS,
+  }, columns);
+}
+
+/** How wide a page for people may be. */
+export function columnsOf(host: Host): number {
+  return host.stdout.size()?.columns ?? DEFAULT_COLUMNS;
+}
+
+/** Prints to standard output; 0. */
+export async function print(host: Host, text: string): Promise<number> {
+  await host.stdout.write(new TextEncoder().encode(text));
+  return 0;
+}

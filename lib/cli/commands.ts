@@ -1,0 +1,26 @@
+/** The commands there are: each one's file is loaded when it runs, or when somebody asks for the list. */
+import type { Command } from "./command/command.ts";
+
+/** What stands behind a name: a command, or a group of them whose names have two words. */
+export type Entry =
+  | { readonly name: string; readonly load: () => Promise<{ readonly command: Command }> }
+  | { readonly name: string; readonly entries: readonly Entry[] };
+
+export const COMMANDS: readonly Entry[] = [
+  { name: "ssh", load: () => import("./command/ssh.ts") },
+  { name: "demo", load: () => import("./command/demo.ts") },
+  { name: "vscodessh", load: () => import("./command/vscodessh.ts") },
+  {
+    name: "connect",
+    entries: [{ name: "exists", load: () => import("./command/connect_exists.ts") }],
+  },
+];
+
+/** All commands, loaded, in the order of the list. */
+export async function loadCommands(entries: readonly Entry[] = COMMANDS): Promise<Command[]> {
+  const loaded = await Promise.all(entries.map(async (entry) => {
+    if ("entries" in entry) return await loadCommands(entry.entries);
+    return [(await entry.load()).command];
+  }));
+  return loaded.flat();
+}
