@@ -77,19 +77,25 @@ export function parseStdioForward(spec: string): { readonly host: string; readon
 
 /** `remote_port:local_address:local_port` or `/remote.sock:/local.sock`, with the texts of `coder ssh`. */
 export function parseRemoteForward(spec: string): RemoteForward {
-  const sockets = /^(\/.+):(\/.+)$/.exec(spec);
-  if (sockets !== null) {
-    const [, remote = "", local = ""] = sockets;
+  // The last colon before a path of more than its slash: what lies before it may hold others.
+  const between = spec.length < 3 ? -1 : spec.lastIndexOf(":/", spec.length - 3);
+  if (spec.startsWith("/") && between > 1) {
+    const [remote, local] = [spec.slice(0, between), spec.slice(between + 1)];
     return { listen: { kind: "unix", path: remote }, to: { kind: "unix", path: local } };
   }
-  const ports = /^(\d+):(.+):(\d+)$/.exec(spec);
-  if (ports === null) {
+  const [first, last] = [spec.indexOf(":"), spec.lastIndexOf(":")];
+  const [remotePort, address, localPort] = [
+    spec.slice(0, Math.max(first, 0)),
+    spec.slice(first + 1, Math.max(last, 0)),
+    spec.slice(last + 1),
+  ];
+  if (!/^\d+$/.test(remotePort) || address === "" || !/^\d+$/.test(localPort)) {
     throw new UserError(
       "invalid format of remote-forward, expected: remote_port:local_address:local_port",
     );
   }
-  const [, remotePort = "", address = "", localPort = ""] = ports;
-  const host = /^\[(.*)\]$/.exec(address)?.[1] ?? address;
+  const isBracketed = address.startsWith("[") && address.endsWith("]");
+  const host = isBracketed ? address.slice(1, -1) : address;
   return {
     // The workspace listens on its loopback only; port 0 lets it choose.
     listen: { kind: "tcp", host: "127.0.0.1", port: needPort("remote", remotePort, 0) },

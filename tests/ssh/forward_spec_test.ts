@@ -7,7 +7,7 @@ import {
   parseRemoteForward,
   parseStdioForward,
 } from "../../lib/ssh/forward_spec.ts";
-import { formatTarget } from "../../lib/ssh/host.ts";
+import { formatTarget, type LocalTarget } from "../../lib/ssh/host.ts";
 
 const LOCAL = [
   ["8080:localhost:80", "localhost:8080 localhost:80"],
@@ -102,4 +102,37 @@ Deno.test("forward texts either parse or are a UserError, whatever they are", ()
       }
     }
   }));
+});
+
+/** The two forms as patterns, which take quadratic time for long texts. */
+function plainRemoteForward(spec: string): string | undefined {
+  const sockets = /^(\/.+):(\/.+)$/.exec(spec);
+  if (sockets !== null) return `unix ${sockets[1]} unix ${sockets[2]}`;
+  const ports = /^(\d+):(.+):(\d+)$/.exec(spec);
+  if (ports === null) return undefined;
+  const host = /^\[(.*)\]$/.exec(ports[2] ?? "")?.[1] ?? ports[2];
+  const [remote, local] = [Number(ports[1]), Number(ports[3])];
+  return remote > 65_535 || local > 65_535 || local === 0
+    ? undefined
+    : `tcp 127.0.0.1 ${remote} tcp ${host} ${local}`;
+}
+
+Deno.test("parseRemoteForward() reads what the patterns of its two forms read", () => {
+  const text = fc.array(fc.constantFrom(":", "/", "[", "]", "1", "80", "a", ":/"), { maxLength: 9 })
+    .map((parts) => parts.join(""));
+  const show = (target: LocalTarget) =>
+    target.kind === "tcp" ? `tcp ${target.host} ${target.port}` : `unix ${target.path}`;
+  fc.assert(
+    fc.property(text, (spec) => {
+      let read: string | undefined;
+      try {
+        const { listen, to } = parseRemoteForward(spec);
+        read = `${show(listen)} ${show(to)}`;
+      } catch (error) {
+        assert(error instanceof UserError);
+      }
+      assert.equal(read, plainRemoteForward(spec));
+    }),
+    { numRuns: 2_000 },
+  );
 });
