@@ -13,6 +13,7 @@ import type { ByteStream } from "./base/stream.ts";
 import { AgentTunnel, type PingResult } from "./io/agent_tunnel.ts";
 import { SystemClock } from "./io/clock.ts";
 import type { TlsMaterial } from "./io/conn.ts";
+import type { DialOptions } from "./io/dial.ts";
 import { systemEnv } from "./io/env.ts";
 import { systemRoots } from "./io/system_roots.ts";
 import type { AgentSessionStatus } from "./tailnet/agent_session.ts";
@@ -53,6 +54,8 @@ export interface DialAgentOptions {
   readonly expectsReady?: boolean;
   /** Certificates besides the system's. */
   readonly tls?: TlsMaterial;
+  /** How to dial, instead of `tls` and `env`, when what was learnt of the way to the deployment is shared. */
+  readonly dial?: DialOptions;
   /** Environment for proxies. @default the process's */
   readonly env?: (name: string) => string | undefined;
   readonly userAgent?: string;
@@ -98,7 +101,7 @@ export function startAgent(options: DialAgentOptions): AgentConnection & {
     forcesWebsocket: options.forcesWebsocket ?? false,
     expectsReady: options.expectsReady ?? true,
     clock: new SystemClock(),
-    dial: {
+    dial: options.dial ?? {
       env,
       roots: systemRoots(env),
       ...(options.tls === undefined ? {} : { tls: options.tls }),

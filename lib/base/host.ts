@@ -26,6 +26,8 @@ export interface Host {
   env(name: string): string | undefined;
   /** HTTP and websockets with the given certificates; proxies come from the environment. */
   network(options: NetworkOptions): HttpTransport;
+  /** Closes the connections that `network` keeps for later requests. */
+  disconnect(): void;
   /**
    * Runs a program to its end. Rejects with `HostError` when it cannot be started, with the reason when aborted.
    * The environment is ours plus `env`. Output beyond `maxOutputBytes` of each stream is dropped.

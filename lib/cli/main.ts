@@ -32,6 +32,8 @@ export async function main(args: readonly string[], host: Host): Promise<number>
     }
   } catch (error) {
     return reportError(host, error, { command: words.join(" "), verbose: isVerbose(args, host) });
+  } finally {
+    host.disconnect();
   }
 }
 

@@ -74,6 +74,13 @@ export function errorOfAnswer(asked: Asked, response: HttpResponse, body: string
     ...(status === 401 ? { helper: "Try logging in using 'coder login'." } : {}),
     ...retryAfter(response),
   });
+  // The words of Go's server and of nginx.
+  if (status === 400 && /HTTP request (to an HTTPS server|was sent to HTTPS port)/.test(body)) {
+    return new UserError(`${asked.url.origin} speaks TLS, and was asked without`, {
+      hint: `Use https://${asked.url.host}`,
+      cause: error,
+    });
+  }
   // A page without Coder's header and no gateway's trouble: somebody else answers.
   if (!words.isJson && status < 500 && status !== 429 && !isFromCoder(response)) {
     const type = header(response.headers, "content-type") ?? "nothing";

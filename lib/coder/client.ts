@@ -15,7 +15,7 @@ import {
   parseAnswer,
   readBody,
 } from "./answer.ts";
-import { StepError } from "./errors.ts";
+import { findCause, StepError } from "./errors.ts";
 import { stripToLine } from "./text.ts";
 import {
   basicCredentials,
@@ -285,7 +285,9 @@ export class CoderClient {
       return await run(both);
     } catch (error) {
       if (error instanceof TransportError) {
-        throw new StepError(`Cannot reach ${asked.url.origin}`, error, hintFor(error.code));
+        // Whoever knew better what to do said so.
+        const hint = findCause(error, UserError)?.hint ?? hintFor(error.code);
+        throw new StepError(`Cannot reach ${asked.url.origin}`, error, hint);
       }
       throw error;
     } finally {
@@ -320,7 +322,8 @@ function hintFor(code: TransportErrorCode): string | undefined {
     case "timeout":
       return "Is the deployment up, and is a VPN or a proxy (HTTPS_PROXY) needed to reach it?";
     case "tls":
-      return "If the deployment uses its own authority, give its certificate with --client-tls-ca-file";
+      return "If the deployment uses its own authority, install that in the system's store, or give its " +
+        "certificate with --client-tls-ca-file or SSL_CERT_FILE";
     case "not-permitted":
       return "Allow the network when Deno asks, or start with --allow-net";
     default:

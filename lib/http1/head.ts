@@ -12,6 +12,8 @@ export const MAX_HEAD_BYTES = 64 * 1024;
 export const MAX_HEADERS = 200;
 
 const INITIAL_BUFFER_BYTES = 2048;
+const TLS_ALERT = 21;
+const TLS_HANDSHAKE = 22;
 const CR = 13;
 const LF = 10;
 
@@ -34,8 +36,14 @@ export interface HttpRequestHead {
 export class HttpHeadReader {
   #buffer = new Uint8Array(INITIAL_BUFFER_BYTES);
   #length = 0;
+  readonly #startsWith: string;
   /** A view of the chunk that ended the head: what follows the blank line. */
   rest: Uint8Array = new Uint8Array(0);
+
+  /** `startsWith`: what a head must begin with, so that whoever speaks something else is noticed at once. @default anything */
+  constructor(options: { readonly startsWith?: string } = {}) {
+    this.#startsWith = options.startsWith ?? "";
+  }
 
   /** Bytes of the head that came so far. */
   get lengthBytes(): number {
@@ -52,6 +60,7 @@ export class HttpHeadReader {
     this.#buffer.set(taken === chunk.length ? chunk : chunk.subarray(0, taken), this.#length);
     const scanFrom = Math.max(3, this.#length);
     const filled = this.#length + taken;
+    this.#checkStart(filled);
     for (let i = scanFrom; i < filled; i++) {
       if (this.#buffer[i] !== LF) continue;
       if (this.#buffer[i - 1] !== CR) {
@@ -71,6 +80,19 @@ export class HttpHeadReader {
       );
     }
     return undefined;
+  }
+
+  #checkStart(filled: number): void {
+    const end = Math.min(filled, this.#startsWith.length);
+    for (let i = this.#length; i < end; i++) {
+      if (this.#buffer[i] === this.#startsWith.charCodeAt(i)) continue;
+      // RFC 8446 §5.1: what a TLS server answers to words in the clear is an alert, or a handshake of its own.
+      const isTls = i === 0 && (this.#buffer[0] === TLS_ALERT || this.#buffer[0] === TLS_HANDSHAKE);
+      throw httpError(
+        isTls ? "tls" : "not-http",
+        `Cannot read HTTP head: the other side speaks ${isTls ? "TLS" : "something else"}`,
+      );
+    }
   }
 
   #isBlankLineEnd(at: number): boolean {

@@ -46,12 +46,41 @@ const NO_ROOTS: Roots = { certificates: [], stores: [] };
  * "TimeoutError", the platform's error, `UnknownAuthorityError`, `ProxyError`, or `UserError` for a variable that cannot be used.
  */
 export async function dial(target: DialTarget, options: DialOptions): Promise<Conn> {
+  return await dialBy(target, { ...options, proxy: proxyOf(target, options) });
+}
+
+export interface DialledForHttp {
+  readonly conn: Conn;
+  /** Set when this is a connection to a proxy that wants to be told the whole URL of each request (RFC 9112 §3.2.2). */
+  readonly forwarder: ProxyServer | undefined;
+}
+
+/** The same for requests: in the clear an HTTP proxy is asked, not tunnelled through, as many allow tunnels for TLS alone. */
+export async function dialForHttp(
+  target: DialTarget,
+  options: DialOptions,
+): Promise<DialledForHttp> {
+  const proxy = proxyOf(target, options);
+  if (target.isTls || proxy === undefined || proxy.scheme === "socks5") {
+    return { conn: await dialBy(target, { ...options, proxy }), forwarder: undefined };
+  }
+  return { conn: await dialBy("nobody", { ...options, proxy }), forwarder: proxy };
+}
+
+/** A proxy is chosen by name, also where we would have dialled a literal of the relay map. */
+function proxyOf(target: DialTarget, options: DialOptions): ProxyServer | undefined {
+  return proxyFor({ ...target, host: target.serverName ?? target.host }, options.env);
+}
+
+/** `nobody`: the proxy itself is all that is dialled. */
+async function dialBy(
+  target: DialTarget | "nobody",
+  options: DialOptions & { readonly proxy: ProxyServer | undefined },
+): Promise<Conn> {
+  const { proxy } = options;
   const limit = AbortSignal.timeout(options.timeoutMs ?? DIAL_TIMEOUT_MS);
   const signal = options.signal === undefined ? limit : AbortSignal.any([options.signal, limit]);
-  // A proxy is chosen by name and told the name, also where we would have dialled a literal of the relay map.
-  const named = { ...target, host: target.serverName ?? target.host };
-  const proxy = proxyFor(named, options.env);
-  const isVerified = target.isTls || proxy?.scheme === "https";
+  const isVerified = proxy?.scheme === "https" || (target !== "nobody" && target.isTls);
   const roots = isVerified ? options.roots : undefined;
   for (;;) {
     const trusted = await roots?.first() ?? NO_ROOTS;
@@ -59,9 +88,9 @@ export async function dial(target: DialTarget, options: DialOptions): Promise<Co
     try {
       return await guarded(signal, (own) => {
         const attempt = { tls: materialWith(trusted, options.tls), signal, own };
-        return proxy === undefined
-          ? connectDirect(target, attempt)
-          : connectThrough(proxy, { target: named, way, attempt });
+        if (proxy !== undefined) return connectThrough(proxy, { target, way, attempt });
+        if (target === "nobody") throw new TypeError("Cannot dial nobody without a proxy");
+        return connectDirect(target, attempt);
       });
     } catch (error) {
       options.signal?.throwIfAborted();
@@ -103,14 +132,21 @@ async function connectDirect(target: DialTarget, attempt: Attempt): Promise<Conn
 
 async function connectThrough(
   proxy: ProxyServer,
-  to: { readonly target: DialTarget; readonly way: Way; readonly attempt: Attempt },
+  to: {
+    readonly target: DialTarget | "nobody";
+    readonly way: Way;
+    readonly attempt: Attempt;
+  },
 ): Promise<Conn> {
   const { target, way, attempt } = to;
   const tcp = await connectTcp(proxy.host, proxy.port, attempt);
   const secured = proxy.scheme === "https" ? await startTlsToProxy(tcp, proxy, attempt) : undefined;
   const toProxy = secured ?? tcp;
-  if (proxy.scheme === "socks5") await connectThroughSocks(toProxy, proxy, target);
-  else await connectThroughHttp(toProxy, proxy, target);
+  if (target === "nobody") return toProxy;
+  // It is told the name: it may know another address for it than the relay map.
+  const named = { ...target, host: target.serverName ?? target.host };
+  if (proxy.scheme === "socks5") await connectThroughSocks(toProxy, proxy, named);
+  else await connectThroughHttp(toProxy, proxy, named);
   way.proxy = undefined;
   if (!target.isTls) return toProxy;
   return secured === undefined

@@ -1,6 +1,7 @@
 /** What can go wrong in a dial, in the words of whoever reports it: a relay or coordinator that is waited for, or the API. */
 import { messageOf, UserError } from "../base/errors.ts";
 import { TransportError, type TransportErrorCode } from "../base/http.ts";
+import { Http1Error } from "../http1/mod.ts";
 import type { ProxyServer } from "./proxy_url.ts";
 
 /** `host:port`, an IPv6 address in brackets. */
@@ -124,6 +125,7 @@ function classifyNetworkError(error: unknown): [TransportErrorCode, string] {
   if (error instanceof ProxyError) return [error.code, error.message];
   if (error instanceof UnknownAuthorityError) return ["tls", error.message];
   if (error instanceof UserError) return ["other", error.message];
+  if (error instanceof Http1Error) return classifyHttpError(error);
   let text = "";
   for (let at: unknown = error; at instanceof Error; at = at.cause) text += ` ${at.message}`;
   if (error instanceof Deno.errors.NotCapable) {
@@ -132,6 +134,8 @@ function classifyNetworkError(error: unknown): [TransportErrorCode, string] {
   if (error instanceof DOMException && error.name === "TimeoutError") {
     return ["timeout", "i/o timeout"];
   }
+  // rustls, for an answer that is no TLS record.
+  if (/InvalidContentType/.test(text)) return ["other", "it does not speak TLS: try http://"];
   const tlsWords = describeTlsError(text);
   if (tlsWords !== undefined) return ["tls", tlsWords];
   if (
@@ -154,4 +158,17 @@ function classifyNetworkError(error: unknown): [TransportErrorCode, string] {
     return ["reset", "connection reset by peer"];
   }
   return ["other", text.trim().split("\n")[0] || String(error)];
+}
+
+function classifyHttpError(error: Http1Error): [TransportErrorCode, string] {
+  switch (error.code) {
+    case "cut":
+      return ["reset", error.message];
+    case "tls":
+      return ["other", "it speaks TLS: try https://"];
+    case "not-http":
+      return ["other", "it does not speak HTTP"];
+    default:
+      return ["other", error.message];
+  }
 }

@@ -15,11 +15,12 @@ import type {
 import { SystemClock } from "./clock.ts";
 import { systemEnv as env } from "./env.ts";
 import { toHostError } from "./host_errors.ts";
+import type { GetEnv } from "./proxy.ts";
 import { suspendProcess } from "./job_control.ts";
 import { tryLockFile } from "./lock_file.ts";
 import { SYSTEM_RANDOM } from "./random.ts";
 import { replaceTextFile } from "./replace_file.ts";
-import { createTransport } from "./transport.ts";
+import { SystemTransport } from "./transport.ts";
 
 const DEFAULT_MAX_OUTPUT_BYTES = 8 * 1_024 * 1_024;
 const RAW = true;
@@ -45,10 +46,28 @@ export function createHost(): Host {
     homeDir: env("HOME") || env("USERPROFILE") || undefined,
     tempDir: tempDir(os),
     env,
-    network: (options: NetworkOptions) => createTransport(options, env),
+    ...systemNetwork(env),
     run,
     onSignal,
     ...(suspendProcess === undefined ? {} : { suspend: suspendProcess }),
+  };
+}
+
+/** Transports by what was asked for, so that whoever asks for the same shares connections and what was learnt of the way. */
+export function systemNetwork(env: GetEnv): Pick<Host, "network" | "disconnect"> {
+  const transports = new Map<NetworkOptions, SystemTransport>();
+  return {
+    network(options) {
+      const known = transports.get(options);
+      if (known !== undefined) return known;
+      const transport = new SystemTransport(options, env);
+      transports.set(options, transport);
+      return transport;
+    },
+    disconnect() {
+      for (const transport of transports.values()) transport[Symbol.dispose]();
+      transports.clear();
+    },
   };
 }
 

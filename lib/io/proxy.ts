@@ -28,13 +28,6 @@ interface Variable {
   readonly value: string;
 }
 
-/** Whether the environment names any proxy at all. */
-export function hasProxyVariables(env: GetEnv): boolean {
-  return ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].some((name) =>
-    eitherCase(env, name) !== undefined
-  );
-}
-
 /** The proxy for `destination`, `undefined` for a direct connection. Throws `UserError` when the variable cannot be used. */
 export function proxyFor(destination: ProxyDestination, env: GetEnv): ProxyServer | undefined {
   const variable =

@@ -43,9 +43,7 @@ export async function connectThroughHttp(
     method: "CONNECT",
     path: authority,
     host: authority,
-    headers: proxy.credentials === undefined
-      ? []
-      : [["Proxy-Authorization", basicOf(proxy.credentials)]],
+    headers: proxyHeaders(proxy),
   });
   await writeAll(pipe, request);
   // One byte at a time: what follows the head belongs to the tunnel and there is no way to hand it back.
@@ -68,6 +66,13 @@ export async function connectThroughHttp(
   throw new ProxyError(proxy, `${shown} to CONNECT ${authority}`, {
     code: status?.startsWith("5") === true ? "unreachable" : "other",
   });
+}
+
+/** What tells an HTTP proxy who we are: nothing when it has no credentials. */
+export function proxyHeaders(proxy: ProxyServer): readonly (readonly [string, string])[] {
+  return proxy.credentials === undefined
+    ? []
+    : [["Proxy-Authorization", basicOf(proxy.credentials)]];
 }
 
 /** RFC 7617 §2, without its charset: the bytes are what the user wrote. */

@@ -6,6 +6,7 @@ import {
   relayEndpoints,
   relayRegions,
 } from "../tailnet/derp_map.ts";
+import { formatRequestHead } from "../http1/mod.ts";
 import { closeQuietly, type Conn } from "./conn.ts";
 import { dial, type DialOptions } from "./dial.ts";
 
@@ -40,18 +41,17 @@ async function probe(
 ): Promise<number | undefined> {
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);
   try {
+    // Throws for a name that would not stay on its line, before anybody is dialled for it.
+    const request = formatRequestHead({
+      path: "/derp/latency-check",
+      host: endpoint.hostHeader,
+      headers: [["Connection", "close"], ...options.headers],
+    });
     const conn = await dial(endpoint, { ...options.dial, signal });
     const onAbort = () => closeQuietly(conn);
     signal.addEventListener("abort", onAbort, { once: true });
     try {
       signal.throwIfAborted();
-      const lines = [
-        "GET /derp/latency-check HTTP/1.1",
-        `Host: ${endpoint.hostHeader}`,
-        "Connection: close",
-        ...options.headers.map(([name, value]) => `${name}: ${value}`),
-      ];
-      const request = new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`);
       const sentAt = options.clock.now();
       for (let at = 0; at < request.length;) at += await conn.write(request.subarray(at));
       const head = await readStart(conn, "HTTP/1.1 2".length);

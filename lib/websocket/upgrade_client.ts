@@ -69,7 +69,7 @@ export class HttpUpgradeClient {
   readonly #options: HttpUpgradeClientOptions;
   readonly #key: string;
   readonly #request: Uint8Array;
-  #state: State = { kind: "head", reader: new HttpHeadReader(), interimCount: 0 };
+  #state: State = { kind: "head", reader: newHeadReader(), interimCount: 0 };
 
   /** Throws `TypeError` for a path, host or header that would not fit on its line. */
   constructor(options: HttpUpgradeClientOptions) {
@@ -147,7 +147,7 @@ export class HttpUpgradeClient {
         { code: "too-many-interim", spec: "RFC 9110 §15.2" },
       );
     }
-    this.#state = { kind: "head", reader: new HttpHeadReader(), interimCount };
+    this.#state = { kind: "head", reader: newHeadReader(), interimCount };
   }
 
   #beginRefusal(head: HttpResponseHead): void {
@@ -198,6 +198,10 @@ export class HttpUpgradeClient {
       throw handshakeError("bad-subprotocol", `server did not choose subprotocol "${protocol}"`);
     }
   }
+}
+
+function newHeadReader(): HttpHeadReader {
+  return new HttpHeadReader({ startsWith: "HTTP/1." });
 }
 
 function handshakeError(code: string, what: string): WebsocketError {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ApiError, describe, StepError } from "../../lib/coder/errors.ts";
 import { UserError } from "../../lib/base/errors.ts";
-import type { HttpHeaders } from "../../lib/base/http.ts";
+import { type HttpHeaders, TransportError } from "../../lib/base/http.ts";
 import type { Log } from "../../lib/base/log.ts";
 import { CoderClient } from "../../lib/coder/client.ts";
 import { getBuildInfo, getMe } from "../../lib/coder/deployment.ts";
@@ -270,6 +270,33 @@ Deno.test("ApiError has the text form of http-api §1.3", async (t) => {
       });
     });
   }
+});
+
+Deno.test("CoderClient says when the deployment wants TLS and was asked without", async () => {
+  for (
+    const body of [
+      "Client sent an HTTP request to an HTTPS server.\n",
+      "<html><head><title>400 The plain HTTP request was sent to HTTPS port</title></head></html>",
+    ]
+  ) {
+    using fake = fakeSteps();
+    fake.coder.routes.set("GET /users/me", () => ({ status: 400, body }));
+    await assert.rejects(getMe(fake.steps.client), (error) => {
+      assert.ok(error instanceof UserError);
+      assert.match(error.message, / speaks TLS, and was asked without$/);
+      assert.equal(error.hint, "Use https://coder.example.com");
+      return true;
+    });
+  }
+});
+
+Deno.test("CoderClient passes on the hint of whoever failed", async () => {
+  using fake = fakeSteps();
+  const proxy = new UserError("proxy p.test:1 refused the connection", { hint: "Check the proxy" });
+  fake.coder.routes.set("GET /users/me", () => {
+    throw new TransportError("refused", "dial tcp coder.example.com:443: proxy …", proxy);
+  });
+  await assert.rejects(getMe(fake.steps.client), { hint: "Check the proxy" });
 });
 
 Deno.test("CoderClient tells a server that is not Coder's (issue 3, What bad input gets)", async (t) => {

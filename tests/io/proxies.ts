@@ -7,7 +7,7 @@ export interface TestProxy extends AsyncDisposable {
   readonly asked: string[];
 }
 
-/** An HTTP proxy that tunnels everything to `targetPort`; itself behind TLS if `isTls`. */
+/** An HTTP proxy that tunnels and forwards everything to `targetPort`; itself behind TLS if `isTls`. */
 export function startHttpProxy(
   targetPort: number,
   options: { readonly isTls?: boolean; readonly password?: string } = {},
@@ -18,7 +18,8 @@ export function startHttpProxy(
     : undefined;
   const server = new LoopbackServer(async (conn) => {
     const head = await readHead(conn);
-    const to = /^CONNECT (\S+) /.exec(head)?.[1] ?? head;
+    const tunnelTo = /^CONNECT (\S+) /.exec(head)?.[1];
+    const to = tunnelTo ?? head.split(" HTTP/")[0];
     const basic = /proxy-authorization: basic (\S+)/i.exec(head)?.[1];
     const user = basic === undefined ? "" : `${atob(basic)}@`;
     asked.push(user + to);
@@ -26,6 +27,7 @@ export function startHttpProxy(
       await writeAll(conn, bytesOf("HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n"));
       return;
     }
+    if (tunnelTo === undefined) return await tunnel(conn, targetPort, head);
     await writeAll(conn, bytesOf("HTTP/1.1 200 Connection established\r\n\r\n"));
     await tunnel(conn, targetPort);
   }, tls);
@@ -49,8 +51,9 @@ export function startSocksProxy(targetPort: number): TestProxy {
   return { port: server.port, asked, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
 }
 
-async function tunnel(client: Deno.Conn, port: number): Promise<void> {
+async function tunnel(client: Deno.Conn, port: number, first = ""): Promise<void> {
   const server = await Deno.connect({ hostname: LOOPBACK, port });
+  await writeAll(server, bytesOf(first));
   const closeBoth = () => {
     for (const conn of [client, server]) {
       try {

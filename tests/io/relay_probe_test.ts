@@ -96,3 +96,28 @@ Deno.test("probeRelays() waits for nobody beyond its time, nor when it is called
     });
   }
 });
+
+Deno.test("probeRelays() asks no relay whose name would not stay on its line", async () => {
+  for (
+    const hostName of ["x\r\nX-Injected: 1", "a b", "evil\r\n\r\nGET /second HTTP/1.1\r\nHost: y"]
+  ) {
+    await using server = new LoopbackServer(stayDumb);
+    const map = derpMapOf([{
+      id: 1,
+      code: "r",
+      name: "Region 1",
+      embeddedRelay: false,
+      avoid: false,
+      nodes: [{ ...nodeAt(server.port), hostName, ipv4: LOOPBACK }],
+    }]);
+    const latencies = await probeRelays(map, {
+      clock: new ManualClock(),
+      dial: { env: envOf() },
+      headers: [],
+      timeoutMs: 200,
+      signal: new AbortController().signal,
+    });
+    strictEqual(latencies.size, 0);
+    strictEqual(server.count, 0);
+  }
+});

@@ -1,7 +1,8 @@
 /** `fetch` of the real host against small servers on loopback: redirects, bodies, failures in words, proxies, TLS. */
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
+import type { NetworkOptions } from "../../lib/base/host.ts";
 import { TransportError } from "../../lib/base/http.ts";
-import { createTransport } from "../../lib/io/transport.ts";
+import { SystemTransport } from "../../lib/io/transport.ts";
 import { startHttpProxy, startSocksProxy } from "./proxies.ts";
 import {
   bytesOf,
@@ -34,11 +35,11 @@ async function get(
   url: string,
   options: {
     readonly env?: Readonly<Record<string, string>>;
-    readonly network?: Parameters<typeof createTransport>[0];
+    readonly network?: NetworkOptions;
     readonly signal?: AbortSignal;
   } = {},
 ) {
-  using transport = createTransport(options.network ?? {}, envOf(options.env));
+  using transport = new SystemTransport(options.network ?? {}, envOf(options.env));
   const response = await transport.fetch({
     method: "GET",
     url,
@@ -77,7 +78,7 @@ Deno.test("fetch keeps no cookie", async () => {
   const heads: string[] = [];
   const setting = OK.replace("OK\r\n", "OK\r\nSet-Cookie: coder_session_token=x\r\n");
   await using server = new LoopbackServer(answering(setting, heads));
-  using transport = createTransport({}, envOf());
+  using transport = new SystemTransport({}, envOf());
   for (let i = 0; i < 2; i++) {
     const url = `http://${LOOPBACK}:${server.port}/`;
     const response = await transport.fetch({ method: "GET", url, headers: [] });
@@ -157,7 +158,7 @@ Deno.test("fetch that is called off rejects with the reason, before the answer a
   first.abort(reason);
   await refused;
   const second = new AbortController();
-  using transport = createTransport({}, envOf());
+  using transport = new SystemTransport({}, envOf());
   const url = `http://${LOOPBACK}:${server.port}/body`;
   const response = await transport.fetch({
     method: "GET",
@@ -182,36 +183,6 @@ Deno.test("fetch: TLS with a CA of the user's own, refused without, and another 
     /: certificate signed by unknown authority \(asked: Mozilla's list, .*\)$/,
   );
 });
-
-/**
- * The same in a process of its own, with `env` as the real environment: the platform's `fetch` reads proxies there, and wants
- * permission for the name of the server also when a proxy is dialled.
- */
-async function getInProcess(
-  url: string,
-  options: {
-    readonly env: Readonly<Record<string, string>>;
-    readonly network?: Parameters<typeof createTransport>[0];
-  },
-): Promise<string> {
-  const module = new URL("../../lib/io/transport.ts", import.meta.url).href;
-  const program = `
-    import { createTransport } from ${JSON.stringify(module)};
-    const network = ${JSON.stringify(options.network ?? {})};
-    using transport = createTransport(network, (name) => Deno.env.get(name));
-    try {
-      const response = await transport.fetch({ method: "GET", url: "${url}", headers: [] });
-      for await (const chunk of response.body) console.log(new TextDecoder().decode(chunk));
-    } catch (error) {
-      console.log(error.code, error.message);
-    }
-  `;
-  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["eval", "--no-lock", program],
-    env: { NO_COLOR: "1", ...options.env },
-  }).output();
-  return (text(stdout) + text(stderr)).trim();
-}
 
 Deno.test("fetch presents the client's certificate, directly and through an HTTP proxy", async () => {
   const { createServer } = await import("node:https");
@@ -238,7 +209,7 @@ Deno.test("fetch presents the client's certificate, directly and through an HTTP
     strictEqual((await get(`https://${LOOPBACK}:${port}/`, { network })).body, "ok");
     await using proxy = startHttpProxy(port);
     const env = { HTTPS_PROXY: `http://${LOOPBACK}:${proxy.port}` };
-    strictEqual(await getInProcess("https://coder.test/", { network, env }), "ok");
+    strictEqual((await get("https://coder.test/", { network, env })).body, "ok");
     strictEqual(proxy.asked.join(), "coder.test:443");
     await failure(get(`https://${LOOPBACK}:${port}/`, { network: OWN_CA }));
     strictEqual(requests, 2);
@@ -248,43 +219,107 @@ Deno.test("fetch presents the client's certificate, directly and through an HTTP
 });
 
 Deno.test("fetch goes through proxies, which alone know the name, with their password", async (t) => {
-  await using server = tlsServer(answering(OK));
-  await t.step("http", async () => {
-    await using proxy = startHttpProxy(server.port, { password: "right" });
-    const env = { HTTPS_PROXY: `http://me:right@${LOOPBACK}:${proxy.port}` };
-    strictEqual(await getInProcess("https://coder.test/", { network: OWN_CA, env }), "ok");
-    strictEqual(proxy.asked.join(), "me:right@coder.test:443");
-  });
-  await t.step("socks5, in lower case", async () => {
-    await using proxy = startSocksProxy(server.port);
-    const env = { https_proxy: `socks5://${LOOPBACK}:${proxy.port}` };
-    strictEqual(await getInProcess("https://coder.test/", { network: OWN_CA, env }), "ok");
-    strictEqual(proxy.asked.join(), "coder.test:443");
-  });
+  await using secure = tlsServer(answering(OK));
+  await using clear = new LoopbackServer(answering(OK));
+  for (const isTls of [true, false]) {
+    for (const scheme of ["http", "https", "socks5"]) {
+      for (const variable of [isTls ? "HTTPS_PROXY" : "HTTP_PROXY", "all_proxy"]) {
+        await t.step(`${variable}, ${scheme}, ${isTls ? "TLS" : "in the clear"}`, async () => {
+          const port = isTls ? secure.port : clear.port;
+          await using proxy = scheme === "socks5"
+            ? startSocksProxy(port)
+            : startHttpProxy(port, { password: "ri@ght", isTls: scheme === "https" });
+          const user = scheme === "socks5" ? "" : "me:ri@ght@";
+          const env = { [variable]: `${scheme}://${user}${LOOPBACK}:${proxy.port}` };
+          const url = `${isTls ? "https" : "http"}://coder.test/x`;
+          strictEqual((await get(url, { network: OWN_CA, env })).body, "ok");
+          const isForwarded = !isTls && scheme !== "socks5";
+          strictEqual(
+            proxy.asked.join(),
+            user + (isForwarded ? "GET http://coder.test/x" : `coder.test:${isTls ? 443 : 80}`),
+          );
+        });
+      }
+    }
+  }
 });
 
-Deno.test("fetch says that a proxy refused, and not its password", async () => {
-  await using proxy = startHttpProxy(1, { password: "right" });
-  const env = { HTTPS_PROXY: `http://me:wrong@${LOOPBACK}:${proxy.port}` };
-  const output = await getInProcess("https://coder.test/", { env });
-  match(output, /^other dial tcp coder\.test:443: .*prox/i);
-  ok(!output.includes("wrong"));
+Deno.test("fetch names the proxy that fails, and not its password", async (t) => {
+  const listener = Deno.listen({ hostname: LOOPBACK, port: 0 });
+  const { port: closedPort } = listener.addr;
+  listener.close();
+  for (const url of ["https://coder.test/", "http://coder.test/"]) {
+    const where = `coder\\.test:${url.startsWith("https") ? 443 : 80}`;
+    await t.step(`refused, ${url}`, async () => {
+      const env = { ALL_PROXY: `http://user:p@ss@${LOOPBACK}:${closedPort}` };
+      const error = await failure(get(url, { env }));
+      strictEqual(error.code, "refused");
+      match(
+        error.message,
+        new RegExp(
+          `^dial tcp ${where}: proxy 127\\.0\\.0\\.1:${closedPort} refused the connection$`,
+        ),
+      );
+    });
+    await t.step(`wrong password, ${url}`, async () => {
+      await using proxy = startHttpProxy(1, { password: "right" });
+      const env = { ALL_PROXY: `http://me:wrong@${LOOPBACK}:${proxy.port}` };
+      const error = await failure(get(url, { env }));
+      strictEqual(error.code, "other");
+      match(error.message, /: proxy 127\.0\.0\.1:\d+ wants a user name and password \(407\)$/);
+      ok(!error.message.includes("wrong"));
+    });
+    await t.step(`unusable, ${url}`, async () => {
+      const env = { ALL_PROXY: "socks4://proxy.test" };
+      await rejects(get(url, { env }), /^UserError: Cannot use the proxy of ALL_PROXY: /);
+    });
+  }
 });
 
 Deno.test("fetch sends to no proxy what NO_PROXY names, nor loopback", async (t) => {
   await using server = new LoopbackServer(answering(OK));
   await using proxy = startHttpProxy(server.port);
   const at = `http://${LOOPBACK}:${proxy.port}`;
-  await t.step("loopback, where the platform would", async () => {
+  await t.step("loopback", async () => {
     const env = { HTTP_PROXY: at, ALL_PROXY: at };
-    strictEqual(await getInProcess(`http://${LOOPBACK}:${server.port}/`, { env }), "ok");
+    strictEqual((await get(`http://${LOOPBACK}:${server.port}/`, { env })).body, "ok");
   });
-  await t.step("NO_PROXY, of which the platform knows nothing", async () => {
-    const env = { HTTP_PROXY: at, NO_PROXY: ".coder.test" };
-    match(
-      await getInProcess("http://sub.coder.test:81/", { env }),
-      /^\S+ dial tcp sub\.coder\.test:81: /,
-    );
+  await t.step("NO_PROXY", async () => {
+    const env = { HTTP_PROXY: at, NO_PROXY: ".coder.invalid" };
+    const error = await failure(get("http://sub.coder.invalid:81/", { env }));
+    match(error.message, /^dial tcp sub\.coder\.invalid:81: /);
   });
   deepStrictEqual(proxy.asked, []);
+});
+
+Deno.test("fetch reaches ports that browsers refuse, and says when the other side speaks another language", async () => {
+  const refused = await failure(get(`http://${LOOPBACK}:1/`));
+  strictEqual(refused.message, "dial tcp 127.0.0.1:1: connection refused");
+  await using clear = new LoopbackServer(async (conn) => {
+    await conn.read(new Uint8Array(1_024));
+    await writeAll(conn, bytesOf("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"));
+  });
+  const notTls = await failure(get(`https://${LOOPBACK}:${clear.port}/`, { network: OWN_CA }));
+  strictEqual(
+    notTls.message,
+    `dial tcp 127.0.0.1:${clear.port}: it does not speak TLS: try http://`,
+  );
+  await using secure = tlsServer(stayDumb);
+  const notClear = await failure(get(`http://${LOOPBACK}:${secure.port}/`));
+  match(notClear.message, /^read 127\.0\.0\.1:\d+: (it speaks TLS: try https:\/\/|Cannot read)/);
+  ok(notTls.code === "other");
+});
+
+Deno.test("fetch keeps a connection for the next request, by TLS as well", async () => {
+  const heads: string[] = [];
+  const answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+  await using server = tlsServer(answering(answer, heads));
+  using transport = new SystemTransport(OWN_CA, envOf());
+  const url = `https://${LOOPBACK}:${server.port}/`;
+  for (let i = 0; i < 3; i++) {
+    const response = await transport.fetch({ method: "GET", url, headers: [] });
+    for await (const chunk of response.body) strictEqual(text(chunk), "ok");
+  }
+  strictEqual(heads.length, 3);
+  strictEqual(server.count, 1);
 });

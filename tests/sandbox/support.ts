@@ -207,8 +207,7 @@ export function at(value: unknown, path: string): unknown {
 export async function* messages(sandbox: Sandbox, path: string): AsyncGenerator<unknown> {
   const url = new URL(`/api/v2${path}`, sandbox.url);
   url.protocol = "ws:";
-  const { openTextStream } = createHost().network({});
-  const result = await openTextStream({
+  const result = await createHost().network({}).openTextStream({
     url: url.href,
     headers: [["Coder-Session-Token", sandbox.token]],
     maxMessageBytes: 1_048_576,

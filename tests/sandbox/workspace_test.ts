@@ -10,9 +10,9 @@ async function workspaceOf(sandbox: Sandbox): Promise<Json> {
 
 /** Data frames of the watch stream, parsed. */
 async function* events(sandbox: Sandbox): AsyncGenerator<Json> {
-  const { fetch } = createHost().network({});
+  const host = createHost();
   const controller = new AbortController();
-  const response = await fetch({
+  const response = await host.network({}).fetch({
     method: "GET",
     url: new URL(`/api/v2/workspaces/${sandbox.workspace.id}/watch`, sandbox.url).href,
     headers: [["Coder-Session-Token", sandbox.token]],
@@ -34,6 +34,7 @@ async function* events(sandbox: Sandbox): AsyncGenerator<Json> {
   } finally {
     controller.abort();
     response.cancel();
+    host.disconnect();
   }
 }
 

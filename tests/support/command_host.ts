@@ -12,8 +12,7 @@ import {
   type SignalName,
   type TerminalSize,
 } from "../../lib/base/host.ts";
-import { createHost } from "../../lib/io/host.ts";
-import { createTransport } from "../../lib/io/transport.ts";
+import { createHost, systemNetwork } from "../../lib/io/host.ts";
 import { createBytePipe, type PipeEnd } from "./byte_pipe.ts";
 
 /** A command that has not come further in this time hangs. */
@@ -159,7 +158,7 @@ export class CommandRun implements AsyncDisposable {
       homeDir,
       tempDir: this.folder,
       env: lookUp,
-      network: (network) => createTransport(network, lookUp),
+      ...systemNetwork(lookUp),
       run: (name, args, how = {}) =>
         real.run(name, args, { ...how, env: { ...options.env, ...how.env } }),
       onSignal: (name, handler) => {

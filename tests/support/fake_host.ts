@@ -115,6 +115,8 @@ export class FakeHost implements Host {
     return this.#env.get(name);
   }
 
+  disconnect(): void {}
+
   network(options: NetworkOptions): HttpTransport {
     this.networks.push(options);
     return this.#transport;

@@ -6,7 +6,7 @@ import type { Agent } from "../../coder/agent_model.ts";
 import { type ConnectionInfo, getConnectionInfo } from "../../coder/agents.ts";
 import { StepError } from "../../coder/errors.ts";
 import { assertSupportedServer, isAtLeast } from "../../coder/version.ts";
-import { tlsMaterialOf } from "../../io/transport.ts";
+import { dialOptionsOf } from "../../io/transport.ts";
 import type { ByteStream, startAgent } from "../../mod.ts";
 import { waitForAgent } from "./agent_wait.ts";
 import { userAgentOf } from "../config/client.ts";
@@ -87,7 +87,6 @@ async function beginTunnel(
   const { configuration } = options;
   const info = await retrying(steps, () => getConnectionInfo(client, to.agentId, { signal }));
   const { derpMapFromModel, startAgent } = await to.network;
-  const tls = tlsMaterialOf(configuration.network);
   const tunnel = startAgent({
     agentId: to.agentId,
     deploymentUrl: client.url,
@@ -96,8 +95,7 @@ async function beginTunnel(
     derpMap: derpMapFromModel(info.derpMap),
     forcesWebsocket: info.derpForceWebsockets,
     expectsReady: isAtLeast(client.serverVersion, READY_SINCE),
-    ...(tls === undefined ? {} : { tls }),
-    env: (name) => host.env(name),
+    dial: dialOptionsOf(host, configuration.network),
     userAgent: userAgentOf(host, options.command),
     log: log.child("net"),
   });
