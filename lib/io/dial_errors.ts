@@ -134,6 +134,10 @@ function classifyNetworkError(error: unknown): [TransportErrorCode, string] {
   if (error instanceof DOMException && error.name === "TimeoutError") {
     return ["timeout", "i/o timeout"];
   }
+  // Also what TLS says of a connection that was cut off without its goodbye.
+  if (error instanceof Deno.errors.UnexpectedEof || /connection was closed/i.test(text)) {
+    return ["reset", "connection closed by the other side"];
+  }
   // rustls, for an answer that is no TLS record.
   if (/InvalidContentType/.test(text)) return ["other", "it does not speak TLS: try http://"];
   const tlsWords = describeTlsError(text);
@@ -154,9 +158,7 @@ function classifyNetworkError(error: unknown): [TransportErrorCode, string] {
     return ["unreachable", "network is unreachable"];
   }
   if (/timed out|timeout|os error 110\b/i.test(text)) return ["timeout", "i/o timeout"];
-  if (/reset|closed before message completed|unexpected ?eof|broken pipe/i.test(text)) {
-    return ["reset", "connection reset by peer"];
-  }
+  if (/reset|broken pipe/i.test(text)) return ["reset", "connection reset by peer"];
   return ["other", text.trim().split("\n")[0] || String(error)];
 }
 

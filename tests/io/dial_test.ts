@@ -4,6 +4,8 @@ import type { Conn } from "../../lib/io/conn.ts";
 import { dial, type DialOptions, type DialTarget } from "../../lib/io/dial.ts";
 import { describeDialError } from "../../lib/io/dial_errors.ts";
 import { SystemRoots } from "../../lib/io/system_roots.ts";
+import { relayEndpoints } from "../../lib/tailnet/derp_map.ts";
+import { derpMapFromJson } from "../../lib/tailnet/derp_map_json.ts";
 import { startHttpProxy, startSocksProxy } from "./proxies.ts";
 import {
   bytesOf,
@@ -430,6 +432,33 @@ Deno.test("dial() checks a certificate against the relay's CertName, and asks fo
         await dial({ ...relay, certName: "coder.test" }, { ...DIRECT, tls: ownCa() }),
       );
       strictEqual(asked.join(), "fronted.test");
+    });
+    await t.step("as a relay map says it", async () => {
+      const node = {
+        Name: "n",
+        RegionID: 900,
+        HostName: "fronted.test",
+        IPv4: LOOPBACK,
+        IPv6: "none",
+        DERPPort: port,
+      };
+      for (const [CertName, isRight] of [["coder.test", true], ["", false]] as const) {
+        const map = derpMapFromJson({
+          Regions: {
+            900: {
+              RegionID: 900,
+              RegionCode: "tst",
+              RegionName: "Test",
+              Nodes: [{ ...node, CertName }],
+            },
+          },
+        });
+        const [endpoint] = relayEndpoints(map, 900);
+        ok(endpoint !== undefined);
+        const options = { ...DIRECT, tls: ownCa() };
+        if (isRight) await expectEcho(await dial(endpoint, options));
+        else match(await failureOf(endpoint, options), /certificate is for another name$/);
+      }
     });
     await t.step("another name", async () => {
       for (const certName of ["other.test", "fronted.test", "sha256-raw:00", "*.test", ""]) {

@@ -1,5 +1,13 @@
 /** Proxies on loopback. They alone know where `coder.test` is; whoever dials it without them finds nothing. */
-import { bytesOf, LOOPBACK, LoopbackServer, readHead, tlsFixture, writeAll } from "./support.ts";
+import {
+  bytesOf,
+  LOOPBACK,
+  LoopbackServer,
+  readHead,
+  tlsFixture,
+  tlsServer,
+  writeAll,
+} from "./support.ts";
 
 export interface TestProxy extends AsyncDisposable {
   readonly port: number;
@@ -49,6 +57,11 @@ export function startSocksProxy(targetPort: number): TestProxy {
     await tunnel(conn, targetPort);
   });
   return { port: server.port, asked, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
+}
+
+/** A front that speaks TLS for a server that does not, with the fixture's certificate. */
+export function startTlsFront(targetPort: number): LoopbackServer {
+  return tlsServer((conn) => tunnel(conn, targetPort));
 }
 
 async function tunnel(client: Deno.Conn, port: number, first = ""): Promise<void> {

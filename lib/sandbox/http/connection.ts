@@ -4,7 +4,7 @@
  */
 import { concatBytes } from "../../base/bytes.ts";
 import { ProtocolError } from "../../base/errors.ts";
-import { bodyLengthOf, formatResponseHead, HttpBodyReader } from "../../http1/mod.ts";
+import { bodyLengthOf, formatResponseHead, Http1Error, HttpBodyReader } from "../../http1/mod.ts";
 import { HttpUpgradeServer, type UpgradeRequest } from "../../websocket/mod.ts";
 import type { HttpAnswer, HttpRequest } from "./messages.ts";
 import { reasonOf } from "./reasons.ts";
@@ -52,7 +52,14 @@ export class HttpServerConnection {
   /** One request and its answer; whether another may follow. */
   async #serveOne(): Promise<boolean> {
     const server = new HttpUpgradeServer();
-    const head = await this.#readHead(server);
+    let head: UpgradeRequest | undefined;
+    try {
+      head = await this.#readHead(server);
+    } catch (error) {
+      // As Go's server answers whatever is no HTTP, a TLS handshake for one.
+      if (error instanceof Http1Error) await this.#conn.write(server.refuse(400));
+      throw error;
+    }
     if (head === undefined) return false;
     this.#rest = head.rest.slice();
     const body = await this.#readBody(head);
@@ -200,9 +207,11 @@ export class HttpServerConnection {
 
 function requestOf(head: UpgradeRequest, body: Uint8Array): HttpRequest {
   const { method, headers, upgrade, status, protocols } = head;
-  const at = head.path.indexOf("?");
-  const path = at < 0 ? head.path : head.path.slice(0, at);
-  const query = new URLSearchParams(at < 0 ? "" : head.path.slice(at + 1));
+  // A server takes the form that proxies are asked in as well (RFC 9112 §3.2.2).
+  const target = head.path.replace(/^http:\/\/[^/?]{1,300}/i, "");
+  const at = target.indexOf("?");
+  const path = at < 0 ? target : target.slice(0, at);
+  const query = new URLSearchParams(at < 0 ? "" : target.slice(at + 1));
   return { method, path: decodePath(path), query, headers, body, upgrade, status, protocols };
 }
 
