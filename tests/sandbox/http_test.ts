@@ -45,7 +45,7 @@ sandboxTest("bodies by length and in chunks, and a request behind them", async (
   deepStrictEqual(bodies, ["{}", "{}"]);
 });
 
-sandboxTest("what is no HTTP, or too long, ends the connection", async (sandbox) => {
+sandboxTest("what is no HTTP, or too long, is refused and ends the connection", async (sandbox) => {
   for (
     const nonsense of [
       "\x00\x01\x02\r\n\r\n",
@@ -53,7 +53,7 @@ sandboxTest("what is no HTTP, or too long, ends the connection", async (sandbox)
       "GET / HTTP/9\r\n\r\n",
     ]
   ) {
-    strictEqual(await converse(sandbox, nonsense), "");
+    match(await converse(sandbox, nonsense), /^HTTP\/1\.1 400 Bad Request\r\n/);
   }
   const long = await converse(
     sandbox,
