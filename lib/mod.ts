@@ -13,9 +13,8 @@ import type { ByteStream } from "./base/stream.ts";
 import { AgentTunnel, type PingResult } from "./io/agent_tunnel.ts";
 import { SystemClock } from "./io/clock.ts";
 import type { TlsMaterial } from "./io/conn.ts";
-import type { DialOptions } from "./io/dial.ts";
+import { type DialOptions, newDialOptions } from "./io/dial.ts";
 import { systemEnv } from "./io/env.ts";
-import { systemRoots } from "./io/system_roots.ts";
 import type { AgentSessionStatus } from "./tailnet/agent_session.ts";
 import { type DerpMap, derpMapOf, type DerpNode, type DerpRegion } from "./tailnet/derp_map.ts";
 import { derpMapFromJson, derpMapFromModel } from "./tailnet/derp_map_json.ts";
@@ -101,11 +100,7 @@ export function startAgent(options: DialAgentOptions): AgentConnection & {
     forcesWebsocket: options.forcesWebsocket ?? false,
     expectsReady: options.expectsReady ?? true,
     clock: new SystemClock(),
-    dial: options.dial ?? {
-      env,
-      roots: systemRoots(env),
-      ...(options.tls === undefined ? {} : { tls: options.tls }),
-    },
+    dial: options.dial ?? newDialOptions(env, options.tls),
     log: options.log ?? SILENT_LOG,
   });
   return {

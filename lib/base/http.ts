@@ -91,6 +91,8 @@ export type TransportErrorCode =
   | "unreachable"
   | "timeout"
   | "reset"
+  /** Nobody that is trusted vouches for the server's certificate. */
+  | "unknown-authority"
   | "tls"
   | "too-large"
   /** The operation was not allowed: a Deno permission is missing. */

@@ -321,7 +321,7 @@ function hintFor(code: TransportErrorCode): string | undefined {
     case "unreachable":
     case "timeout":
       return "Is the deployment up, and is a VPN or a proxy (HTTPS_PROXY) needed to reach it?";
-    case "tls":
+    case "unknown-authority":
       return "If the deployment uses its own authority, install that in the system's store, or give its " +
         "certificate with --client-tls-ca-file or SSL_CERT_FILE";
     case "not-permitted":

@@ -30,6 +30,7 @@ function isPassing(error: TransportError): boolean {
     case "timeout":
     case "reset":
       return true;
+    case "unknown-authority":
     case "tls":
     case "too-large":
     case "not-permitted":

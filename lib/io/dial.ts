@@ -3,12 +3,13 @@
  * proxies, NO_PROXY, the system's and the user's own authorities and a client certificate work the same for all of them.
  * Address families are raced by the platform (RFC 8305), 250 ms apart.
  */
+import { AddressMemory } from "./address_memory.ts";
 import { closeQuietly, type Conn, type TlsMaterial } from "./conn.ts";
 import { isTrustFailure, proxyErrorOf, UnknownAuthorityError } from "./dial_errors.ts";
 import { connectThroughHttp, connectThroughSocks } from "./proxy_tunnel.ts";
 import { type GetEnv, proxyFor } from "./proxy.ts";
 import type { ProxyServer } from "./proxy_url.ts";
-import type { Roots, SystemRoots } from "./system_roots.ts";
+import { type Roots, type SystemRoots, systemRoots } from "./system_roots.ts";
 
 export interface DialTarget {
   /** Host name or literal address to connect to. */
@@ -33,12 +34,26 @@ export interface DialOptions {
   readonly tls?: TlsMaterial;
   /** The system's authorities, trusted besides Mozilla's list. @default that list alone */
   readonly roots?: SystemRoots;
+  /** Where names led a moment ago. @default each dial asks anew */
+  readonly addresses?: AddressMemory;
   /** Limit for name resolution, TCP, proxy and TLS together. @default 10_000 */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
 
+/** Nothing learnt yet, to be shared by whoever dials the same deployment. */
+export function newDialOptions(env: GetEnv, tls: TlsMaterial | undefined): DialOptions {
+  return {
+    env,
+    roots: systemRoots(env),
+    addresses: new AddressMemory(() => Date.now()),
+    ...(tls === undefined ? {} : { tls }),
+  };
+}
+
 const DIAL_TIMEOUT_MS = 10_000;
+/** For an address that answered a moment ago; then its name is asked for again. */
+const KNOWN_ADDRESS_MS = 1_000;
 const NO_ROOTS: Roots = { certificates: [], stores: [] };
 
 /**
@@ -87,7 +102,8 @@ async function dialBy(
     const way: Way = { proxy };
     try {
       return await guarded(signal, (own) => {
-        const attempt = { tls: materialWith(trusted, options.tls), signal, own };
+        const { addresses } = options;
+        const attempt = { tls: materialWith(trusted, options.tls), addresses, signal, own };
         if (proxy !== undefined) return connectThrough(proxy, { target, way, attempt });
         if (target === "nobody") throw new TypeError("Cannot dial nobody without a proxy");
         return connectDirect(target, attempt);
@@ -112,6 +128,7 @@ interface Way {
 
 interface Attempt {
   readonly tls: TlsMaterial;
+  readonly addresses: AddressMemory | undefined;
   readonly signal: AbortSignal;
   /** Should be called with each connection as it is made, the outermost last: it is closed when the attempt ends. */
   readonly own: (conn: Conn) => void;
@@ -154,11 +171,34 @@ async function connectThrough(
     : await startTlsInNode(secured, target, attempt.tls);
 }
 
-async function connectTcp(hostname: string, port: number, attempt: Attempt): Promise<Deno.TcpConn> {
-  const tcp = await Deno.connect({ hostname, port, signal: attempt.signal });
+async function connectTcp(host: string, port: number, attempt: Attempt): Promise<Deno.TcpConn> {
+  const { addresses, signal } = attempt;
+  const known = addresses?.addressOf(host);
+  let tcp = known === undefined ? undefined : await connectToKnown(known, port, signal);
+  if (tcp === undefined) {
+    addresses?.forget(host);
+    tcp = await Deno.connect({ hostname: host, port, signal });
+    addresses?.note(host, tcp.remoteAddr.hostname);
+  }
   attempt.own(tcp);
   tcp.setNoDelay();
   return tcp;
+}
+
+/** `undefined` when nobody answers there soon. Rejects with the signal's reason. */
+async function connectToKnown(
+  hostname: string,
+  port: number,
+  signal: AbortSignal,
+): Promise<Deno.TcpConn | undefined> {
+  const soon = AbortSignal.any([signal, AbortSignal.timeout(KNOWN_ADDRESS_MS)]);
+  try {
+    return await Deno.connect({ hostname, port, signal: soon });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof Error)) throw error;
+    return undefined;
+  }
 }
 
 async function startTlsToProxy(

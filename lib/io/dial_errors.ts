@@ -123,7 +123,7 @@ function describeTlsError(text: string): string | undefined {
 /** Causes may be hidden in a chain of messages. */
 function classifyNetworkError(error: unknown): [TransportErrorCode, string] {
   if (error instanceof ProxyError) return [error.code, error.message];
-  if (error instanceof UnknownAuthorityError) return ["tls", error.message];
+  if (error instanceof UnknownAuthorityError) return ["unknown-authority", error.message];
   if (error instanceof UserError) return ["other", error.message];
   if (error instanceof Http1Error) return classifyHttpError(error);
   let text = "";

@@ -6,10 +6,9 @@
 import type { HttpFetch, HttpTransport, OpenTextStream } from "../base/http.ts";
 import type { Host, NetworkOptions } from "../base/host.ts";
 import type { TlsMaterial } from "./conn.ts";
-import { dialForHttp, type DialOptions, targetOf } from "./dial.ts";
+import { dialForHttp, type DialOptions, newDialOptions, targetOf } from "./dial.ts";
 import { HttpClient } from "./http_client.ts";
 import type { GetEnv } from "./proxy.ts";
-import { systemRoots } from "./system_roots.ts";
 import { openTextStream } from "./text_stream.ts";
 
 /** Both doors for one set of certificates. Disposing it ends the connections that are kept for later. */
@@ -19,7 +18,7 @@ export class SystemTransport implements HttpTransport, Disposable {
   readonly #client: HttpClient;
 
   constructor(options: NetworkOptions, env: GetEnv) {
-    this.dial = newDialOptions(options, env);
+    this.dial = newDialOptions(env, tlsMaterialOf(options));
     this.#client = new HttpClient({
       dial: (url, signal) =>
         dialForHttp(targetOf(url), {
@@ -44,12 +43,7 @@ export function dialOptionsOf(host: Host, options: NetworkOptions): DialOptions 
   const transport = host.network(options);
   return transport instanceof SystemTransport
     ? transport.dial
-    : newDialOptions(options, (name) => host.env(name));
-}
-
-function newDialOptions(options: NetworkOptions, env: GetEnv): DialOptions {
-  const tls = tlsMaterialOf(options);
-  return { env, roots: systemRoots(env), ...(tls === undefined ? {} : { tls }) };
+    : newDialOptions((name) => host.env(name), tlsMaterialOf(options));
 }
 
 /** The dialer's form of the certificates of `options`; `undefined` for the system's alone. */

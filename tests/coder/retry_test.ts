@@ -25,7 +25,12 @@ Deno.test("TestIsRetryableError (behaviour §4.2)", async (t) => {
       in: new StepError("fetch", new StepError("a", new TransportError("refused", "x"))),
       out: true,
     },
-    { name: "certificate", in: new TransportError("tls", "unknown authority"), out: false },
+    {
+      name: "authority",
+      in: new TransportError("unknown-authority", "unknown authority"),
+      out: false,
+    },
+    { name: "certificate", in: new TransportError("tls", "another name"), out: false },
     { name: "500", in: api(500), out: true },
     { name: "502", in: api(502), out: true },
     { name: "503", in: api(503), out: true },

@@ -177,7 +177,7 @@ Deno.test("fetch: TLS with a CA of the user's own, refused without, and another 
   const url = `https://${LOOPBACK}:${server.port}/`;
   strictEqual((await get(url, { network: OWN_CA })).body, "ok");
   const unknown = await failure(get(url));
-  strictEqual(unknown.code, "tls");
+  strictEqual(unknown.code, "unknown-authority");
   match(
     unknown.message,
     /: certificate signed by unknown authority \(asked: Mozilla's list, .*\)$/,

@@ -1,0 +1,64 @@
+/** How long an address is remembered, and what of it the dialer makes. */
+import { rejects, strictEqual } from "node:assert/strict";
+import { AddressMemory } from "../../lib/io/address_memory.ts";
+import { dial } from "../../lib/io/dial.ts";
+import { echo, envOf, LOOPBACK, LoopbackServer, readText, writeAll } from "./support.ts";
+
+Deno.test("AddressMemory keeps an address for a minute of the wall clock, and not for longer when that is set back", () => {
+  let now = 1_000_000;
+  const memory = new AddressMemory(() => now);
+  strictEqual(memory.addressOf("a.test"), undefined);
+  memory.note("a.test", "192.0.2.1");
+  now += 59_999;
+  strictEqual(memory.addressOf("a.test"), "192.0.2.1");
+  now += 1;
+  strictEqual(memory.addressOf("a.test"), undefined);
+  memory.note("a.test", "192.0.2.1");
+  now -= 1;
+  strictEqual(memory.addressOf("a.test"), undefined);
+  memory.note("a.test", "192.0.2.1");
+  memory.note("a.test", "192.0.2.2");
+  strictEqual(memory.addressOf("a.test"), "192.0.2.2");
+  memory.forget("a.test");
+  strictEqual(memory.addressOf("a.test"), undefined);
+});
+
+Deno.test("AddressMemory keeps few names, the oldest go first, and no literal", () => {
+  const memory = new AddressMemory(() => 0);
+  for (let i = 0; i < 65; i++) memory.note(`${i}.test`, "192.0.2.1");
+  strictEqual(memory.addressOf("0.test"), undefined);
+  strictEqual(memory.addressOf("1.test"), "192.0.2.1");
+  strictEqual(memory.addressOf("64.test"), "192.0.2.1");
+  memory.note("192.0.2.1", "192.0.2.1");
+  strictEqual(memory.addressOf("192.0.2.1"), undefined);
+});
+
+Deno.test("dial() goes where a name led before, by TCP alone, and asks for the name when nobody is there", async () => {
+  await using server = new LoopbackServer(echo);
+  const addresses = new AddressMemory(() => 0);
+  const options = { env: envOf(), addresses };
+  const expectEcho = async (host: string) => {
+    const conn = await dial({ host, port: server.port, isTls: false }, options);
+    await writeAll(conn, new TextEncoder().encode("hi"));
+    strictEqual(await readText(conn, 2), "hi");
+    conn.close();
+  };
+  // A name that no resolver knows, so that only the memory can lead there.
+  addresses.note("coder.invalid", LOOPBACK);
+  await expectEcho("coder.invalid");
+  strictEqual(addresses.addressOf("coder.invalid"), LOOPBACK);
+  await expectEcho("localhost");
+  strictEqual(addresses.addressOf("localhost"), LOOPBACK);
+  // Nobody listens there: the name is asked for, and is found.
+  addresses.note("localhost", "127.0.0.2");
+  const other = Deno.listen({ hostname: LOOPBACK, port: 0 });
+  const { port } = other.addr;
+  const dialling = dial({ host: "localhost", port, isTls: false }, options);
+  (await other.accept()).close();
+  (await dialling).close();
+  other.close();
+  strictEqual(addresses.addressOf("localhost"), LOOPBACK);
+  addresses.note("gone.invalid", "127.0.0.2");
+  await rejects(dial({ host: "gone.invalid", port, isTls: false }, options));
+  strictEqual(addresses.addressOf("gone.invalid"), undefined);
+});
