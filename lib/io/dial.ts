@@ -5,7 +5,7 @@
  */
 import { AddressMemory } from "./address_memory.ts";
 import { closeQuietly, type Conn, type TlsMaterial } from "./conn.ts";
-import { isTrustFailure, proxyErrorOf, UnknownAuthorityError } from "./dial_errors.ts";
+import { hostPort, isTrustFailure, proxyErrorOf, UnknownAuthorityError } from "./dial_errors.ts";
 import { connectThroughHttp, connectThroughSocks } from "./proxy_tunnel.ts";
 import { type GetEnv, proxyFor } from "./proxy.ts";
 import type { ProxyServer } from "./proxy_url.ts";
@@ -191,6 +191,9 @@ async function connectToKnown(
   port: number,
   signal: AbortSignal,
 ): Promise<Deno.TcpConn | undefined> {
+  // Who allowed the name alone is not to be asked for its address.
+  const host = hostPort({ host: hostname, port });
+  if (Deno.permissions.querySync({ name: "net", host }).state !== "granted") return undefined;
   const soon = AbortSignal.any([signal, AbortSignal.timeout(KNOWN_ADDRESS_MS)]);
   try {
     return await Deno.connect({ hostname, port, signal: soon });

@@ -62,3 +62,18 @@ Deno.test("dial() goes where a name led before, by TCP alone, and asks for the n
   await rejects(dial({ host: "gone.invalid", port, isTls: false }, options));
   strictEqual(addresses.addressOf("gone.invalid"), undefined);
 });
+
+Deno.test({
+  name: "dial() asks for the name again where its address is not permitted",
+  permissions: { net: ["coder.invalid"] },
+  async fn() {
+    const addresses = new AddressMemory(() => 0);
+    addresses.note("coder.invalid", LOOPBACK);
+    // The resolver's answer, and no question about 127.0.0.1.
+    const dialling = dial({ host: "coder.invalid", port: 9, isTls: false }, {
+      env: envOf(),
+      addresses,
+    });
+    await rejects(dialling, (error) => !(error instanceof Deno.errors.NotCapable));
+  },
+});
