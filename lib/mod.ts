@@ -19,6 +19,7 @@ import type { AgentSessionStatus } from "./tailnet/agent_session.ts";
 import { type DerpMap, derpMapOf, type DerpNode, type DerpRegion } from "./tailnet/derp_map.ts";
 import { derpMapFromJson, derpMapFromModel } from "./tailnet/derp_map_json.ts";
 
+export { AGENT_SSH_PORT } from "./tailnet/agent_ports.ts";
 export { derpMapFromJson, derpMapFromModel, derpMapOf };
 export type {
   AgentSessionStatus,
@@ -32,9 +33,6 @@ export type {
 };
 export { type StreamEnd, StreamError } from "./base/stream.ts";
 export { UserError } from "./base/errors.ts";
-
-/** The agent's SSH server. */
-export const AGENT_SSH_PORT = 1;
 
 export interface DialAgentOptions {
   /** UUID text. */

@@ -9,7 +9,6 @@ import type { TlsMaterial } from "./conn.ts";
 import { dialForHttp, type DialOptions, newDialOptions, targetOf } from "./dial.ts";
 import { HttpClient } from "./http_client.ts";
 import type { GetEnv } from "./proxy.ts";
-import { openTextStream } from "./text_stream.ts";
 
 /** Both doors for one set of certificates. Disposing it ends the connections that are kept for later. */
 export class SystemTransport implements HttpTransport, Disposable {
@@ -31,7 +30,11 @@ export class SystemTransport implements HttpTransport, Disposable {
 
   readonly fetch: HttpFetch = (request) => this.#client.fetch(request);
 
-  readonly openTextStream: OpenTextStream = (request) => openTextStream(request, this.dial);
+  readonly openTextStream: OpenTextStream = async (request) => {
+    // Most commands open none.
+    const { openTextStream } = await import("./text_stream.ts");
+    return await openTextStream(request, this.dial);
+  };
 
   [Symbol.dispose](): void {
     this.#client[Symbol.dispose]();

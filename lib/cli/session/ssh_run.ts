@@ -3,7 +3,6 @@
  * `ssh`, `vscodessh` and `demo`.
  */
 import type { Log } from "../../base/log.ts";
-import { loadSsh2 } from "../../ssh/ssh2_client.ts";
 import { createClient } from "../config/client.ts";
 import { readConfiguration } from "../config/config.ts";
 import { connect } from "../ready/connect.ts";
@@ -15,7 +14,6 @@ import { Interrupt } from "../terminal/interrupt.ts";
 import { prepareNetworkInfo } from "./network_info.ts";
 import { pickWorkspace } from "../ready/picker.ts";
 import type { Progress } from "../terminal/progress.ts";
-import { runSession } from "./ssh_session.ts";
 import { runStdio } from "./ssh_stdio.ts";
 import { EarlyInput } from "./stdio_pipe.ts";
 import { createSteps } from "../ready/steps.ts";
@@ -44,8 +42,9 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
   using interrupt = new Interrupt(host);
   // From the first instant: OpenSSH speaks first, and when it goes away nobody waits for a session.
   const input = options.stdio ? new EarlyInput(host.stdin) : undefined;
-  // Loading SSH takes as long as reaching the workspace: both at once.
-  if (input === undefined) loadSsh2().catch(() => {}); // told by the session, which loads it again
+  // Loading SSH takes as long as reaching the workspace: both at once. Raw bytes never pay for it.
+  const loading = input === undefined ? loadSession() : undefined;
+  loading?.catch(() => {}); // told below
   let hasSession = false;
   input?.ended.then(() => {
     if (!hasSession) interrupt.cancel(new InputEnded());
@@ -81,6 +80,7 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
     });
     hasSession = true;
     if (input !== undefined) return await runStdio(steps, connected, { options, input });
+    const { runSession } = await (loading ?? loadSession());
     return await runSession(steps, connected, {
       options,
       configuration,
@@ -92,4 +92,13 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
     if (error instanceof InputEnded) return 0;
     throw error;
   }
+}
+
+async function loadSession(): Promise<typeof import("./ssh_session.ts")> {
+  const [session, { loadSsh2 }] = await Promise.all([
+    import("./ssh_session.ts"),
+    import("../../ssh/ssh2_client.ts"),
+  ]);
+  loadSsh2().catch(() => {}); // told by the session, which loads it again
+  return session;
 }

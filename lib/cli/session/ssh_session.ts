@@ -3,7 +3,7 @@
  * §1.14, §2.2), or `-W` and `-N`.
  */
 import type { Agent } from "../../coder/agent_model.ts";
-import { AGENT_SSH_PORT } from "../../mod.ts";
+import { AGENT_SSH_PORT } from "../../tailnet/agent_ports.ts";
 import { connectSsh, type SshConnection } from "../../ssh/connection.ts";
 import { CONNECTION_LOST_CODE, CONNECTION_LOST_TEXT, type SessionOutcome } from "../../ssh/ends.ts";
 import {

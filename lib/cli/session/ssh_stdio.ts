@@ -2,7 +2,7 @@
  * `--stdio`: raw bytes between standard input and output and the agent's SSH server (behaviour §1.9), through our own
  * tunnel or through Coder Connect (§2.10), whichever is open first.
  */
-import { AGENT_SSH_PORT } from "../../mod.ts";
+import { AGENT_SSH_PORT } from "../../tailnet/agent_ports.ts";
 import type { RaceResult } from "../ready/coder_connect.ts";
 import {
   coderConnectHost,

@@ -1,0 +1,4 @@
+/** TCP ports inside the tunnel that the agent itself answers (coder/coder `codersdk/workspacesdk/workspacesdk.go`). */
+
+/** The agent's SSH server. */
+export const AGENT_SSH_PORT = 1;
