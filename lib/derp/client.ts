@@ -29,7 +29,7 @@ import {
   MAX_SERVER_KEY_BYTES,
 } from "./login.ts";
 import { Liveness, PONG_LIMIT_MS } from "./liveness.ts";
-import { TokenBucket } from "./token_bucket.ts";
+import { TokenBucket } from "../base/token_bucket.ts";
 
 /** Pongs that wait for `pollTransmit`; pings beyond are dropped. */
 export const MAX_QUEUED_PONGS = 32;

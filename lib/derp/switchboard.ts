@@ -11,7 +11,7 @@ import { earlier } from "../base/deadlines.ts";
 import { type DelayedPacket, DelayLine } from "./delay_line.ts";
 import type { ServerInfo } from "./login.ts";
 import { DerpServerConnection } from "./server_connection.ts";
-import { TokenBucket } from "./token_bucket.ts";
+import { TokenBucket } from "../base/token_bucket.ts";
 
 /** Packets that may wait in each of a client's two queues. */
 export const DEFAULT_QUEUE_PACKETS = 512;

@@ -7,7 +7,8 @@
  * Pings and pongs are version 0 when bare and 1 when padded; readers look at neither version nor padding.
  */
 import { assertLength, ByteReader, ByteWriter } from "../base/bytes.ts";
-import { type Endpoint, ENDPOINT_BYTES, readEndpoint, writeEndpoint } from "./endpoint.ts";
+import type { Endpoint } from "../wire/endpoint.ts";
+import { ENDPOINT_BYTES, readEndpoint, writeEndpoint } from "./endpoint.ts";
 
 export const DISCO_TYPE = { PING: 1, PONG: 2, CALL_ME_MAYBE: 3 } as const;
 export type DiscoType = typeof DISCO_TYPE[keyof typeof DISCO_TYPE];

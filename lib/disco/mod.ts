@@ -1,13 +1,13 @@
 /** What other rooms use of `disco/`. */
-export { type Endpoint, equalEndpoints, mapIpv4, relayEndpoint, unmapIpv4 } from "./endpoint.ts";
 export { MAX_CALL_ME_MAYBE_ENDPOINTS } from "./message.ts";
-export { classifyDatagram, type DatagramKind, isDisco } from "./packet.ts";
+export { classifyDatagram, type DatagramKind, isDisco, PADDED_PACKET_BYTES } from "./packet.ts";
 export {
   type DiscoDropReason,
   type DiscoInbound,
   type DiscoPath,
   DiscoPinger,
   type DiscoSource,
+  type PingOptions,
 } from "./pinger.ts";
 export { RelayProbe } from "./relay_probe.ts";
 export {

@@ -2,13 +2,15 @@
  * Disco at one node: sends pings and call-me-maybe, answers pings, and matches pongs (coder/tailscale
  * `wgengine/magicsock/magicsock.go`, `handleDiscoMessage`, `handlePingLocked`; `endpoint.go`, `handlePongConnLocked`).
  * Every call returns the packet to send or what was learnt, so that there is nothing to poll and no timer to arm.
+ * An address that was not heard from before is never sent more than came from it: a pong is no longer than its ping.
  * Not here: which candidates to ping when, and which address is best.
  */
 import { assertLength, equalBytes, toHex } from "../base/bytes.ts";
 import { type Instant, type Random, randomBytes } from "../base/core.ts";
 import { BOX_NONCE_BYTES, type BoxKey, precomputeBox } from "../crypto/box.ts";
 import { publicKey } from "../crypto/x25519.ts";
-import { type Endpoint, relayEndpoint } from "./endpoint.ts";
+import { type Endpoint, endpointKey } from "../wire/endpoint.ts";
+import { relayEndpoint } from "./endpoint.ts";
 import {
   decodeDiscoMessage,
   type DiscoPing,
@@ -47,20 +49,35 @@ export interface DiscoPeerOptions {
   readonly nodeKey: Uint8Array;
 }
 
+export interface PingOptions {
+  /**
+   * Length of the packet, at least. @default what every WireGuard packet fits in over UDP, where the path must prove that
+   * it carries them; nothing over a relay, which carries any
+   */
+  readonly paddedBytes?: number;
+}
+
 /** How a packet arrived: its path, and over a relay the 32-byte node key that the relay vouches for. */
 export type DiscoSource =
   | { readonly kind: "relay"; readonly regionId: number; readonly nodeKey: Uint8Array }
   | { readonly kind: "udp"; readonly endpoint: Endpoint };
 
 export type DiscoInbound =
-  /** Send `pong` back the way the ping came. */
-  | { readonly kind: "ping"; readonly peerId: string; readonly pong: Uint8Array }
+  /** Send `pong` back the way the ping came; it is no longer than the ping's `packetBytes`. */
+  | {
+    readonly kind: "ping";
+    readonly peerId: string;
+    readonly packetBytes: number;
+    readonly pong: Uint8Array;
+  }
   | {
     readonly kind: "pong";
     readonly peerId: string;
     /** The path that was pinged: this is what works, wherever the pong came from. */
     readonly path: DiscoPath;
     readonly latencyMs: number;
+    /** Length of the ping: the path carries that much. */
+    readonly packetBytes: number;
     /** Where the peer saw our ping come from. */
     readonly observed: Endpoint;
   }
@@ -80,6 +97,10 @@ export type DiscoDropReason =
   | "malformed"
   /** A pong for no ping, an old one, or another peer's. */
   | "unknown-ping"
+  /** A ping that came before from the same address: the network doubled it, or somebody plays it again. */
+  | "repeated-ping"
+  /** A ping so short that the answer would be longer. */
+  | "short-ping"
   /** Call-me-maybe is believed over a relay only. */
   | "wrong-path";
 
@@ -88,7 +109,18 @@ interface DiscoPeer {
   readonly key: BoxKey;
   readonly discoKeyHex: string;
   readonly nodeKey: Uint8Array;
+  /** The latest pings over UDP, by transaction id and address, oldest first. */
+  readonly answered: Set<string>;
 }
+
+interface PingSubject {
+  readonly peer: DiscoPeer;
+  readonly path: DiscoPath;
+  readonly packetBytes: number;
+}
+
+/** Pings of one peer that are remembered, so as not to answer them twice. */
+const MAX_REMEMBERED_PINGS = 64;
 
 export class DiscoPinger {
   /** Our disco key, 32 bytes. */
@@ -98,7 +130,7 @@ export class DiscoPinger {
   readonly #random: Random;
   readonly #peersById = new Map<string, DiscoPeer>();
   readonly #peersByDiscoKey = new Map<string, DiscoPeer>();
-  readonly #outstanding = new OutstandingPings<{ peer: DiscoPeer; path: DiscoPath }>();
+  readonly #outstanding = new OutstandingPings<PingSubject>();
 
   constructor({ privateKey, nodePublicKey, random }: DiscoPingerOptions) {
     this.publicKey = publicKey(privateKey);
@@ -120,7 +152,13 @@ export class DiscoPinger {
     this.removePeer(id);
     const key = precomputeBox(this.#privateKey, discoKey);
     if (key === undefined) return false;
-    const peer: DiscoPeer = { id, key, discoKeyHex, nodeKey: new Uint8Array(nodeKey) };
+    const peer: DiscoPeer = {
+      id,
+      key,
+      discoKeyHex,
+      nodeKey: new Uint8Array(nodeKey),
+      answered: new Set(),
+    };
     this.#peersById.set(id, peer);
     this.#peersByDiscoKey.set(discoKeyHex, peer);
     return true;
@@ -138,13 +176,20 @@ export class DiscoPinger {
   }
 
   /** A ping to send along `path`, which counts as sent at `now`; `undefined` for an unknown peer. */
-  ping(peerId: string, path: DiscoPath, now: Instant): Uint8Array | undefined {
+  ping(
+    peerId: string,
+    path: DiscoPath,
+    now: Instant,
+    options: PingOptions = {},
+  ): Uint8Array | undefined {
     const peer = this.#peersById.get(peerId);
     if (peer === undefined) return undefined;
+    const { paddedBytes = path.kind === "udp" ? PADDED_PACKET_BYTES : 0 } = options;
     const transactionId = randomBytes(this.#random, TRANSACTION_ID_BYTES);
-    this.#outstanding.add(transactionId, { peer, path }, now);
     const ping = { transactionId, nodeKey: this.#nodePublicKey };
-    return this.#seal(peer, encodePing(ping, paddingFor(path)));
+    const packet = this.#seal(peer, encodePing(ping, paddingTo(paddedBytes)));
+    this.#outstanding.add(transactionId, { peer, path, packetBytes: packet.length }, now);
+    return packet;
   }
 
   /** To send over the peer's relay, after pings to its addresses went out; `undefined` for an unknown peer. */
@@ -166,9 +211,9 @@ export class DiscoPinger {
     const message = decodeDiscoMessage(opened);
     switch (message.kind) {
       case "ping":
-        return this.#answer(peer, message, source);
+        return this.#answer(peer, message, { source, packetBytes: packet.length });
       case "pong":
-        return this.#handlePong(peer, message, now);
+        return this.#handlePong(peer, message, source, now);
       case "callMeMaybe":
         if (source.kind !== "relay") return dropped("wrong-path");
         return { kind: "callMeMaybe", peerId: peer.id, endpoints: message.endpoints };
@@ -177,22 +222,49 @@ export class DiscoPinger {
     }
   }
 
-  #answer(peer: DiscoPeer, { transactionId }: DiscoPing, from: DiscoSource): DiscoInbound {
-    const source = from.kind === "relay" ? relayEndpoint(from.regionId) : from.endpoint;
-    const pong = encodePong({ transactionId, source }, paddingFor(from));
-    return { kind: "ping", peerId: peer.id, pong: this.#seal(peer, pong) };
+  #answer(
+    peer: DiscoPeer,
+    { transactionId }: DiscoPing,
+    { source: from, packetBytes }: { readonly source: DiscoSource; readonly packetBytes: number },
+  ): DiscoInbound {
+    if (from.kind === "relay") {
+      const pong = encodePong({ transactionId, source: relayEndpoint(from.regionId) });
+      return { kind: "ping", peerId: peer.id, packetBytes, pong: this.#seal(peer, pong) };
+    }
+    // By address too: who overtakes a ping from elsewhere must not keep its sender from the answer.
+    const name = `${toHex(transactionId)} ${endpointKey(from.endpoint)}`;
+    if (peer.answered.has(name)) return dropped("repeated-ping");
+    const paddedBytes = Math.min(packetBytes, PADDED_PACKET_BYTES);
+    const pong = this.#seal(
+      peer,
+      encodePong({ transactionId, source: from.endpoint }, paddingTo(paddedBytes)),
+    );
+    if (pong.length > packetBytes) return dropped("short-ping");
+    for (const oldest of peer.answered) {
+      if (peer.answered.size < MAX_REMEMBERED_PINGS) break;
+      peer.answered.delete(oldest);
+    }
+    peer.answered.add(name);
+    return { kind: "ping", peerId: peer.id, packetBytes, pong };
   }
 
-  #handlePong(peer: DiscoPeer, pong: DiscoPong, now: Instant): DiscoInbound {
+  #handlePong(peer: DiscoPeer, pong: DiscoPong, from: DiscoSource, now: Instant): DiscoInbound {
     const ping = this.#outstanding.take(
       pong.transactionId,
-      (subject) => subject.peer === peer,
+      (subject) => subject.peer === peer && subject.path.kind === from.kind,
       now,
     );
     if (ping === undefined) return dropped("unknown-ping");
+    const { path, packetBytes } = ping.subject;
     const latencyMs = now - ping.sentAt;
-    const { path } = ping.subject;
-    return { kind: "pong", peerId: peer.id, path, latencyMs, observed: pong.source };
+    return {
+      kind: "pong",
+      peerId: peer.id,
+      path,
+      latencyMs,
+      packetBytes,
+      observed: pong.source,
+    };
   }
 
   #seal(peer: DiscoPeer, message: Uint8Array): Uint8Array {
@@ -201,9 +273,9 @@ export class DiscoPinger {
   }
 }
 
-/** A direct path must prove that it carries full packets; a relay carries any. */
-function paddingFor(path: { readonly kind: "relay" | "udp" }): { paddedBytes?: number } {
-  return path.kind === "udp" ? { paddedBytes: PADDED_PACKET_BYTES - DISCO_OVERHEAD_BYTES } : {};
+/** Padding of a message whose packet is to be `packetBytes` long; none when that is less than any. */
+function paddingTo(packetBytes: number): { paddedBytes: number } {
+  return { paddedBytes: Math.max(0, packetBytes - DISCO_OVERHEAD_BYTES) };
 }
 
 function dropped(reason: DiscoDropReason): DiscoInbound {

@@ -6,7 +6,7 @@
  * `ParseBindingRequest`), so that ours carry both. Not here: retries, and every other method of the RFC.
  */
 import { assertLength, ByteReader, ByteWriter, equalBytes } from "../base/bytes.ts";
-import { type Endpoint, mapIpv4, unmapIpv4 } from "./endpoint.ts";
+import { type Endpoint, mapIpv4, unmapIpv4 } from "../wire/endpoint.ts";
 
 const COOKIE = 0x2112a442;
 const COOKIE_OFFSET = 4;

@@ -10,7 +10,9 @@ import { create } from "@bufbuild/protobuf";
 import { assertLength, concatBytes, fromHex, toHex } from "../base/bytes.ts";
 import { NodeSchema } from "../proto/tailnet_pb.ts";
 import type { Node } from "../proto/tailnet_pb.ts";
-import { formatIpv6, parseIpv4, parseIpv6 } from "./address.ts";
+import type { Endpoint } from "../wire/endpoint.ts";
+import { formatIpv6, parseIpv6 } from "./address.ts";
+import { formatEndpoint, parseEndpoint } from "./endpoint_text.ts";
 
 export const KEY_BYTES = 32;
 /** More addresses or endpoints of one node than this are not kept. */
@@ -19,13 +21,6 @@ export const MAX_LIST_ENTRIES = 64;
 const KEY_PREFIX = new TextEncoder().encode("np");
 const DISCO_PREFIX = "discokey:";
 const HOST_BITS = "/128";
-
-/** Where UDP may reach a node. */
-export interface UdpEndpoint {
-  /** Text of an IPv4 or IPv6 address, without brackets or zone. */
-  readonly address: string;
-  readonly port: number;
-}
 
 export interface TailnetNode {
   /** A positive int64, constant for the tunnel's life. */
@@ -46,7 +41,8 @@ export interface TailnetNode {
   readonly addresses: readonly Uint8Array[];
   /** 16 bytes each, all /128. */
   readonly allowedIps: readonly Uint8Array[];
-  readonly endpoints: readonly UdpEndpoint[];
+  /** Where UDP may reach the node. */
+  readonly endpoints: readonly Endpoint[];
 }
 
 /** The message that announces `node`. */
@@ -86,21 +82,6 @@ export function nodeFromProto(message: Node): TailnetNode | undefined {
     allowedIps: parseList(message.allowedIps, parseHostPrefix),
     endpoints: parseList(message.endpoints, parseEndpoint),
   };
-}
-
-/** `1.2.3.4:5` or `[fd00::1]:5`; `undefined` for anything else. */
-export function parseEndpoint(text: string): UdpEndpoint | undefined {
-  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3] ?? 0);
-  if (port < 1 || port > 0xffff) return undefined;
-  const v6 = match?.[1] === undefined ? undefined : parseIpv6(match[1]);
-  if (v6 !== undefined) return { address: formatIpv6(v6), port };
-  const v4 = match?.[2];
-  return v4 !== undefined && parseIpv4(v4) !== undefined ? { address: v4, port } : undefined;
-}
-
-export function formatEndpoint({ address, port }: UdpEndpoint): string {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 interface Timestamp {

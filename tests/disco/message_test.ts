@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { concatBytes, fromHex, toHex } from "../../lib/base/bytes.ts";
-import { type Endpoint, ENDPOINT_BYTES, mapIpv4 } from "../../lib/disco/endpoint.ts";
+import { ENDPOINT_BYTES } from "../../lib/disco/endpoint.ts";
+import { type Endpoint, mapIpv4 } from "../../lib/wire/endpoint.ts";
 import {
   decodeDiscoMessage,
   encodeCallMeMaybe,

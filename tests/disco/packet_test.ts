@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { concatBytes, fromHex, toHex } from "../../lib/base/bytes.ts";
 import { precomputeBox } from "../../lib/crypto/box.ts";
 import { publicKey } from "../../lib/crypto/x25519.ts";
-import { mapIpv4 } from "../../lib/disco/endpoint.ts";
+import { mapIpv4 } from "../../lib/wire/endpoint.ts";
 import { encodeCallMeMaybe, encodePing } from "../../lib/disco/message.ts";
 import {
   classifyDatagram,

@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { toHex } from "../../lib/base/bytes.ts";
 import { precomputeBox } from "../../lib/crypto/box.ts";
 import { generatePrivateKey, publicKey } from "../../lib/crypto/x25519.ts";
-import { mapIpv4, relayEndpoint } from "../../lib/disco/endpoint.ts";
+import { relayEndpoint } from "../../lib/disco/endpoint.ts";
+import { mapIpv4 } from "../../lib/wire/endpoint.ts";
 import {
   MAX_OUTSTANDING_PINGS,
   OutstandingPings,
@@ -66,6 +67,7 @@ Deno.test("DiscoPinger measures latency over UDP with full-sized packets (magics
     peerId: "them",
     path: TO_THEM,
     latencyMs: 42,
+    packetBytes: PADDED_PACKET_BYTES,
     observed: OUR_ENDPOINT,
   });
 });
@@ -155,10 +157,51 @@ Deno.test("DiscoPinger drops with a reason what it cannot use", () => {
   assert.equal(reasonOf(new Uint8Array(100)), "not-disco");
   assert.equal(reasonOf(seal(1, 0, 7)), "malformed");
   assert.equal(reasonOf(seal(9, 0)), "malformed");
-  const forged = seal(1, 0, ...new Array<number>(12).fill(0));
+  assert.equal(reasonOf(seal(1, 0, ...new Array<number>(12).fill(0))), "short-ping");
+  const forged = seal(1, 0, ...new Array<number>(44).fill(0));
   assert.equal(reasonOf(forged), "ping");
   forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1;
   assert.equal(reasonOf(forged), "unauthentic");
+});
+
+Deno.test("DiscoPinger answers an address with no more than it asked with", () => {
+  const { us, them } = makePair();
+  for (const paddedBytes of [0, 125, 600, PADDED_PACKET_BYTES - 1, PADDED_PACKET_BYTES, 9_000]) {
+    const ping = us.pinger.ping("them", TO_THEM, 0, { paddedBytes });
+    assert(ping);
+    assert.equal(ping.length, Math.max(124, paddedBytes));
+    const answer = them.pinger.handlePacket(ping, FROM_US, 0);
+    assert(answer.kind === "ping");
+    assert.equal(answer.packetBytes, ping.length);
+    assert(answer.pong.length <= Math.min(ping.length, PADDED_PACKET_BYTES));
+    const pong = us.pinger.handlePacket(answer.pong, FROM_THEM, 1);
+    assert(pong.kind === "pong");
+    assert.equal(pong.packetBytes, ping.length);
+  }
+});
+
+Deno.test("DiscoPinger answers a ping once for each address it comes from", () => {
+  const { us, them } = makePair();
+  const repeated = { kind: "dropped", reason: "repeated-ping" };
+  const elsewhere: DiscoSource = { kind: "udp", endpoint: { ...OUR_ENDPOINT, port: 3 } };
+  const { ping } = exchange(us, them, TO_THEM, elsewhere, 0);
+  // Who was faster from another address does not keep the true one from its answer.
+  assert.equal(them.pinger.handlePacket(ping, FROM_US, 1).kind, "ping");
+  assert.deepEqual(them.pinger.handlePacket(ping, FROM_US, 2), repeated);
+  for (let i = 0; i < 40; i++) exchange(us, them, TO_THEM, FROM_US, 3);
+  assert.deepEqual(them.pinger.handlePacket(ping, FROM_US, 4), repeated);
+});
+
+Deno.test("DiscoPinger takes no pong over a relay for a ping to an address, nor the other way", () => {
+  const { us, them } = makePair();
+  const unknown = { kind: "dropped", reason: "unknown-ping" };
+  const relayed: DiscoSource = { kind: "relay", regionId: 1, nodeKey: them.nodeKey };
+  const { pong } = exchange(us, them, TO_THEM, FROM_US, 0);
+  assert.deepEqual(us.pinger.handlePacket(pong, relayed, 1), unknown);
+  assert.equal(us.pinger.handlePacket(pong, FROM_THEM, 2).kind, "pong");
+  const seen: DiscoSource = { kind: "relay", regionId: 1, nodeKey: us.nodeKey };
+  const over = exchange(us, them, RELAY, seen, 3).pong;
+  assert.deepEqual(us.pinger.handlePacket(over, FROM_THEM, 4), unknown);
 });
 
 Deno.test("DiscoPinger believes call-me-maybe over a relay only", () => {

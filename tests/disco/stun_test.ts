@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { concatBytes, fromHex, toHex } from "../../lib/base/bytes.ts";
-import { mapIpv4 } from "../../lib/disco/endpoint.ts";
+import { mapIpv4 } from "../../lib/wire/endpoint.ts";
 import {
   decodeStunRequest,
   decodeStunResponse,

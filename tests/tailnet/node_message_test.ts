@@ -1,13 +1,8 @@
 import assert from "node:assert/strict";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { NodeSchema } from "../../lib/proto/tailnet_pb.ts";
-import {
-  formatEndpoint,
-  MAX_LIST_ENTRIES,
-  nodeFromProto,
-  nodeToProto,
-  parseEndpoint,
-} from "../../lib/tailnet/node_message.ts";
+import { parseEndpoint } from "../../lib/tailnet/endpoint_text.ts";
+import { MAX_LIST_ENTRIES, nodeFromProto, nodeToProto } from "../../lib/tailnet/node_message.ts";
 import { testNode } from "./support.ts";
 
 Deno.test("a node survives the wire (tailnet/convert.go)", () => {
@@ -16,7 +11,7 @@ Deno.test("a node survives the wire (tailnet/convert.go)", () => {
     asOfMs: 1_795_458_791_561.25,
     derpLatency: new Map([["999-v4", 0.012]]),
     derpForcedWebsocket: new Map([[999, "proxy"]]),
-    endpoints: [{ address: "192.0.2.1", port: 5 }, { address: "2001:db8::1", port: 65535 }],
+    endpoints: ["192.0.2.1:5", "[2001:db8::1]:65535"].flatMap((text) => parseEndpoint(text) ?? []),
   };
   const message = nodeToProto(node);
   assert.equal(message.key.length, 34);
@@ -47,14 +42,6 @@ Deno.test("addresses and endpoints that cannot be used are left out, and so is w
     allowedIps: new Array<string>(1000).fill("fd7a::1/128"),
   });
   assert.equal(node?.addresses.length, 1);
-  assert.deepEqual(node?.endpoints, [{ address: "1.2.3.4", port: 7 }]);
+  assert.deepEqual(node?.endpoints, [parseEndpoint("1.2.3.4:7")]);
   assert.equal(node?.allowedIps.length, MAX_LIST_ENTRIES);
-});
-
-Deno.test("endpoints are written as Go writes them", () => {
-  for (const text of ["1.2.3.4:5", "[2001:db8::1]:41641"]) {
-    const endpoint = parseEndpoint(text);
-    assert.ok(endpoint !== undefined);
-    assert.equal(formatEndpoint(endpoint), text);
-  }
 });

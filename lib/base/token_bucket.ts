@@ -1,8 +1,8 @@
 /**
- * A token bucket, for the rate that a relay may announce (coder/tailscale `derp/derp_client.go`, `setSendRateLimiter`) and
- * for the relay's own sparing answers.
+ * A token bucket: for the rate that a relay may announce (coder/tailscale `derp/derp_client.go`, `setSendRateLimiter`), and
+ * for whatever strangers may make us do, which is bounded.
  */
-import type { Instant } from "../base/core.ts";
+import type { Instant } from "./core.ts";
 
 export interface TokenBucketOptions {
   readonly tokensPerSecond: number;
