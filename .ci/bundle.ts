@@ -1,6 +1,7 @@
 /**
  * Makes the code-split bundle in `dist/bundle`, which `deno run` takes from a file or a URL. What the bundler writes for npm
- * packages wants a file URL, which a module from the web has none of: those two places are mended here.
+ * packages wants a file URL, which a module from the web has none of, and loads `node:module` at the start of every program,
+ * which takes as long as all of ours: those places are mended here.
  */
 
 const OUT_DIR = "dist/bundle";
@@ -8,6 +9,10 @@ const MENDS: readonly (readonly [RegExp, string])[] = [
   [/(\w+)\(import\.meta\.url\)/g, '$1("file:///")'],
   [/import\.meta\.dirname/g, '(import.meta.dirname??"/")'],
   [/import\.meta\.filename/g, '(import.meta.filename??"/")'],
+  [
+    /import\s*\{createRequire as (\w+)\}\s*from\s*"node:module";var (\w+)=\1\("file:\/\/\/"\)/g,
+    'var $1,$2=(id)=>($1??=process.getBuiltinModule("node:module").createRequire("file:///"))(id)',
+  ],
 ];
 
 await Deno.remove(OUT_DIR, { recursive: true }).catch((error) => {
@@ -33,5 +38,6 @@ for await (const { name } of Deno.readDir(OUT_DIR)) {
   const path = `${OUT_DIR}/${name}`;
   let text = await Deno.readTextFile(path);
   for (const [pattern, replacement] of MENDS) text = text.replaceAll(pattern, replacement);
+  if (/from\s*"node:module"/.test(text)) throw new Error(`${name} loads node:module at once`);
   await Deno.writeTextFile(path, text);
 }
