@@ -23,7 +23,7 @@ export function parseDuration(text: string): number | undefined {
   const body = match?.[2] ?? "";
   if (body === "0") return 0;
   if (body === "") return undefined;
-  const part = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h|d|w)/y;
+  const part = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h|d|w)/y;
   let totalMs = 0;
   while (part.lastIndex < body.length) {
     const found = part.exec(body);

@@ -1,6 +1,6 @@
 /** Agents and their scripts (http-api §3.5), in our names. Fields of older servers are folded into the newer ones. */
 import * as v from "valibot";
-import { COUNT, FLAG, list, TEXT, TIME } from "./model_parts.ts";
+import { COUNT, FLAG, list, TEXT, TIME, WEB_URL } from "./model_parts.ts";
 
 /** `connecting`, `timeout`, `disconnected`, `connected`, or a word of a newer server. */
 export type AgentStatus = string;
@@ -26,7 +26,7 @@ const WIRE_AGENT = v.object({
   started_at: TIME,
   ready_at: TIME,
   connection_timeout_seconds: COUNT,
-  troubleshooting_url: TEXT,
+  troubleshooting_url: WEB_URL,
   expanded_directory: TEXT,
   log_sources: list(LOG_SOURCE),
   scripts: v.nullish(v.array(SCRIPT)),

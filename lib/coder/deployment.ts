@@ -1,13 +1,13 @@
 /** Endpoints of the deployment and its user (http-api §8). */
 import * as v from "valibot";
 import type { CoderClient } from "./client.ts";
-import { FLAG, list, TEXT } from "./model_parts.ts";
+import { FLAG, list, TEXT, WEB_URL } from "./model_parts.ts";
 import type { CallOptions } from "./workspaces.ts";
 
 const BUILD_INFO = v.pipe(
   v.object({
     version: v.string(),
-    dashboard_url: TEXT,
+    dashboard_url: WEB_URL,
     upgrade_message: TEXT,
     workspace_proxy: FLAG,
   }),
@@ -35,7 +35,7 @@ export async function getBuildInfo(
   return await client.get("/buildinfo", BUILD_INFO, options);
 }
 
-const APPEARANCE = v.object({ docs_url: TEXT });
+const APPEARANCE = v.object({ docs_url: WEB_URL });
 
 /** Where the deployment's documentation is; empty when it does not say. 404 on builds without a licence. */
 export async function getDocsUrl(client: CoderClient, options: CallOptions = {}): Promise<string> {

@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { ProtocolError } from "../base/errors.ts";
+import { trimEnd } from "../base/trim.ts";
 import { TEXT, TIME } from "./model_parts.ts";
 import { stripControls } from "./text.ts";
 
@@ -12,7 +13,7 @@ const MAX_OUTPUT_CHARS = 1_048_576;
 
 const OUTPUT = v.pipe(
   TEXT,
-  v.transform((text) => stripControls(text.slice(0, MAX_OUTPUT_CHARS)).replace(/\n+$/, "")),
+  v.transform((text) => trimEnd(stripControls(text.slice(0, MAX_OUTPUT_CHARS)), "\n")),
 );
 
 const STAGE = v.pipe(

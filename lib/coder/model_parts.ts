@@ -3,6 +3,7 @@
  * lists may be `null`, enumerations are open. Models pass unknown fields by; only core fields are demanded.
  */
 import * as v from "valibot";
+import { webUrl } from "./url.ts";
 
 /** An optional time as milliseconds since 1970, with a fraction. */
 export const TIME = v.pipe(v.nullish(v.string(), ""), v.transform(timeMs));
@@ -19,6 +20,9 @@ export function timeMs(text: string): number | undefined {
 
 /** Optional text, empty when absent. */
 export const TEXT = v.nullish(v.string(), "");
+
+/** An optional address of a page, empty when absent or when it is none (`webUrl`). */
+export const WEB_URL = v.pipe(TEXT, v.transform(webUrl));
 
 /** Optional number, 0 when absent. */
 export const COUNT = v.nullish(v.number(), 0);

@@ -1,6 +1,6 @@
 /** The deployment's URL as people type it, and the URLs of its API (http-api §1.1). */
 import { UserError } from "../base/errors.ts";
-import { goQuote } from "./text.ts";
+import { goQuote, stripToLine } from "./text.ts";
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -25,6 +25,17 @@ export function parseDeploymentUrl(text: string): URL {
     );
   }
   return url;
+}
+
+const MAX_URL_CHARS = 2048;
+
+/** `text` when it is an address that people can open, of http or https and one line; empty for anything else. */
+export function webUrl(text: string): string {
+  if (text.length > MAX_URL_CHARS || !/^[\x21-\x7e\u00a1-\uffff]+$/.test(text)) return "";
+  if (stripToLine(text) !== text) return "";
+  const url = URL.parse(text);
+  const isWeb = url !== null && (url.protocol === "https:" || url.protocol === "http:");
+  return isWeb && url.username === "" && url.password === "" ? text : "";
 }
 
 /** `/api/v2` + `path` on the deployment; a sub-path of the deployment URL is dropped, as upstream does. */

@@ -1,7 +1,7 @@
 /** Endpoints of workspaces and templates that a session needs (http-api §4, §5). */
 import * as v from "valibot";
 import type { CoderClient } from "./client.ts";
-import { isAtLeast } from "./version.ts";
+import { isAtLeast } from "../base/version.ts";
 import { list, TEXT } from "./model_parts.ts";
 import { segment } from "./url.ts";
 import { BUILD, type Build, WORKSPACE, type Workspace, WORKSPACE_LIST } from "./workspace_model.ts";

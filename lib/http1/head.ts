@@ -4,6 +4,7 @@
  * (§5.2), no blank before the colon (§5.1), no control characters, no field without a name.
  * Not here: the body (`body.ts`) and what the fields mean.
  */
+import { trimBlanks } from "../base/trim.ts";
 import { Http1Error } from "./errors.ts";
 import { HeaderFields, isFieldValue, isRequestTarget, isToken } from "./headers.ts";
 
@@ -159,7 +160,7 @@ function splitHead(text: string): [string, HeaderFields] {
 function parseField(line: string): readonly [string, string] {
   const colon = line.indexOf(":");
   const name = line.slice(0, Math.max(0, colon));
-  const value = line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, "");
+  const value = trimBlanks(line.slice(colon + 1));
   // A name with a blank is a folded line or a blank before the colon: RFC 9112 §5.1, §5.2.
   if (colon < 1 || !isToken(name)) {
     throw httpError("bad-header", `Cannot read HTTP header: name ${show(name)}`);

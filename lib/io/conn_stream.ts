@@ -1,6 +1,7 @@
 /** A `ByteStream` over a connection of the platform, with the platform's errors in words for people. */
 import { messageOf } from "../base/errors.ts";
 import { type ByteStream, type StreamEnd, StreamError } from "../base/stream.ts";
+import { cutBefore } from "../base/trim.ts";
 
 /** A connection of which one direction can be ended by itself; `Deno.Conn` fits. */
 export interface HalfCloseConn {
@@ -90,7 +91,7 @@ export function reasonOf(error: unknown): string {
   if (error instanceof errors.ConnectionReset) return "connection reset by peer";
   if (error instanceof errors.BrokenPipe) return "broken pipe";
   if (error instanceof errors.NotCapable) {
-    return `not permitted: ${error.message.replace(/, run again.*$/s, "")}`;
+    return `not permitted: ${cutBefore(error.message, ", run again")}`;
   }
   return messageOf(error).replace(/ \(os error \d+\)$/, "");
 }

@@ -1,6 +1,7 @@
 /** What can go wrong in a dial, in the words of whoever reports it: a relay or coordinator that is waited for, or the API. */
 import { messageOf, UserError } from "../base/errors.ts";
 import { TransportError, type TransportErrorCode } from "../base/http.ts";
+import { cutBefore } from "../base/trim.ts";
 import { Http1Error } from "../http1/mod.ts";
 import type { ProxyServer } from "./proxy_url.ts";
 
@@ -129,7 +130,7 @@ function classifyNetworkError(error: unknown): [TransportErrorCode, string] {
   let text = "";
   for (let at: unknown = error; at instanceof Error; at = at.cause) text += ` ${at.message}`;
   if (error instanceof Deno.errors.NotCapable) {
-    return ["not-permitted", `not permitted: ${messageOf(error).replace(/, run again.*$/s, "")}`];
+    return ["not-permitted", `not permitted: ${cutBefore(messageOf(error), ", run again")}`];
   }
   if (error instanceof DOMException && error.name === "TimeoutError") {
     return ["timeout", "i/o timeout"];

@@ -1,6 +1,7 @@
 /** The platform's errors of files, programs and standard streams in the words of `Host`; those of the network: `dial_errors.ts`. */
 import { messageOf } from "../base/errors.ts";
 import { HostError, type HostErrorCode } from "../base/host.ts";
+import { cutBefore } from "../base/trim.ts";
 
 /** The `HostError` for a failure of `what`, e.g. `open /tmp/x`. */
 export function toHostError(what: string, error: unknown): HostError {
@@ -15,7 +16,7 @@ function classifyFileError(error: unknown): [HostErrorCode, string] {
   if (error instanceof Deno.errors.AlreadyExists) return ["exists", "file exists"];
   if (error instanceof Deno.errors.BrokenPipe) return ["broken-pipe", "broken pipe"];
   if (error instanceof Deno.errors.NotCapable) {
-    return ["not-permitted", `not permitted: ${text.replace(/, run again.*$/s, "")}`];
+    return ["not-permitted", `not permitted: ${cutBefore(text, ", run again")}`];
   }
   if (error instanceof Deno.errors.PermissionDenied) {
     return ["permission-denied", "permission denied"];
@@ -26,6 +27,6 @@ function classifyFileError(error: unknown): [HostErrorCode, string] {
   if (/ENOSPC|os error 28\b|No space left/i.test(text)) {
     return ["no-space", "no space left on device"];
   }
-  const words = /^(.*?) \(os error \d+\)/s.exec(text)?.[1];
+  const words = text.includes(" (os error ") ? cutBefore(text, " (os error ") : undefined;
   return ["other", words?.toLowerCase() ?? text];
 }

@@ -73,7 +73,7 @@ function isExempt(destination: ProxyDestination, noProxy: string): boolean {
 }
 
 function splitPort(entry: string): { host: string; port: number | undefined } {
-  const bracketed = /^\[(.+)\](?::(\d+))?$/.exec(entry);
+  const bracketed = /^\[([^\]]+)\](?::(\d+))?$/.exec(entry);
   if (bracketed !== null) return { host: bracketed[1] ?? "", port: toPort(bracketed[2]) };
   const named = /^([^:]+):(\d+)$/.exec(entry);
   if (named !== null) return { host: named[1] ?? "", port: toPort(named[2]) };

@@ -14,6 +14,7 @@
 import { toHex } from "../base/bytes.ts";
 import type { Random } from "../base/core.ts";
 import { randomBytes } from "../base/core.ts";
+import { isAtLeast } from "../base/version.ts";
 import { SystemClock } from "../io/clock.ts";
 import { SYSTEM_RANDOM } from "../io/random.ts";
 import { formatUuid, randomUuid } from "../tailnet/address.ts";
@@ -37,7 +38,7 @@ import { Tasks } from "./tasks.ts";
 const REGION_ID = 999;
 const SECRET_BYTES = 16;
 /** Servers before this one know no RefreshResumeToken. */
-const RESUME_SINCE = [2, 15] as const;
+const RESUME_SINCE = "v2.15.0";
 const TOKEN_ID_LENGTH = 10;
 const TOKEN_SECRET_LENGTH = 22;
 
@@ -221,11 +222,4 @@ function embeddedRelayMap(url: URL): DerpMap {
       canPort80: false,
     }],
   }]);
-}
-
-function isAtLeast(version: string, [major, minor]: readonly [number, number]): boolean {
-  const match = /^v?(\d+)\.(\d+)/.exec(version);
-  if (match === null) return true;
-  const [theirMajor, theirMinor] = [Number(match[1]), Number(match[2])];
-  return theirMajor > major || (theirMajor === major && theirMinor >= minor);
 }

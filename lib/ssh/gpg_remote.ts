@@ -5,6 +5,7 @@
  * whatever shell the user has there.
  */
 import { UserError } from "../base/errors.ts";
+import { trimEnd } from "../base/trim.ts";
 import type { SshConnection } from "./connection.ts";
 import type { SshSession } from "./session.ts";
 
@@ -83,13 +84,17 @@ export async function stopRemoteAgent(connection: SshConnection): Promise<Remote
 async function readSocketPath(session: SshSession): Promise<string | undefined> {
   const decoder = new TextDecoder();
   const buffer = new Uint8Array(4 * 1024);
-  let text = "";
-  while (text.length <= MAX_OUTPUT_BYTES) {
+  let unfinished = "";
+  for (let lengthBytes = 0; lengthBytes <= MAX_OUTPUT_BYTES;) {
     const count = await session.readStdout(buffer);
     if (count === null) return undefined;
-    text += decoder.decode(buffer.subarray(0, count), { stream: true });
-    const found = new RegExp(`^${SOCKET_MARK}(/.*)$`, "m").exec(text);
-    if (found !== null && text.indexOf("\n", found.index) !== -1) return found[1];
+    lengthBytes += count;
+    const text = decoder.decode(buffer.subarray(0, count), { stream: true });
+    const lines = text.split("\n");
+    lines[0] = unfinished + (lines[0] ?? "");
+    unfinished = lines.pop() ?? "";
+    const found = lines.find((line) => line.startsWith(`${SOCKET_MARK}/`));
+    if (found !== undefined) return trimEnd(found.slice(SOCKET_MARK.length), "\r");
   }
   return undefined;
 }

@@ -6,6 +6,7 @@
  */
 import { equalBytes } from "../base/bytes.ts";
 import { messageOf, UserError } from "../base/errors.ts";
+import { isAtLeast } from "../base/version.ts";
 import type { HostKeyNames } from "./host_key_names.ts";
 import { findKnownKeys, keyTypeOf, type KnownKey, knownKeyLine } from "./known_hosts.ts";
 
@@ -47,7 +48,7 @@ export interface HostKeyOptions {
   readonly tell: (text: string) => void;
 }
 
-const FIRST_PINNED_MINOR = 20;
+const PINNED_SINCE = "v2.20.0";
 const REFUSED_CODE = 255;
 
 /** A verifier for `SshConnectionOptions.verifyHostKey`. It throws `UserError` with exit code 255 to refuse. */
@@ -130,12 +131,7 @@ class Pins {
 
 /** Whether agents of this version keep their host key from one start to the next. */
 export function hasStableHostKey(agentVersion: string | undefined): boolean {
-  const match = /^v?(\d+)\.(\d+)\./.exec(agentVersion ?? "");
-  if (match === null) return true;
-  const [major, minor] = [Number(match[1]), Number(match[2])];
-  // v0.0.0 is a development build, newer than any release.
-  if (major === 0 && minor === 0) return true;
-  return major > 2 || (major === 2 && minor >= FIRST_PINNED_MINOR);
+  return isAtLeast(agentVersion, PINNED_SINCE);
 }
 
 /** `SHA256:…` as OpenSSH shows it. */

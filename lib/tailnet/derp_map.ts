@@ -6,6 +6,7 @@
  * One deviation: upstream puts a non-empty `IPv4` into the URL, so that `none` becomes a host name; here the URL always
  * names `hostName`, and only a valid literal is dialled.
  */
+import { unbracket } from "../base/trim.ts";
 import { parseIpv4, parseIpv6 } from "./address.ts";
 
 export interface DerpNode {
@@ -152,7 +153,7 @@ function dialHosts({ hostName, ipv4, ipv6 }: DerpNode): string[] {
 export function rewriteEmbeddedRelay(map: DerpMap, deploymentUrl: URL): DerpMap {
   const forceHttp = deploymentUrl.protocol === "http:";
   const derpPort = deploymentUrl.port === "" ? (forceHttp ? 80 : 443) : Number(deploymentUrl.port);
-  const hostName = deploymentUrl.hostname.replace(/^\[(.*)\]$/, "$1");
+  const hostName = unbracket(deploymentUrl.hostname);
   const regions = [...map.regions.values()].map((region) => {
     if (!region.embeddedRelay) return region;
     const nodes = region.nodes.map((node) =>

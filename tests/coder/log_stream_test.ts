@@ -40,3 +40,25 @@ Deno.test("Log messages that say something else throw LogStreamError and nothing
     }
   }));
 });
+
+Deno.test("parseAgentLogs() takes a megabyte of line feeds, blanks or escapes in one line", () => {
+  const runs = ["\n", " ", "\t", "\r\n", "\x1b", "\x1b[", "\x9b0", "\x1b]", "\u202e"];
+  for (const run of runs) {
+    const output = run.repeat(1_000_000 / run.length) + "x";
+    const [log] = parseAgentLogs(JSON.stringify([{ id: 1, output, stage: output }]));
+    assert.ok((log?.output.length ?? 0) <= 1_000_001);
+  }
+  const [log] = parseAgentLogs(
+    JSON.stringify([{ id: 1, output: "x\n\ny" + "\n".repeat(100_000) }]),
+  );
+  assert.equal(log?.output, "x\n\ny");
+});
+
+Deno.test("parseBuildLog() takes a megabyte of one character as stage and output", () => {
+  for (const run of ["\n", " ", "\u00a0"]) {
+    const text = "a" + run.repeat(1_000_000) + "b";
+    const log = parseBuildLog(JSON.stringify({ id: 1, stage: text, output: text }));
+    assert.ok(log.output.endsWith("b"));
+    assert.equal(log.stage, "a");
+  }
+});

@@ -274,3 +274,20 @@ Deno.test("HTTP readers throw only Http1Error for random bytes", () => {
     codeOf(() => readBody({ kind: "chunked" }, splitAnyhow(bytes, random, 50)));
   }
 });
+
+Deno.test("a head of one long run of one character is read or refused in linear time", () => {
+  const longest = MAX_HEAD_BYTES - 64;
+  for (let i = 0; i < 20; i++) {
+    for (const run of [" ", "\t", " \t", "\0", "\xff", ",", '"', ";", ":"]) {
+      const value = "x" + run.repeat(longest / run.length) + "x";
+      const read = (text: string) => codeOf(() => parseResponseHead(text));
+      const isBad = run === "\0";
+      strictEqual(read(`HTTP/1.1 200 OK\r\nX: ${value}`), isBad ? "bad-header" : "none");
+      read(`HTTP/1.1 200 ${value}`);
+      read(`HTTP/1.1 ${value}`);
+      read(`HTTP/1.1 200 OK\r\n${value}: x`);
+    }
+  }
+  const head = parseResponseHead(`HTTP/1.1 200 OK\r\nX:\t \ta ${" ".repeat(60_000)}b \t`);
+  strictEqual(head.headers.get("x"), `a ${" ".repeat(60_000)}b`);
+});

@@ -1,4 +1,5 @@
 /** `--debug-options`: where the value of each flag of a command comes from, as the official command prints it. No values: some are secrets. */
+import { trimEnd } from "../../base/trim.ts";
 import type { AnyFlag, ParsedArgs } from "../grammar/args.ts";
 
 /** The table, sorted by name. */
@@ -8,7 +9,7 @@ export function renderOptionSources(parsed: ParsedArgs, flags: readonly AnyFlag[
     .sort(([a], [b]) => a < b ? -1 : 1);
   const width = Math.max(...rows.map(([name]) => name.length)) + 4;
   return [["Option", "Value Source"] as const, ...rows]
-    .map(([name, source]) => `${name.padEnd(width)}${source}\n`.replace(/ +\n$/, "\n"))
+    .map(([name, source]) => trimEnd(`${name.padEnd(width)}${source}`, " ") + "\n")
     .join("");
 }
 

@@ -101,7 +101,7 @@ export function durationFlag(names: FlagNames & { readonly initial: string }): F
 function toDurationMs(text: string): number {
   const ms = parseDuration(text);
   if (ms !== undefined) return ms;
-  const isMissingUnit = /^[+-]?(\d+\.?\d*|\.\d+)$/.test(text);
+  const isMissingUnit = /^[+-]?(\d+(?:\.\d*)?|\.\d+)$/.test(text);
   throw new FlagValueError(
     isMissingUnit
       ? `time: missing unit in duration ${goQuote(text)}`

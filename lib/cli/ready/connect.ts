@@ -5,7 +5,8 @@
 import type { Agent } from "../../coder/agent_model.ts";
 import { type ConnectionInfo, getConnectionInfo } from "../../coder/agents.ts";
 import { StepError } from "../../coder/errors.ts";
-import { assertSupportedServer, isAtLeast } from "../../coder/version.ts";
+import { isAtLeast, READY_FOR_HANDSHAKE_SINCE } from "../../base/version.ts";
+import { assertSupportedServer } from "../../coder/version.ts";
 import { dialOptionsOf } from "../../io/transport.ts";
 import type { ByteStream, startAgent } from "../../mod.ts";
 import { waitForAgent } from "./agent_wait.ts";
@@ -47,8 +48,6 @@ interface Begun {
   readonly tunnel: AgentTunnel;
 }
 
-/** First server whose agents say when they know us; before it nobody waits for their word. */
-const READY_SINCE = "v2.11.0";
 const STATUS_POLL_MS = 250;
 
 /** Finds and starts the workspace, waits for its agent, and begins a tunnel. Throws `UserError`, `ApiError`, `StepError`, or the signal's reason. */
@@ -94,7 +93,7 @@ async function beginTunnel(
     headers: configuration.headers,
     derpMap: derpMapFromModel(info.derpMap),
     forcesWebsocket: info.derpForceWebsockets,
-    expectsReady: isAtLeast(client.serverVersion, READY_SINCE),
+    expectsReady: isAtLeast(client.serverVersion, READY_FOR_HANDSHAKE_SINCE),
     dial: dialOptionsOf(host, configuration.network),
     userAgent: userAgentOf(host, options.command),
     log: log.child("net"),

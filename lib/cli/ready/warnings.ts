@@ -4,15 +4,19 @@
  */
 import { ApiError, StepError } from "../../coder/errors.ts";
 import { UserError } from "../../base/errors.ts";
+import { trimEnd } from "../../base/trim.ts";
+import { isAtLeast, isUnversioned, parseVersion, releaseOf } from "../../base/version.ts";
 import { type BuildInfo, getBuildInfo, getDocsUrl } from "../../coder/deployment.ts";
 import { stripToLine } from "../../coder/text.ts";
-import { isAtLeast, parseVersion, versionMismatch } from "../../coder/version.ts";
+import { webUrl } from "../../coder/url.ts";
+import { versionMismatch } from "../../coder/version.ts";
 import type { Build, Workspace } from "../../coder/workspace_model.ts";
 import { getTemplateVersion } from "../../coder/workspaces.ts";
 import type { Steps } from "./steps.ts";
 
 const LEGACY = "👋 Your workspace uses legacy parameters which are not supported anymore. " +
   "Contact your administrator for assistance.";
+const RELEASES = "https://github.com/coder/coder/releases";
 const DEFAULT_DOCS = "https://coder.com/docs";
 
 /** Legacy parameters first, an outdated workspace second; both before any line of the agent's. */
@@ -78,35 +82,43 @@ export async function warnAboutServer(steps: Steps, options: ServerWarningOption
 
 /** Where to get a client that fits (behaviour §1.16). */
 export function downloadLine(os: string, server: string, info: BuildInfo | undefined): string {
-  const version = stripToLine(server).replace(/[-+].*$/, "");
   if (info !== undefined && info.upgradeMessage !== "") return stripToLine(info.upgradeMessage);
-  const bare = version.replace(/^v/, "");
-  if (info !== undefined && info.dashboardUrl !== "" && isAtLeast(server, "v2.19.0")) {
-    const dashboard = stripToLine(info.dashboardUrl).replace(/\/$/, "");
+  const parsed = parseVersion(server);
+  if (parsed === undefined) return `download it from: ${RELEASES}`;
+  const version = releaseOf(parsed);
+  const bare = version.slice(1);
+  const dashboard = pasteable(info?.dashboardUrl ?? "");
+  if (dashboard !== undefined && isAtLeast(server, "v2.19.0")) {
     return `download ${version} with: 'curl -fsSL ${dashboard}/install.sh | sh'`;
   }
   if (os === "windows") {
-    return "download the server version from: " +
-      `https://github.com/coder/coder/releases/v${bare}`;
+    return `download the server version from: ${RELEASES}/${version}`;
   }
   return "download the server version with: " +
     `'curl -L https://coder.com/install.sh | sh -s -- --version ${bare}'`;
+}
+
+/**
+ * A URL without its last slash, fit to stand in a command that somebody copies into a shell; `undefined` when it is no
+ * web address or has a character that a shell could take for its own.
+ */
+function pasteable(text: string): string | undefined {
+  const url = webUrl(text);
+  return /^[A-Za-z0-9:/.[\]_~%-]+$/.test(url) ? trimEnd(url, "/") : undefined;
 }
 
 /** Where the documentation is, without slash at the end: the deployment's word, else the public one of its version. */
 export async function findDocsUrl(steps: Steps): Promise<string> {
   const { client, signal } = steps;
   const own = await optional(steps, () => getDocsUrl(client, { signal }));
-  if (own !== undefined && own !== "") return stripToLine(own).replace(/\/+$/, "");
+  if (own !== undefined && own !== "") return trimEnd(own, "/");
   return publicDocsUrl(client.serverVersion);
 }
 
 export function publicDocsUrl(server: string | undefined): string {
   const version = server === undefined ? undefined : parseVersion(server);
   if (version === undefined || version.prerelease !== "") return DEFAULT_DOCS;
-  const { major, minor, patch } = version;
-  if (major === 0 && minor === 0 && patch === 0) return DEFAULT_DOCS;
-  return `${DEFAULT_DOCS}/@v${major}.${minor}.${patch}`;
+  return isUnversioned(version) ? DEFAULT_DOCS : `${DEFAULT_DOCS}/@${releaseOf(version)}`;
 }
 
 /** A request whose failure only goes to the log. */

@@ -2,7 +2,7 @@
  * One workspace agent: what the API says of it, and the agent itself, which joins the network, leaves it, falls silent and
  * comes back on order.
  */
-import { sendsReadyForHandshake } from "../../tailnet/coordinator/protocol_version.ts";
+import { isAtLeast, READY_FOR_HANDSHAKE_SINCE } from "../../base/version.ts";
 import { AgentNode } from "../agent/node.ts";
 import { serveAccepted } from "../agent/services.ts";
 import type { SessionSurroundings } from "../ssh/environment.ts";
@@ -179,7 +179,7 @@ export class SandboxAgent {
       deploymentUrl: host.url,
       coordinator: host.coordinator,
       relayHeaders: host.agentHeaders,
-      sendsReady: () => sendsReadyForHandshake(host.version()),
+      sendsReady: () => isAtLeast(host.version(), READY_FOR_HANDSHAKE_SINCE),
       onAccepted: (accepted) => serveAccepted(accepted, { ssh, tasks: host.tasks }),
       onAnnounced: (what) => this.#handleAnnounced({ isOnline: what === "joined" }),
       clock: host.clock,

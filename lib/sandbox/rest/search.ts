@@ -24,8 +24,7 @@ export function searchWorkspaces(call: Call): HttpAnswer {
 
 function filtersOf(query: string, { deployment }: Call): Filter[] {
   const unknown: string[] = [];
-  const terms = query.toLowerCase().match(/[^\s":]*:?"[^"]*"|\S+/g) ?? [];
-  const filters = terms.map((term): Filter => {
+  const filters = splitTerms(query.toLowerCase()).map((term): Filter => {
     const [key = "", quoted] = term.split(/:(.*)/s);
     if (quoted === undefined) return bareFilter(term);
     const value = quoted.replace(/^"|"$/g, "");
@@ -58,6 +57,23 @@ function filtersOf(query: string, { deployment }: Call): Filter[] {
       detail: `"${field}" is not a valid query param`,
     })),
   }));
+}
+
+/** Splits at blanks outside quotation marks. */
+function splitTerms(query: string): string[] {
+  const terms: string[] = [];
+  let term = "";
+  let isQuoted = false;
+  for (const char of query) {
+    if (char === '"') isQuoted = !isQuoted;
+    if (isQuoted || char.trim() !== "") {
+      term += char;
+      continue;
+    }
+    if (term !== "") terms.push(term);
+    term = "";
+  }
+  return term === "" ? terms : [...terms, term];
 }
 
 /** `name`, or `owner/name`. */

@@ -34,7 +34,7 @@ export interface CoordinatorClientOptions {
   readonly tunnels: readonly string[];
   /** An agent hears of everybody and asks for no resume token. @default "client" */
   readonly role?: "client" | "agent";
-  /** Whether the server passes READY_FOR_HANDSHAKE on (`sendsReadyForHandshake`). @default true */
+  /** Whether the server passes READY_FOR_HANDSHAKE on (from v2.11 on). @default true */
   readonly expectsReady?: boolean;
 }
 

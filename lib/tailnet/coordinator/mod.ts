@@ -6,11 +6,6 @@ export type { DialFailure, DisconnectReason } from "./dial_failure.ts";
 export type { PeerUpdate, ResumeToken } from "./messages.ts";
 export { PeerBook } from "./peer_book.ts";
 export type { PeerBookOptions, PeerEvent } from "./peer_book.ts";
-export {
-  COORDINATE_VERSION,
-  coordinateProtocol,
-  sendsReadyForHandshake,
-} from "./protocol_version.ts";
-export type { CoordinateProtocol } from "./protocol_version.ts";
+export { COORDINATE_VERSION } from "./protocol_version.ts";
 export { CoordinatorSession } from "./session.ts";
 export type { CoordinatorSessionOptions, SessionEnd, SessionEvent } from "./session.ts";

@@ -103,6 +103,37 @@ Deno.test("downloadLine() in all its forms (behaviour §1.16)", () => {
     downloadLine("linux", "v3.1.0+abc", info({})),
     "download v3.1.0 with: 'curl -fsSL https://d.example/install.sh | sh'",
   );
+  // What would end the quotes, or mean something to the shell that the line is pasted into, is left out with the URL.
+  const hostile = [
+    "https://d.example/'; rm -rf ~; '",
+    "https://d.example/$(reboot)",
+    "https://d.example/`reboot`",
+    "https://d.example/a&reboot",
+    "https://d.example/a|sh;",
+    "https://d.example/?a=b",
+    "https://u:p@d.example/",
+    "javascript:alert(1)",
+    "file:///etc/passwd",
+    "d.example",
+    "https://d.example/\u202e",
+    "https://d.example/\nhttps://e",
+    `https://d.example/${"a".repeat(3000)}`,
+  ];
+  for (const dashboardUrl of hostile) {
+    assert.equal(
+      downloadLine("linux", "v3.1.0", info({ dashboardUrl })),
+      "download the server version with: " +
+        "'curl -L https://coder.com/install.sh | sh -s -- --version 3.1.0'",
+    );
+  }
+  assert.equal(
+    downloadLine("linux", "v3.1.0", info({ dashboardUrl: "https://[fd00::1]:8443/sub//" })),
+    "download v3.1.0 with: 'curl -fsSL https://[fd00::1]:8443/sub/install.sh | sh'",
+  );
+  assert.equal(
+    downloadLine("linux", "'; reboot; '", info({})),
+    "download it from: https://github.com/coder/coder/releases",
+  );
   assert.equal(
     downloadLine("linux", "v3.1.0", undefined),
     "download the server version with: 'curl -L https://coder.com/install.sh | sh -s -- --version 3.1.0'",
@@ -117,6 +148,13 @@ Deno.test("findDocsUrl() asks the deployment, else takes the public one (behavio
   using fake = fakeSteps();
   fake.coder.routes.set("GET /appearance", () => ({ body: { docs_url: "https://docs.corp/" } }));
   assert.equal(await findDocsUrl(fake.steps), "https://docs.corp");
+  // 5 MiB, which one body may hold: no pattern may run through them from every place.
+  const slashes = "/".repeat(5 * 1024 * 1024);
+  fake.coder.routes.set(
+    "GET /appearance",
+    () => ({ body: { docs_url: `https://docs.corp${slashes}x` } }),
+  );
+  assert.ok((await findDocsUrl(fake.steps)).startsWith("https://"));
   using agpl = fakeSteps(); // 404 without a licence
   assert.equal(await findDocsUrl(agpl.steps), "https://coder.com/docs/@v2.36.0");
   for (const version of [undefined, "v0.0.0", "v2.36.0-devel+abc", "x"]) {

@@ -1,10 +1,6 @@
 import assert from "node:assert/strict";
 import { Backoff } from "../../../lib/tailnet/coordinator/backoff.ts";
-import {
-  classifyDialFailure,
-  coordinateProtocol,
-  sendsReadyForHandshake,
-} from "../../../lib/tailnet/coordinator/mod.ts";
+import { classifyDialFailure } from "../../../lib/tailnet/coordinator/mod.ts";
 import { SeededRandom } from "../../support/seeded_random.ts";
 import { refusal, World } from "./support.ts";
 
@@ -20,29 +16,6 @@ Deno.test("Backoff grows by 1.618 from nothing to 10 s, less a quarter at most",
   assert.ok(longest >= 7_500 && longest <= 10_000);
   backoff.reset();
   assert.equal(backoff.nextDelayMs(), 0);
-});
-
-Deno.test("coordinateProtocol() goes by the release (control plane §0.1)", async (t) => {
-  const rows: [string, boolean, boolean][] = [
-    ["v2.36.0", true, true],
-    ["v2.8.0+abc", true, false],
-    ["v2.10.3", true, false],
-    ["v2.11.0", true, true],
-    ["v2.7.3+abc", false, false],
-    ["v2.5.1+cab8ffa", false, false],
-    ["v0.24.0", false, false],
-    ["v3.0.0", true, true],
-    ["v0.0.0-devel+123", true, true],
-    ["", true, true],
-    ["nonsense", true, true],
-  ];
-  for (const [version, isV2, isReadySent] of rows) {
-    await t.step(version || "empty", () => {
-      const expected = isV2 ? "v2" : { unsupported: "too-old", version };
-      assert.deepEqual(coordinateProtocol(version), expected);
-      assert.equal(sendsReadyForHandshake(version), isReadySent);
-    });
-  }
 });
 
 Deno.test("classifyDialFailure() knows verdicts from trouble (control plane §3.2)", async (t) => {
