@@ -5,7 +5,13 @@
  */
 import { AddressMemory } from "./address_memory.ts";
 import { closeQuietly, type Conn, type TlsMaterial } from "./conn.ts";
-import { hostPort, isTrustFailure, proxyErrorOf, UnknownAuthorityError } from "./dial_errors.ts";
+import {
+  hostPort,
+  isAuthorityItself,
+  isTrustFailure,
+  proxyErrorOf,
+  UnknownAuthorityError,
+} from "./dial_errors.ts";
 import { connectThroughHttp, connectThroughSocks } from "./proxy_tunnel.ts";
 import { type GetEnv, proxyFor } from "./proxy.ts";
 import type { ProxyServer } from "./proxy_url.ts";
@@ -97,19 +103,25 @@ async function dialBy(
   const signal = options.signal === undefined ? limit : AbortSignal.any([options.signal, limit]);
   const isVerified = proxy?.scheme === "https" || (target !== "nobody" && target.isTls);
   const roots = isVerified ? options.roots : undefined;
+  let engine: Attempt["engine"] = "deno";
   for (;;) {
     const trusted = await roots?.first() ?? NO_ROOTS;
     const way: Way = { proxy };
     try {
       return await guarded(signal, (own) => {
         const { addresses } = options;
-        const attempt = { tls: materialWith(trusted, options.tls), addresses, signal, own };
+        const tls = materialWith(trusted, options.tls);
+        const attempt = { tls, engine, addresses, signal, own };
         if (proxy !== undefined) return connectThrough(proxy, { target, way, attempt });
         if (target === "nobody") throw new TypeError("Cannot dial nobody without a proxy");
         return connectDirect(target, attempt);
       });
     } catch (error) {
       options.signal?.throwIfAborted();
+      if (isAuthorityItself(error) && engine === "deno") {
+        engine = "node";
+        continue;
+      }
       // Somebody whom the bundle does not name, or a bundle that the platform cannot read: the other stores are asked once.
       if (isTrustFailure(error) && roots !== undefined && await roots.all() !== trusted) continue;
       const failure = isTrustFailure(error)
@@ -128,6 +140,8 @@ interface Way {
 
 interface Attempt {
   readonly tls: TlsMaterial;
+  /** Whose TLS: Deno's refuses a server whose certificate is the very one that is trusted, as self-signed ones are. */
+  readonly engine: "deno" | "node";
   readonly addresses: AddressMemory | undefined;
   readonly signal: AbortSignal;
   /** Should be called with each connection as it is made, the outermost last: it is closed when the attempt ends. */
@@ -168,7 +182,7 @@ async function connectThrough(
   if (!target.isTls) return toProxy;
   return secured === undefined
     ? await startTls(tcp, target, attempt)
-    : await startTlsInNode(secured, target, attempt.tls);
+    : await startTlsInNode(secured, target, attempt);
 }
 
 async function connectTcp(host: string, port: number, attempt: Attempt): Promise<Deno.TcpConn> {
@@ -207,8 +221,10 @@ async function connectToKnown(
 async function startTlsToProxy(
   tcp: Deno.TcpConn,
   proxy: ProxyServer,
-  { tls, own }: Attempt,
-): Promise<Deno.TlsConn> {
+  attempt: Attempt,
+): Promise<Conn> {
+  const { tls, own, engine } = attempt;
+  if (engine === "node") return await startTlsInNode(tcp, { host: proxy.host }, attempt);
   const secured = await Deno.startTls(tcp, { hostname: proxy.host, ...denoCa(tls) });
   own(secured);
   await secured.handshake();
@@ -219,12 +235,13 @@ async function startTlsToProxy(
 async function startTls(
   tcp: Deno.TcpConn,
   target: DialTarget,
-  { tls, own }: Attempt,
+  attempt: Attempt,
 ): Promise<Conn> {
+  const { tls, own, engine } = attempt;
   const hostname = target.serverName ?? target.host;
   const { certName = hostname } = target;
-  if (tls.client !== undefined || certName !== hostname) {
-    return await startTlsInNode(tcp, target, tls);
+  if (tls.client !== undefined || certName !== hostname || engine === "node") {
+    return await startTlsInNode(tcp, target, attempt);
   }
   const secured = await Deno.startTls(tcp, {
     hostname,
@@ -237,10 +254,17 @@ async function startTls(
 }
 
 /** TLS by `node:tls`, loaded on demand because it costs about 30 ms. */
-async function startTlsInNode(conn: Conn, target: DialTarget, tls: TlsMaterial): Promise<Conn> {
+async function startTlsInNode(
+  conn: Conn,
+  target: Pick<DialTarget, "host" | "serverName" | "certName">,
+  { tls, own }: Attempt,
+): Promise<Conn> {
   const { startNodeTls } = await import("./node_tls.ts");
   const hostname = target.serverName ?? target.host;
-  return await startNodeTls(conn, { hostname, certName: target.certName ?? hostname, tls });
+  const { certName = hostname } = target;
+  const secured = await startNodeTls(conn, { hostname, certName, tls });
+  own(secured);
+  return secured;
 }
 
 function denoCa(tls: TlsMaterial): { caCerts?: string[] } {

@@ -70,6 +70,11 @@ export function isTrustFailure(error: unknown): boolean {
     /Unable to add pem|peer certificate: BadEncoding/i.test(error.message);
 }
 
+/** Whether the server shows the certificate of an authority as its own: rustls says so of any self-signed one. */
+export function isAuthorityItself(error: unknown): boolean {
+  return error instanceof Error && error.message.includes("CaUsedAsEndEntity");
+}
+
 function isUnknownAuthority(text: string): boolean {
   return /UnknownIssuer|unable to verify|unable to get [a-z ]{0,20}issuer|self.signed/i.test(text);
 }
@@ -113,10 +118,7 @@ function describeTlsError(text: string): string | undefined {
     return "certificate is for another name";
   }
   if (/certificate.{0,40}expired|CERT_HAS_EXPIRED/i.test(text)) return "certificate has expired";
-  if (/NotValidYet|CERT_NOT_YET_VALID/i.test(text)) return "certificate is not valid yet";
-  if (/CaUsedAsEndEntity/.test(text)) {
-    return "the server shows an authority's certificate (CA:TRUE) instead of one of its own";
-  }
+  if (/not.?valid.?yet|NOT_YET_VALID/i.test(text)) return "certificate is not valid yet";
   if (/certificate.?required/i.test(text)) return "the server wants a client certificate";
   return undefined;
 }

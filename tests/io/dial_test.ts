@@ -486,3 +486,65 @@ Deno.test("dial() checks a certificate against the relay's CertName, and asks fo
     await new Promise<void>((resolve) => server.close(() => resolve()));
   }
 });
+
+Deno.test("dial() takes a server that signed its certificate itself when that is the one trusted, and no other", async (t) => {
+  const self = { cert: tlsFixture("self.crt"), key: tlsFixture("self.key") };
+  const { client } = ownCaAndClient();
+  ok(client !== undefined);
+  await using server = new LoopbackServer(echo, self);
+  const target = { host: LOOPBACK, port: server.port, isTls: true };
+  await t.step("given by the user", async () => {
+    await expectEcho(await dial(target, { ...DIRECT, tls: { caCerts: [self.cert] } }));
+    await expectEcho(await dial(target, { ...DIRECT, tls: { caCerts: [self.cert], client } }));
+  });
+  await t.step("in a store of the system", async () => {
+    for (const stores of [{ quick: [self.cert] }, { all: [self.cert] }]) {
+      await expectEcho(await dial(target, { ...DIRECT, roots: fakeRoots(stores).roots }));
+    }
+  });
+  await t.step("a proxy", async () => {
+    await using clear = new LoopbackServer(echo);
+    await using proxy = startHttpProxy(clear.port, { tls: self });
+    const env = envOf({ HTTP_PROXY: `https://${LOOPBACK}:${proxy.port}` });
+    const far = { host: "coder.test", port: 80, isTls: false };
+    await expectEcho(await dial(far, { env, tls: { caCerts: [self.cert] } }));
+    match(
+      await failureOf(far, { env, tls: ownCa() }),
+      /^proxy \S+ cannot be used: .*unknown authority/,
+    );
+  });
+  await t.step("unknown", async () => {
+    for (const tls of [ownCa(), ownCaAndClient()]) {
+      match(
+        await failureOf(target, { ...DIRECT, tls }),
+        /unknown authority \(asked: Mozilla's list, --client-tls-ca-file\)$/,
+      );
+    }
+  });
+  await t.step("another name", async () => {
+    const other = { ...target, serverName: "other.test" };
+    match(
+      await failureOf(other, { ...DIRECT, tls: { caCerts: [self.cert] } }),
+      /certificate is for another name$/,
+    );
+  });
+});
+
+Deno.test("describeDialError() says what is wrong with a certificate's time", () => {
+  const target = { host: "coder.test", port: 443 };
+  const now = "verification time 1795884060 (UNIX), but certificate is not valid";
+  const rows = [
+    [
+      `certificate expired: ${now} after 1609459200 (186424860 seconds ago)`,
+      "certificate has expired",
+    ],
+    [
+      `certificate not valid yet: ${now} before 4102444800 (2306560740 seconds in future)`,
+      "certificate is not valid yet",
+    ],
+  ];
+  for (const [text, words] of rows) {
+    const error = new Deno.errors.InvalidData(`invalid peer certificate: ${text}`);
+    strictEqual(describeDialError(error, target), `coder.test:443: ${words}`);
+  }
+});

@@ -18,12 +18,17 @@ export interface TestProxy extends AsyncDisposable {
 /** An HTTP proxy that tunnels and forwards everything to `targetPort`; itself behind TLS if `isTls`. */
 export function startHttpProxy(
   targetPort: number,
-  options: { readonly isTls?: boolean; readonly password?: string } = {},
+  options: {
+    readonly isTls?: boolean;
+    /** A certificate of its own, instead of the one of all. */
+    readonly tls?: { readonly cert: string; readonly key: string };
+    readonly password?: string;
+  } = {},
 ): TestProxy {
   const asked: string[] = [];
   const tls = options.isTls === true
     ? { cert: tlsFixture("server.crt"), key: tlsFixture("server.key") }
-    : undefined;
+    : options.tls;
   const server = new LoopbackServer(async (conn) => {
     const head = await readHead(conn);
     const tunnelTo = /^CONNECT (\S+) /.exec(head)?.[1];

@@ -13,6 +13,14 @@ export interface HeaderOptions {
   readonly url: URL;
 }
 
+/** What a message says of itself: Go's client leaves these out silently as well (`net/http` `reqWriteExcludeHeader`). */
+const NOT_THE_USERS: ReadonlySet<string> = new Set([
+  "host",
+  "content-length",
+  "transfer-encoding",
+  "trailer",
+]);
+
 /** Throws `UserError` for a malformed header or a command that fails. */
 export async function readHeaders(
   host: Host,
@@ -20,9 +28,11 @@ export async function readHeaders(
   signal?: AbortSignal,
 ): Promise<HttpHeaders> {
   const headers = options.headers.map((text) => parseHeader(text, "--header"));
-  if (options.headerCommand === "") return headers;
-  const lines = await runHeaderCommand(host, options, signal);
-  return [...headers, ...lines.map((line) => parseHeader(line, "--header-command"))];
+  if (options.headerCommand !== "") {
+    const lines = await runHeaderCommand(host, options, signal);
+    headers.push(...lines.map((line) => parseHeader(line, "--header-command")));
+  }
+  return headers.filter(([name]) => !NOT_THE_USERS.has(name.toLowerCase()));
 }
 
 async function runHeaderCommand(

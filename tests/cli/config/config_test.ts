@@ -345,6 +345,13 @@ Deno.test("A token is freed of what surrounds it and refused for what no header 
   }
 });
 
+Deno.test("--header says nothing of the message itself (net/http reqWriteExcludeHeader)", async () => {
+  const env = { CODER_URL: "https://x.example" };
+  const words = ["Host=x", "content-length=5", "Transfer-Encoding=chunked", "Trailer=y", "A=1"];
+  const found = await read(new FakeHost({ env }), words.flatMap((word) => ["--header", word]));
+  assert.deepEqual(found.headers, [["A", "1"]]);
+});
+
 Deno.test("--header values go out as UTF-8, and say which flag holds what no header can", async () => {
   const env = { CODER_URL: "https://x.example" };
   const found = await read(new FakeHost({ env }), ["--header", "X-A= \u00e9\u200b\tz"]);
