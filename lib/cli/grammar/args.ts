@@ -154,7 +154,7 @@ export type FlagSource = "flag" | "env" | "default";
 /** How a flag was given: each occurrence's text, paths as they are meant. */
 interface FlagUse {
   readonly source: FlagSource;
-  readonly texts: readonly string[];
+  readonly texts: string[];
 }
 
 /** What the command line and the environment said. */
@@ -198,10 +198,11 @@ export function parseArgs(args: readonly string[], options: ParseOptions): Parse
   const texts = new Map<string, FlagUse>();
   const add = (flag: AnyFlag, text: string, to: FlagUse, fail: (problem: string) => never) => {
     try {
-      const all = [...to.texts, flag.isPath === true ? expandPath(text, { env }) : text];
-      let value = flag.initial;
-      for (const each of all) value = flag.parse(each, value);
-      texts.set(flag.name, { source: to.source, texts: all });
+      const read = flag.isPath === true ? expandPath(text, { env }) : text;
+      // Whether a text can be read does not hang on those before it: each is looked at once.
+      flag.parse(read, flag.initial);
+      to.texts.push(read);
+      texts.set(flag.name, to);
     } catch (error) {
       if (error instanceof FlagValueError) fail(error.message);
       throw error;
@@ -228,8 +229,8 @@ export function parseArgs(args: readonly string[], options: ParseOptions): Parse
       }
       const { flag, text } = token;
       const known = texts.get(flag.name);
-      const earlier = known?.source === "flag" ? known.texts : [];
-      add(flag, text, { source: "flag", texts: earlier }, (problem) => {
+      const to: FlagUse = known?.source === "flag" ? known : { source: "flag", texts: [] };
+      add(flag, text, to, (problem) => {
         throw new GrammarError(
           `invalid argument ${goQuote(text)} for ${goQuote(flagNames(flag))} flag: ${problem}`,
         );

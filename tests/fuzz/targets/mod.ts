@@ -1,0 +1,11 @@
+/** All targets, in the order of a byte's way. */
+import type { FuzzTarget } from "../target.ts";
+import { DATAGRAM_TARGETS } from "./datagrams.ts";
+import { STREAM_TARGETS } from "./streams.ts";
+import { TEXT_TARGETS } from "./texts.ts";
+
+export const TARGETS: readonly FuzzTarget[] = [
+  ...DATAGRAM_TARGETS,
+  ...STREAM_TARGETS,
+  ...TEXT_TARGETS,
+];
