@@ -16,7 +16,7 @@ import { DERP_MAP } from "../../../lib/coder/derp_map_model.ts";
 import { parseAgentLogs, parseBuildLog } from "../../../lib/coder/log_stream.ts";
 import { goQuote, stripControls, stripToLine } from "../../../lib/coder/text.ts";
 import { parseDeploymentUrl } from "../../../lib/coder/url.ts";
-import { parseVersion } from "../../../lib/coder/version.ts";
+import { parseVersion } from "../../../lib/base/version.ts";
 import { WORKSPACE_LIST } from "../../../lib/coder/workspace_model.ts";
 import { proxyFor } from "../../../lib/io/proxy.ts";
 import {
@@ -27,7 +27,7 @@ import {
 } from "../../../lib/ssh/forward_spec.ts";
 import { parseRedirect, parseSocketFile } from "../../../lib/ssh/gpg_socket_file.ts";
 import { findKnownKeys } from "../../../lib/ssh/known_hosts.ts";
-import { parseEndpoint } from "../../../lib/tailnet/node_message.ts";
+import { parseEndpoint } from "../../../lib/tailnet/endpoint_text.ts";
 import { derpMapFromModel } from "../../../lib/tailnet/derp_map_json.ts";
 import { type FuzzTarget, textTarget } from "../target.ts";
 
