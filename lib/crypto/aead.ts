@@ -1,12 +1,12 @@
 /**
  * ChaCha20-Poly1305 (RFC 8439 §2.8) in the two shapes that WireGuard needs.
  *   nonce, 12 bytes: zero 4 | counter u64le (WireGuard whitepaper §5.4)
- * `Aead` seals and opens packets in place and is the fast one (`aead_wasm.ts`); `aeadSeal` and `aeadOpen` are for
- * handshakes, take associated data, and are noble's.
+ * `Aead` seals and opens packets in place (`aead_wasm.ts`); `aeadSeal` and `aeadOpen` are for handshakes and take associated
+ * data. Both are the WebAssembly core's work, but not of one instance: what a handshake leaves to be wiped, no packet waits for.
  */
-import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { assertLength, ByteWriter } from "../base/bytes.ts";
 import { WasmAead } from "./aead_wasm.ts";
+import { assertFits, handshakeCore, MAX_AD_BYTES, MAX_TEXT_BYTES } from "./wasm/core.ts";
 
 /** Bytes of a key. */
 export const AEAD_KEY_BYTES = 32;
@@ -42,12 +42,15 @@ export interface Aead {
   ): boolean;
 }
 
-/** A new instance of the WASM core, about a millisecond of work; keep it. */
+/** A new instance of the WebAssembly core; keep it. */
 export function loadAead(): Aead {
   return new WasmAead();
 }
 
-/** `ciphertext || tag` of `plaintext` with associated data `ad`, both borrowed. `key` 32 bytes, `counter` in [0, 2^53). */
+/**
+ * `ciphertext || tag` of `plaintext` with associated data `ad`, both borrowed, at most 65,536 and 1,024 bytes.
+ * `key` 32 bytes, `counter` in [0, 2^53).
+ */
 export function aeadSeal(
   key: Uint8Array,
   counter: number,
@@ -55,10 +58,22 @@ export function aeadSeal(
   ad: Uint8Array,
 ): Uint8Array {
   assertLength(key, AEAD_KEY_BYTES, "key");
-  return chacha20poly1305(key, nonceOf(counter), ad).encrypt(plaintext);
+  assertFits(plaintext, MAX_TEXT_BYTES, "plaintext");
+  assertFits(ad, MAX_AD_BYTES, "ad");
+  const nonce = nonceOf(counter);
+  const core = handshakeCore();
+  core.put(core.run.keyAt, key);
+  core.put(core.run.nonceAt, nonce);
+  core.put(core.run.adAt, ad);
+  core.put(core.run.textAt, plaintext);
+  core.run.seal(ad.length, plaintext.length);
+  return core.takeText(0, plaintext.length + AEAD_TAG_BYTES);
 }
 
-/** The plaintext of `ciphertext || tag`, or `undefined` when the tag is wrong. Arguments as for `aeadSeal`. */
+/**
+ * The plaintext of `ciphertext || tag`, or `undefined` when the tag is wrong, as that of anything longer than `aeadSeal`
+ * makes must be. Arguments as for `aeadSeal`.
+ */
 export function aeadOpen(
   key: Uint8Array,
   counter: number,
@@ -66,14 +81,18 @@ export function aeadOpen(
   ad: Uint8Array,
 ): Uint8Array | undefined {
   assertLength(key, AEAD_KEY_BYTES, "key");
-  if (ciphertext.length < AEAD_TAG_BYTES) return undefined;
-  const cipher = chacha20poly1305(key, nonceOf(counter), ad);
-  try {
-    return cipher.decrypt(ciphertext);
-  } catch {
-    // Arguments are checked above, so that a wrong tag is all that noble can still object to.
-    return undefined;
-  }
+  assertFits(ad, MAX_AD_BYTES, "ad");
+  const nonce = nonceOf(counter);
+  const textBytes = ciphertext.length - AEAD_TAG_BYTES;
+  if (textBytes < 0 || textBytes > MAX_TEXT_BYTES) return undefined;
+  const core = handshakeCore();
+  core.put(core.run.keyAt, key);
+  core.put(core.run.nonceAt, nonce);
+  core.put(core.run.adAt, ad);
+  core.put(core.run.textAt, ciphertext);
+  const isRight = core.run.open(ad.length, textBytes) === 1;
+  const plaintext = core.takeText(0, textBytes);
+  return isRight ? plaintext : undefined;
 }
 
 function nonceOf(counter: number): Uint8Array {

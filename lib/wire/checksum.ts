@@ -67,7 +67,16 @@ export function copyAndSum(
   return fold(high + low);
 }
 
-/** Copies `length` bytes between views; cheaper than `set(subarray)` for packets as it allocates nothing. */
+/**
+ * From here on the engine's own copy is cheaper than a loop, with the two small objects that it wants: 43 ns against 240 for a
+ * full packet, where 64 bytes take 29 against 14.
+ */
+const LONG_COPY_BYTES = 256;
+
+/**
+ * Copies `length` bytes between views of different buffers: word by word what is short, as that allocates nothing. Throws
+ * `RangeError` past the end of either view.
+ */
 export function copyBytes(
   source: DataView,
   sourceOffset: number,
@@ -75,6 +84,15 @@ export function copyBytes(
   targetOffset: number,
   length: number,
 ): void {
+  if (length >= LONG_COPY_BYTES) {
+    // Arrays over the same buffers would reach past the ends of the views.
+    if (sourceOffset + length > source.byteLength || targetOffset + length > target.byteLength) {
+      throw new RangeError(`Cannot copy ${length} bytes past the end of a view`);
+    }
+    const bytes = new Uint8Array(source.buffer, source.byteOffset + sourceOffset, length);
+    new Uint8Array(target.buffer, target.byteOffset + targetOffset, length).set(bytes);
+    return;
+  }
   const end = sourceOffset + length;
   let from = sourceOffset;
   let to = targetOffset;

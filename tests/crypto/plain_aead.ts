@@ -6,7 +6,7 @@ import { createCipheriv, createDecipheriv } from "node:crypto";
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { ByteWriter, concatBytes } from "../../lib/base/bytes.ts";
 import type { Aead } from "../../lib/crypto/aead.ts";
-import { instantiateAeadCore } from "../../lib/crypto/wasm/core.ts";
+import { instantiateCore } from "../../lib/crypto/wasm/core.ts";
 
 /** ChaCha20-Poly1305 as RFC 8439 §2.8 has it. `key` 32 bytes, `nonce` 12 bytes, sealed text = ciphertext || tag. */
 export interface FullAead {
@@ -56,7 +56,7 @@ export const NODE_AEAD: FullAead = {
 
 /** The WASM core itself, below the in-place interface, which has neither associated data nor free nonces. */
 export function wasmFullAead(): FullAead {
-  const core = instantiateAeadCore();
+  const core = instantiateCore();
   const { memory, textAt } = core;
   const load = (key: Uint8Array, nonce: Uint8Array, ad: Uint8Array, text: Uint8Array) => {
     memory.set(key, core.keyAt);

@@ -39,21 +39,32 @@ Deno.test("sumBytes() does not overflow over the largest span of ones", () => {
 Deno.test("sumBytes(), copyAndSum() and copyBytes() equal the plain twin at any offset and length", () => {
   for (let seed = 1; seed <= 2_000; seed++) {
     const random = new SeededRandom(seed);
-    const bytes = new Uint8Array(random.below(200) + 1);
+    const bytes = new Uint8Array(random.below(600) + 1);
     random.fill(bytes);
     const offset = random.below(bytes.length);
     const length = random.below(bytes.length - offset + 1);
     const part = bytes.subarray(offset, offset + length);
     const expected = plainSum(part);
     assert.equal(sumBytes(viewOf(bytes), offset, length), expected, `seed ${seed}`);
-    const target = new Uint8Array(220).fill(0xaa);
+    const target = new Uint8Array(620).fill(0xaa);
     const to = random.below(9);
     assert.equal(copyAndSum(viewOf(bytes), offset, viewOf(target), to, length), expected);
     assert.deepEqual(target.subarray(to, to + length), part, `seed ${seed}`);
     assert.equal(target[to + length], 0xaa);
-    const second = new Uint8Array(220);
+    const second = new Uint8Array(620);
     copyBytes(viewOf(bytes), offset, viewOf(second), to, length);
     assert.deepEqual(second.subarray(to, to + length), part);
+    assert.equal(second[to + length], 0);
+  }
+});
+
+Deno.test("copyBytes() keeps inside both views, however long the copy", () => {
+  const inside = new DataView(new ArrayBuffer(2_000), 100, 1_000);
+  const other = new DataView(new ArrayBuffer(2_000), 8, 1_200);
+  for (const length of [20, 300]) {
+    assert.throws(() => copyBytes(inside, 1_001 - length, other, 0, length), RangeError);
+    assert.throws(() => copyBytes(other, 0, inside, 1_001 - length, length), RangeError);
+    copyBytes(inside, 1_000 - length, other, 1_200 - length, length);
   }
 });
 
