@@ -1,11 +1,12 @@
 /**
  * Lines of build logs and of agents' start-up logs (http-api §6.1, §6.2). Their text comes from inside a workspace or a
- * provisioner: terminal escapes are taken out here, so that nobody forgets.
+ * provisioner: what a terminal would obey has its effect here, within the line, or none.
  */
 import * as v from "valibot";
 import { ProtocolError } from "../base/errors.ts";
 import { trimEnd } from "../base/trim.ts";
 import { TEXT, TIME } from "./model_parts.ts";
+import { redrawn } from "./redrawn.ts";
 import { stripControls } from "./text.ts";
 
 /** One log element is refused beyond this many characters: the server itself cuts a whole log at 1 MiB. */
@@ -13,7 +14,7 @@ const MAX_OUTPUT_CHARS = 1_048_576;
 
 const OUTPUT = v.pipe(
   TEXT,
-  v.transform((text) => trimEnd(stripControls(text.slice(0, MAX_OUTPUT_CHARS)), "\n")),
+  v.transform((text) => trimEnd(redrawn(text.slice(0, MAX_OUTPUT_CHARS)), "\n")),
 );
 
 const STAGE = v.pipe(

@@ -15,10 +15,21 @@ Deno.test("stripControls() takes terminal escapes out (issue 4, Bad input)", asy
     { name: "8-bit OSC", in: "a\x9d0;t\x9cb", out: "ab" },
     { name: "a lone escape", in: "a\x1b", out: "a" },
     { name: "charset and reset", in: "\x1b(B\x1bcok", out: "ok" },
-    { name: "carriage return over a line", in: "good\rbad", out: "goodbad" },
+    { name: "carriage return over a line", in: "good\rbad", out: "good\nbad" },
     { name: "DOS line ends", in: "a\r\nb", out: "a\nb" },
     { name: "bell, backspace, delete", in: "a\x07b\x08c\x7f", out: "abc" },
     { name: "bidirectional override", in: "a\u202eb\u2066c", out: "abc" },
+    { name: "bidirectional marks", in: "a\u200eb\u200fc\u061cd", out: "abcd" },
+    { name: "zero-width", in: "a\u200bb\u200cc\u200dd\u2060e\ufefff\u00adg", out: "abcdefg" },
+    { name: "invisible letters", in: "a\u3164b\u115fc\uffa0d\u180ee", out: "abcde" },
+    { name: "line and paragraph separators", in: "a\u2028b\u2029c", out: "abc" },
+    { name: "interlinear annotations", in: "a\ufff9b\ufffac\ufffb", out: "abc" },
+    { name: "tags", in: "a\u{e0041}\u{e007f}b", out: "ab" },
+    { name: "shapes of our own texts", in: "ℹ︎ ⧗ ✔ 👋 ❤️", out: "ℹ︎ ⧗ ✔ 👋 ❤️" },
+    { name: "carriage returns behind one another", in: "a\r\r\nb", out: "a\n\nb" },
+    { name: "clipboard", in: "a\x1b]52;c;cm0gLXJmIH4K\x07b", out: "ab" },
+    { name: "halves that would become a tag", in: "\udb40\u200b\udc41", out: "\ufffd\ufffd" },
+    { name: "an escape that an escape leaves", in: "\x1b\x1b[0m[31mred", out: "[31mred" },
   ];
   for (const row of rows) {
     await t.step(row.name, () => assert.equal(stripControls(row.in), row.out));
@@ -43,11 +54,18 @@ Deno.test("stripControls() leaves no control character, whatever comes", () => {
       "\r",
       "\n",
       "\x00",
+      "\u200b",
+      "\u202e",
+      "\u{e0041}",
+      "\udb40",
+      "\udc41",
     ),
   ).map((parts) => parts.join(""));
   fc.assert(fc.property(hostile, (text) => {
     // deno-lint-ignore no-control-regex
     assert.doesNotMatch(stripControls(text), /[\x00-\x08\x0b-\x1f\x7f-\x9f]/);
+    assert.doesNotMatch(stripControls(text), /[\u200b\u202e\u{e0041}]/u);
+    assert.equal(stripControls(stripControls(text)), stripControls(text));
     assert.doesNotMatch(stripToLine(text), /\n/);
   }));
 });
@@ -56,5 +74,11 @@ Deno.test("goQuote() quotes as Go's %q", () => {
   assert.equal(goQuote("dev"), '"dev"');
   assert.equal(goQuote('a"b\\c'), '"a\\"b\\\\c"');
   assert.equal(goQuote("a\nb\x1b\x00é\u202e"), '"a\\nb\\x1b\\x00é\\u202e"');
+  assert.equal(
+    goQuote("\u200b\u00ad\u{e0041}\u0085\x7f"),
+    '"\\u200b\\u00ad\\U000e0041\\u0085\\x7f"',
+  );
+  assert.equal(goQuote("\u00a0\u2028\ufeff\ud800."), '"\\u00a0\\u2028\\ufeff\ufffd."');
+  assert.equal(goQuote("日本 👋 ✔"), '"日本 👋 ✔"');
   assert.equal(goList(["a", "b"]), "[a b]");
 });
