@@ -173,6 +173,30 @@ Deno.test("only the demo command loads the sandbox", async () => {
   deepStrictEqual(wrong, []);
 });
 
+/** Who hands the bytes of a session to the standard streams, as they are; and the escapes' answers among them. */
+const PAYLOAD: ReadonlySet<string> = new Set([
+  "lib/cli/session/ssh_session.ts",
+  "lib/cli/session/ssh_stdio.ts",
+  "lib/ssh/terminal_session.ts",
+  "lib/ssh/stdio_forward.ts",
+]);
+/** Ways to get at the standard streams past the doors of `lib/cli/terminal/print.ts`; whether and how wide they are may be asked. */
+const PAST_THE_DOORS = [
+  /\bstd(?:out|err)\??\.(?:print|write)\b/,
+  /(?<!\b(?:printText|printNotice|writeText)\()\b[hH]ost\.std(?:out|err)\b(?!\.(?:isTerminal\b|size\())/,
+  /[{,]\s*std(?:out|err)\b[^{}]*\}\s*=\s*(?:\w+\.)*#?host\b/,
+  /\bconsole\./,
+];
+
+Deno.test("words reach the standard streams through the doors of cli/terminal alone", async () => {
+  const found: string[] = [];
+  for (const { path, room, text } of await readSources()) {
+    const isInside = ["io", "sandbox"].includes(room) || path.startsWith("lib/cli/terminal/");
+    if (!isInside && PAST_THE_DOORS.some((pattern) => pattern.test(text))) found.push(path);
+  }
+  deepStrictEqual(found.toSorted(), [...PAYLOAD].toSorted());
+});
+
 Deno.test("no import goes in a circle", async () => {
   const byPath = new Map((await readSources()).map((source) => [source.path, source]));
   const done = new Set<string>();

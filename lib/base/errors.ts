@@ -25,6 +25,8 @@ export class ProtocolError extends Error {
 }
 
 export interface UserErrorOptions {
+  /** More lines of our own behind the message, printed as they are; the message's own line ends are not trusted. */
+  readonly details?: readonly string[];
   /** One line that says what to do; omitted when there is nothing to add. */
   readonly hint?: string;
   /** @default 1 */
@@ -35,11 +37,13 @@ export interface UserErrorOptions {
 /** A situation that the user must know of: one line of what failed, one of what to do. */
 export class UserError extends Error {
   override name = "UserError";
+  readonly details: readonly string[];
   readonly hint: string | undefined;
   readonly exitCode: number;
 
   constructor(message: string, options: UserErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.details = options.details ?? [];
     this.hint = options.hint;
     this.exitCode = options.exitCode ?? 1;
   }

@@ -44,7 +44,8 @@ function unknownCommand(words: readonly string[], name: string): ExitError {
     : `unknown subcommand ${goQuote(name)} of ${group.join(" ")}`;
   return new ExitError(
     1,
-    `${program}: ${what}\nRun "${words.join(" ")} --help" for what there is.`,
+    `${program}: ${what}`,
+    [`Run "${words.join(" ")} --help" for what there is.`],
   );
 }
 

@@ -79,7 +79,9 @@ commandTest(
       deepStrictEqual({ code, stdout }, { code: 0, stdout: "in\n" });
       match(stderr, /Running workspace agent startup scripts \(non-blocking\)\n/);
       match(stderr, /Notice: The startup scripts are still running/);
-      strictEqual(stderr.includes("WARN: `--no-wait` is deprecated"), args[0] === "--no-wait");
+      const warning = "WARN: `--no-wait` is deprecated, please use `--wait` instead.\n\r\n";
+      strictEqual(stderr.startsWith("WARN: "), args[0] === "--no-wait");
+      strictEqual(stderr.startsWith(warning), args[0] === "--no-wait");
     }
   },
   {

@@ -32,6 +32,21 @@ for (const args of NAMES) {
   }, CAPITAL);
 }
 
+commandTest(
+  "Several agents: upstream's text to the last byte, in the order of the workspace",
+  async (desk) => {
+    const { code, stderr } = await desk.run(["--hostname-suffix", "coder", "two", "true"]);
+    strictEqual(code, 1);
+    strictEqual(
+      stderr,
+      'Encountered an error running "hawser ssh", see "hawser ssh --help" for more information\n' +
+        "error: multiple agents found, please specify the agent name, available agents: [a b]\n" +
+        "Try running:\n\t$ ssh b.two.admin.coder\n\t$ ssh a.two.admin.coder\n\n",
+    );
+  },
+  { user: "admin", workspaces: [{ name: "two", agents: [{ name: "b" }, { name: "a" }] }] },
+);
+
 /** `vscodessh` with the files that the extension writes; the greeting of the agent's SSH server. */
 async function greetingOf(desk: Desk, hostname: string): Promise<string> {
   const folder = await Deno.makeTempDir();

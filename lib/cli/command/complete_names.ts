@@ -6,7 +6,6 @@ import { UserError } from "../../base/errors.ts";
 import { SILENT_LOG } from "../../base/log.ts";
 import type { CoderClient } from "../../coder/client.ts";
 import { ApiError, StepError } from "../../coder/errors.ts";
-import { stripToLine } from "../../coder/text.ts";
 import type { Workspace } from "../../coder/workspace_model.ts";
 import { listWorkspaces } from "../../coder/workspaces.ts";
 import { type AnyFlag, parseArgs, type ParsedArgs } from "../grammar/args.ts";
@@ -15,6 +14,8 @@ import { readConfiguration } from "../config/config.ts";
 import { GLOBAL, GLOBAL_FLAGS } from "../grammar/flags_global.ts";
 import { optionsOf } from "../grammar/options.ts";
 import { type Host, HostError } from "../../base/host.ts";
+import { isAgentName, isWorkspaceName } from "../ready/workspace_name.ts";
+import { writeText } from "../terminal/print.ts";
 
 /** Longer than this nobody waits for a tabulator key. */
 const LIMIT_MS = 5_000;
@@ -46,8 +47,7 @@ export async function completeNames(
     const configuration = await readConfiguration(host, optionsOf(GLOBAL, parsed), limit.signal);
     const client = createClient(host, { configuration, command, log: SILENT_LOG });
     const names = await workspaceNames(client, limit.signal);
-    const text = names.map((name) => `${name}\n`).join("");
-    await host.stdout.write(new TextEncoder().encode(text));
+    await writeText(host.stdout, names.map((name) => `${name}\n`).join(""));
   } catch (error) {
     const isExpected = limit.signal.aborted ||
       [ApiError, StepError, UserError, HostError].some((kind) => error instanceof kind);
@@ -73,19 +73,26 @@ function parseLine(
   }
 }
 
-/** What `ssh` takes for each of the user's workspaces, sorted. */
+/**
+ * What `ssh` takes for each of the user's workspaces, sorted. A shell puts a name into the line as it is, and may run what is in it:
+ * one that no deployment gives to a workspace is not offered.
+ */
 export async function workspaceNames(
   client: CoderClient,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const workspaces = await listWorkspaces(client, "owner:me", { signal });
-  return workspaces.flatMap(namesOf).map(stripToLine).toSorted();
+  return workspaces.flatMap(namesOf).toSorted();
 }
 
 /** One agent needs no name; several all do. A workspace that is stopped shows none, and can be started by its name. */
 function namesOf({ name, latestBuild }: Workspace): string[] {
+  if (!isWorkspaceName(name)) return [];
   const { agents, status } = latestBuild;
-  if (agents.length > 1) return agents.map((agent) => `${name}.${agent.name}`);
+  if (agents.length > 1) {
+    return agents.filter((agent) => isAgentName(agent.name))
+      .map((agent) => `${name}.${agent.name}`);
+  }
   const isWithoutAgents = agents.length === 0 && status === "running";
   return isWithoutAgents ? [] : [name];
 }

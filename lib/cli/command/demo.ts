@@ -7,6 +7,7 @@ import { runTour } from "./demo_tour.ts";
 import { switchFlag } from "../grammar/flag.ts";
 import type { Host } from "../../base/host.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
+import { printText, writeText } from "../terminal/print.ts";
 import { defineCommand } from "./command.ts";
 import { runCommand } from "./run.ts";
 import { command as sshCommand } from "./ssh.ts";
@@ -95,9 +96,9 @@ async function serve(sandbox: Sandbox, host: Host): Promise<number> {
     `  ${proxy}`,
     "",
   ];
-  await host.stdout.write(new TextEncoder().encode(lines.join("\n") + "\n"));
+  await writeText(host.stdout, lines.join("\n") + "\n");
   await aborted(interrupt.signal);
-  host.stderr.print("Stopping the demo deployment.\n");
+  printText(host.stderr, "Stopping the demo deployment.\n");
   return 0;
 }
 

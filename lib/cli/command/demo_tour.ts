@@ -5,6 +5,7 @@
 import { concatBytes, equalBytes } from "../../base/bytes.ts";
 import { randomBytes } from "../../base/core.ts";
 import type { Host, HostInput, HostOutput } from "../../base/host.ts";
+import { writeText } from "../terminal/print.ts";
 
 export interface TourOptions {
   readonly host: Host;
@@ -41,7 +42,7 @@ const COPIED_BYTES = 5_000_000;
 /** Runs the tour; 0 when all of it went as it should. */
 export async function runTour(options: TourOptions): Promise<number> {
   const { host } = options;
-  const say = (text: string) => host.stdout.write(new TextEncoder().encode(text));
+  const say = (text: string) => writeText(host.stdout, text);
   await say("A demo deployment runs in this process; the workspace is this machine.\n");
   const startedAt = host.clock.now();
   let failures = 0;

@@ -4,6 +4,7 @@ import { checkPositionals, type Command } from "./command.ts";
 import { type AnyFlag, parseArgs } from "../grammar/args.ts";
 import { GLOBAL, GLOBAL_FLAGS } from "../grammar/flags_global.ts";
 import { optionsOf } from "../grammar/options.ts";
+import { writeText } from "../terminal/print.ts";
 import { Progress } from "../terminal/progress.ts";
 
 const DEFAULT_COLUMNS = 100;
@@ -36,7 +37,7 @@ export async function runCommand(
   }
   checkPositionals(parsed.positionals, command.positionals);
   const progress = new Progress(host, global.forceTty ? { isTerminal: true } : {});
-  for (const line of parsed.deprecations(flags)) progress.line(`WARN: ${line}`);
+  for (const line of parsed.deprecations(flags)) progress.warning(line);
   return await command.start({
     host,
     name,
@@ -66,6 +67,6 @@ export function columnsOf(host: Host): number {
 
 /** Prints to standard output; 0. */
 export async function print(host: Host, text: string): Promise<number> {
-  await host.stdout.write(new TextEncoder().encode(text));
+  await writeText(host.stdout, text);
   return 0;
 }

@@ -11,6 +11,7 @@ import type { GlobalOptions } from "../grammar/flags_global.ts";
 import { defaultSshOptions, type SshOptions } from "../grammar/flags_ssh.ts";
 import type { OptionsOf } from "../grammar/options.ts";
 import { type Host, HostError } from "../../base/host.ts";
+import { printText } from "../terminal/print.ts";
 import { lineLog, type LogFile, openLogFile } from "../terminal/log_file.ts";
 import { exitCodeOf, reportError } from "../terminal/report_error.ts";
 import { checkToken } from "../config/token.ts";
@@ -138,7 +139,7 @@ export async function openVscodesshLog(
   logDir: string,
 ): Promise<{ readonly log: Log; close(): Promise<void> }> {
   const verbose = true;
-  const onStderr = lineLog({ host, print: (line) => host.stderr.print(line), verbose });
+  const onStderr = lineLog({ host, print: (line) => printText(host.stderr, line), verbose });
   if (logDir === "") return { log: onStderr, close: () => Promise.resolve() };
   const fileName = `${host.parentPid}.log`;
   const file: LogFile = await openLogFile(host, { dir: logDir, stdio: true, verbose, fileName });

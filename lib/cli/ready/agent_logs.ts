@@ -6,7 +6,6 @@ import { ProtocolError, UserError } from "../../base/errors.ts";
 import { followAgentLogs, getAgentLogs } from "../../coder/agents.ts";
 import { ApiError, describe, StepError } from "../../coder/errors.ts";
 import { type AgentLog, parseAgentLogs } from "../../coder/log_stream.ts";
-import { stripToLine } from "../../coder/text.ts";
 import { readMessages } from "../../coder/text_stream.ts";
 import { TransportError } from "../../base/http.ts";
 import { retrying, type Steps } from "./steps.ts";
@@ -96,7 +95,7 @@ export class AgentLogFollower {
     for (const entry of logs) {
       if (entry.id <= this.#lastId) continue;
       this.#lastId = entry.id;
-      const source = stripToLine(this.#sources.get(entry.sourceId) ?? "");
+      const source = this.#sources.get(entry.sourceId) ?? "";
       const text = source === "" ? entry.output : `${source}: ${entry.output}`;
       this.#steps.stages.log(text, { atMs: entry.createdAtMs, level: entry.level });
     }

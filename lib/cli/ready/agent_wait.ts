@@ -7,7 +7,6 @@ import type { Instant } from "../../base/core.ts";
 import { type Agent, isShuttingDown, isStarting } from "../../coder/agent_model.ts";
 import { getAgent } from "../../coder/agents.ts";
 import { StepError } from "../../coder/errors.ts";
-import { stripToLine } from "../../coder/text.ts";
 import { AgentLogFollower } from "./agent_logs.ts";
 import type { Wait } from "../terminal/progress.ts";
 import { retrying, type Steps } from "./steps.ts";
@@ -103,7 +102,7 @@ class AgentWaiter {
   async #awaitReturn(first: Agent): Promise<Agent> {
     const { stages } = this.#steps;
     // An agent that was ready before it was lost has no scripts worth a stage when it is back.
-    this.#hasWaited ||= isStarting(first.lifecycle);
+    this.#hasWaited = isStarting(first.lifecycle);
     this.#wait.now(LOST_STAGE);
     stages.start(LOST_STAGE);
     stages.notice("Wait for it to reconnect or restart your workspace.", "warn");
@@ -149,7 +148,9 @@ class AgentWaiter {
     const say = (text: string, level: string) => stages.log(text, { atMs: undefined, level });
     switch (agent.lifecycle) {
       case "start_timeout":
-        this.#end(stage, "failed", span);
+        // Old servers do not say when.
+        if (span.to === undefined) stages.end(stage, { end: "failed", durationMs: 0 });
+        else this.#end(stage, "failed", span);
         say(
           "Warning: A startup script timed out and your workspace may be incomplete.",
           "warn",
@@ -216,9 +217,7 @@ class AgentWaiter {
 
   #moreAbout(anchor: string, agent: Agent): string {
     const { docsUrl } = this.#options;
-    const own = agent.troubleshootingUrl === ""
-      ? ""
-      : ` and ${stripToLine(agent.troubleshootingUrl)}`;
+    const own = agent.troubleshootingUrl === "" ? "" : ` and ${agent.troubleshootingUrl}`;
     return "For more information and troubleshooting, see " +
       `${docsUrl}/admin/templates/troubleshooting#${anchor}${own}`;
   }
@@ -231,10 +230,7 @@ class AgentWaiter {
     const { stages } = this.#steps;
     const { from, to } = span;
     if (from === undefined || to === undefined) {
-      stages.log("Warning: Failed to calculate duration from a time being <nil>.", {
-        atMs: undefined,
-        level: "warn",
-      });
+      stages.notice("Warning: Failed to calculate duration from a time being <nil>.", "warn");
     }
     const durationMs = from === undefined || to === undefined ? 0 : to - from;
     stages.end(stage, { end, durationMs });

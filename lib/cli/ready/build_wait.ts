@@ -6,7 +6,6 @@ import { ProtocolError, UserError } from "../../base/errors.ts";
 import { followBuildLogs, getBuild } from "../../coder/builds.ts";
 import { ApiError, CanceledError, describe, StepError } from "../../coder/errors.ts";
 import { type BuildLog, parseBuildLog } from "../../coder/log_stream.ts";
-import { stripControls } from "../../coder/text.ts";
 import { readMessages } from "../../coder/text_stream.ts";
 import { TransportError } from "../../base/http.ts";
 import type { Build, Job } from "../../coder/workspace_model.ts";
@@ -17,6 +16,9 @@ const POLL_MS = 1_000;
 /** How long the end of the log may come after the end of the build. */
 const LOG_GRACE_MS = 2_000;
 const MAX_LOG_DELAY_MS = 8_000;
+
+/** The stage before the job begins; with a place in the queue it is shown with that, and ends under this name alone. */
+const QUEUED = "Queued";
 
 /** Where stages are written to. */
 export interface BuildStageSink {
@@ -31,6 +33,8 @@ export class BuildStages {
   #stage = "";
   #startedAtMs: number;
   #isQueued = true;
+  /** `undefined` until the server told it. */
+  #queuePosition: number | undefined;
 
   /** `wallMs`: now; the queue is ours until the server says when the job began. */
   constructor(sink: BuildStageSink, wallMs: number) {
@@ -40,19 +44,24 @@ export class BuildStages {
 
   /** What is being waited for. */
   get current(): string {
-    return this.#stage === "" ? "Queued" : this.#stage;
+    return this.#isQueued ? queuedStage(this.#queuePosition ?? 0) : this.#stage;
   }
 
   handleJob(job: Job): void {
     if (!this.#isQueued) return;
     if (job.startedAtMs !== undefined) {
-      if (this.#stage === "") this.#start("Queued", this.#startedAtMs);
+      if (this.#stage === "") this.#start(QUEUED, this.#startedAtMs);
       this.#isQueued = false;
       this.#move("Running", job.startedAtMs);
       return;
     }
-    const stage = queuedStage(job.queuePosition);
-    if (stage !== this.#stage) this.#start(stage, this.#startedAtMs);
+    const isFirst = this.#queuePosition === undefined;
+    const position = Math.max(0, job.queuePosition);
+    const isNews = position !== this.#queuePosition && position > 0;
+    this.#queuePosition = position;
+    this.#stage = QUEUED;
+    // Whoever leads the queue is about to run, which is said then.
+    if (isFirst || isNews) this.#sink.start(queuedStage(position));
   }
 
   handleLog(log: BuildLog): void {
@@ -60,7 +69,6 @@ export class BuildStages {
       this.#move(log.stage, log.createdAtMs ?? this.#startedAtMs);
       return;
     }
-    if (log.level === "trace" || log.level === "debug") return;
     this.#sink.log(log.output, { atMs: log.createdAtMs, level: log.level });
   }
 
@@ -87,8 +95,8 @@ export class BuildStages {
 }
 
 function queuedStage(position: number): string {
-  if (position <= 0) return "Queued";
-  return position === 1 ? "Queued (next)" : `Queued (position: ${position})`;
+  if (position <= 0) return QUEUED;
+  return position === 1 ? `${QUEUED} (next)` : `${QUEUED} (position: ${position})`;
 }
 
 /**
@@ -146,7 +154,7 @@ function resultOf(build: Build): Build {
   const { job } = build;
   if (job.status === "succeeded") return build;
   if (job.status === "canceled") throw new CanceledError();
-  throw new UserError(stripControls(job.error) || `the workspace build is ${job.status}`, {
+  throw new UserError(job.error || `the workspace build is ${job.status}`, {
     hint: "Mend what the build log names, or start the workspace again from the dashboard",
   });
 }

@@ -26,7 +26,8 @@ export function chooseAgent(agents: readonly Agent[], options: ChooseAgentOption
       hint: "Its template defines none, or its last build did not finish: see the dashboard",
     });
   }
-  const names = agents.map((agent) => stripToLine(agent.name)).sort();
+  const inOrder = agents.map((agent) => stripToLine(agent.name));
+  const names = inOrder.toSorted();
   if (agentName !== undefined) {
     const exact = agents.find((agent) => agent.name === agentName);
     if (exact !== undefined) return exact;
@@ -40,10 +41,11 @@ export function chooseAgent(agents: readonly Agent[], options: ChooseAgentOption
   }
   if (agents.length === 1) return first;
   throw new UserError(
-    "multiple agents found, please specify the agent name, available agents: " +
-      `${goList(names)}\nTry running:\n${
-        names.map((name) => `\t$ ssh ${hostName(name, options)}\n`).join("")
-      }`.trimEnd(),
+    `multiple agents found, please specify the agent name, available agents: ${goList(names)}`,
+    // Upstream's words: the hosts in the workspace's own order, and a line feed too many at the end.
+    {
+      details: ["Try running:", ...inOrder.map((name) => `\t$ ssh ${hostName(name, options)}`), ""],
+    },
   );
 }
 

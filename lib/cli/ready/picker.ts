@@ -1,4 +1,5 @@
 /** Choosing one of many on a terminal: type to narrow, arrows to move, Enter to take. Pure; `prompt.ts` shows it. */
+import { clip } from "../../base/cells.ts";
 import { UserError } from "../../base/errors.ts";
 import { stripToLine } from "../../coder/text.ts";
 import type { Workspace } from "../../coder/workspace_model.ts";
@@ -6,7 +7,6 @@ import { listWorkspaces } from "../../coder/workspaces.ts";
 import type { TerminalSize } from "../../base/host.ts";
 import type { Key } from "../terminal/keys.ts";
 import { canPrompt, type Prompt, type PromptStep, runPrompt } from "../terminal/prompt.ts";
-import { clip } from "../terminal/spinner.ts";
 import { retrying, type Steps } from "./steps.ts";
 
 export interface PickerItem {

@@ -32,14 +32,16 @@ export async function warnAboutWorkspace(
   );
   if (version?.warnings.includes("UNSUPPORTED_WORKSPACES") === true) progress.line(LEGACY);
   const banner = outdatedBanner(client.url, target.workspace);
-  if (banner !== undefined) progress.line(banner);
+  if (banner === undefined) return;
+  progress.line(banner);
+  progress.line("");
 }
 
-/** The banner with its empty line behind; `undefined` for a workspace that is up to date. */
+/** The banner, behind which upstream has an empty line; `undefined` for a workspace that is up to date. */
 export function outdatedBanner(deployment: URL, workspace: Workspace): string | undefined {
   if (!workspace.outdated) return undefined;
   const link = workspaceLink(deployment, workspace);
-  return `👋 Your workspace is outdated! Update it here: ${link}\n`;
+  return `👋 Your workspace is outdated! Update it here: ${link}`;
 }
 
 /** The workspace's page. Keeps a path in the deployment's URL, which upstream loses (behaviour §5, 10). */

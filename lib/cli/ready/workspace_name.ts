@@ -23,6 +23,7 @@ export interface NameOptions {
 }
 
 const MAX_NAME_CHARS = 32;
+const MAX_AGENT_NAME_CHARS = 128;
 const SEPARATORS = /[/.]+|--/;
 
 /** Throws `UserError` for what names no workspace. */
@@ -97,4 +98,9 @@ export function toUuid(text: string): string | undefined {
 /** Whether a workspace can be called so: what a UUID lookup that found nothing falls back to. */
 export function isWorkspaceName(text: string): boolean {
   return text.length <= MAX_NAME_CHARS && /^[a-zA-Z0-9]+(?:-[a-zA-Z0-9]+)*$/.test(text);
+}
+
+/** Whether an agent can be called so; older servers took underscores (coder/coder `provisioner/regexes.go`). */
+export function isAgentName(text: string): boolean {
+  return text.length <= MAX_AGENT_NAME_CHARS && /^[a-zA-Z0-9]+(?:[-_]+[a-zA-Z0-9]+)*$/.test(text);
 }

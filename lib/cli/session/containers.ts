@@ -1,7 +1,7 @@
 /** A container of the workspace instead of the workspace itself, `-c` (behaviour §2.7). */
 import { listContainers } from "../../coder/agents.ts";
 import { StepError } from "../../coder/errors.ts";
-import { goList, goQuote } from "../../coder/text.ts";
+import { goList, goQuote, stripToLine } from "../../coder/text.ts";
 import { ExitError } from "../terminal/errors.ts";
 import type { EnvSetting } from "./ssh_checks.ts";
 import type { Steps } from "../ready/steps.ts";
@@ -36,10 +36,11 @@ export async function containerEnv(
   });
   if (containers.length === 0) throw new ExitError(1, "No containers found!");
   if (!containers.some(({ id, name }) => id === container || name === container)) {
-    const names = containers.map(({ id, name }) => name === "" ? id : name);
+    const names = containers.map(({ id, name }) => stripToLine(name === "" ? id : name));
     throw new ExitError(
       1,
-      `ERROR: Container not found: ${goQuote(container)}\nAvailable containers: ${goList(names)}`,
+      `ERROR: Container not found: ${goQuote(container)}`,
+      [`Available containers: ${goList(names)}`],
     );
   }
   return [

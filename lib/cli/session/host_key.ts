@@ -1,7 +1,6 @@
 /** Where host keys are remembered, and what is said about them; the rules are `ssh/host_keys.ts`'s. */
 import type { Host } from "../../base/host.ts";
 import { joinPath } from "../../base/paths.ts";
-import { stripToLine } from "../../coder/text.ts";
 import type { HostKeyPlace } from "../../ssh/host_keys.ts";
 import type { Configuration } from "../config/config.ts";
 import type { SshOptions } from "../grammar/flags_ssh.ts";
@@ -41,7 +40,7 @@ export function hostKeyVerifier(
       policy: options.hostKeyCheck,
       agentVersion: agent.version === "" ? undefined : agent.version,
       files: host.files,
-      warn: (text) => text.split("\n").forEach((line) => progress.line(stripToLine(line))),
+      warn: (text) => text.split("\n").forEach((line) => progress.line(line)),
       tell: (text) => log.info(text),
     });
     await verify(key);

@@ -2,6 +2,7 @@
  * A session of our own: shell or command over SSH to the agent, with its host key, forwards and terminal (behaviour §1.10 to
  * §1.14, §2.2), or `-W` and `-N`.
  */
+import type { HostOutput } from "../../base/host.ts";
 import type { Agent } from "../../coder/agent_model.ts";
 import { AGENT_SSH_PORT } from "../../tailnet/agent_ports.ts";
 import { connectSsh, type SshConnection } from "../../ssh/connection.ts";
@@ -24,6 +25,7 @@ import { ExitError } from "../terminal/errors.ts";
 import type { SshOptions } from "../grammar/flags_ssh.ts";
 import { hostKeyVerifier } from "./host_key.ts";
 import type { Interrupt } from "../terminal/interrupt.ts";
+import { printText } from "../terminal/print.ts";
 import { SessionEnded, startBackground } from "./ssh_background.ts";
 import { type EnvSetting, escapeCharOf, parseEnvSettings } from "./ssh_checks.ts";
 import type { Steps } from "../ready/steps.ts";
@@ -193,11 +195,21 @@ async function makeForwards(
   );
 }
 
+/** The session's own bytes as they are; what we say among them, as the list of forwards, like any words of ours. */
+function sessionErrors(stderr: HostOutput): HostOutput {
+  return {
+    isTerminal: stderr.isTerminal,
+    size: () => stderr.size(),
+    write: (bytes) => stderr.write(bytes),
+    print: (text) => printText(stderr, text),
+  };
+}
+
 function terminalOf({ host }: Steps) {
   return {
     stdin: host.stdin,
     stdout: host.stdout,
-    stderr: host.stderr,
+    stderr: sessionErrors(host.stderr),
     onResize: (handler: () => void) => host.onSignal("SIGWINCH", handler),
     ...(host.suspend === undefined ? {} : { suspend: host.suspend }),
   };

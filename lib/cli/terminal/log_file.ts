@@ -126,12 +126,11 @@ class LineLog implements Log {
   }
 }
 
-/** `  key=value` for each; a value with space or quotes is quoted. */
+/** `  key=value` for each; a value is quoted unless it is plain. */
 export function renderFields(fields: LogFields): string {
   return Object.entries(fields).map(([key, value]) => {
     const text = String(value);
-    // deno-lint-ignore no-control-regex
-    const isPlain = text !== "" && !/[\s"=\x00-\x1f\x7f]/.test(text);
+    const isPlain = /^[!#-<>-~]+$/.test(text); // printable ASCII without quote and equals sign
     return `  ${key}=${isPlain ? text : goQuote(text)}`;
   }).join("");
 }

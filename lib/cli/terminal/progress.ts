@@ -6,6 +6,7 @@ import { formatElapsed } from "../../base/duration.ts";
 import type { Instant } from "../../base/core.ts";
 import { stripToLine } from "../../coder/text.ts";
 import type { Host } from "../../base/host.ts";
+import { type Color, COLORS, printText } from "./print.ts";
 import { FRAME_MS, renderSpinner } from "./spinner.ts";
 
 /** A wait that ends sooner is not worth a flicker. */
@@ -18,13 +19,16 @@ const CLEAR_LINE = "\r\x1b[K";
 
 /** A wait under way. */
 export interface Wait {
-  /** Says what is being waited for now. Another text begins to count anew. */
+  /** Says what is being waited for now. The time shown goes on: people want to know how long they have waited. */
   now(what: string): void;
 }
 
 interface RunningWait {
   what: string;
-  since: Instant;
+  readonly since: Instant;
+  /** When `what` came. */
+  newAt: Instant;
+  /** How often it was said, off a terminal. */
   notices: number;
 }
 
@@ -47,16 +51,34 @@ export class Progress {
     this.useColor = this.isTerminal && !host.env("NO_COLOR") && host.env("TERM") !== "dumb";
   }
 
-  /** Prints a line that stays. The text is ours or was stripped. */
+  /** Prints one line that stays, whatever is in the text: nothing of it is obeyed, nothing of it begins another line. */
   line(text: string): void {
     this.#clear();
-    this.#host.stderr.print(`${text}\n`);
+    printText(this.#host.stderr, `${stripToLine(text)}\n`);
   }
 
-  /** Runs `body`, saying what is waited for as long as it takes. Waits may nest: the innermost is shown. */
+  /** A warning about how we were called, with upstream's empty line behind. */
+  warning(text: string): void {
+    this.line(`WARN: ${text}`);
+    this.#host.stderr.print("\r\n");
+  }
+
+  /** As `line`, in a colour where colours are wanted. */
+  coloredLine(text: string, color: Color): void {
+    if (!this.useColor) return this.line(text);
+    this.#clear();
+    this.#host.stderr.print(`\x1b[${COLORS[color]}m${stripToLine(text)}\x1b[0m\n`);
+  }
+
+  /**
+   * Runs `body`, saying what is waited for as long as it takes, and for how long already. Waits may nest: the innermost is shown, with
+   * the time of the outermost.
+   */
   async during<T>(what: string, body: (wait: Wait) => Promise<T>): Promise<T> {
     const { clock } = this.#host;
-    const running: RunningWait = { what: stripToLine(what), since: clock.now(), notices: 0 };
+    const newAt = clock.now();
+    const since = this.#waits[0]?.since ?? newAt;
+    const running: RunningWait = { what: stripToLine(what), since, newAt, notices: 0 };
     this.#waits.push(running);
     const scope = new AbortController();
     const ticking = this.#tick(running, scope.signal);
@@ -66,7 +88,7 @@ export class Progress {
           const next = stripToLine(text);
           if (next === running.what) return;
           running.what = next;
-          running.since = clock.now();
+          running.newAt = clock.now();
           running.notices = 0;
         },
       });
@@ -82,8 +104,8 @@ export class Progress {
     const { clock } = this.#host;
     while (!signal.aborted) {
       try {
-        const dueAt = running.since + noticeDue(running.notices);
-        // Not longer than a second: meanwhile another text may have begun to count anew.
+        const dueAt = running.newAt + noticeDue(running.notices);
+        // Not longer than a second: meanwhile there may be another text.
         const untilDueMs = Math.min(Math.max(dueAt - clock.now(), FRAME_MS), 1_000);
         const pauseMs = this.isTerminal ? FRAME_MS : untilDueMs;
         await clock.sleep(pauseMs, signal);
@@ -91,20 +113,22 @@ export class Progress {
         if (signal.aborted) return;
         throw error;
       }
-      if (running === this.#waits.at(-1)) this.#show(running, clock.now() - running.since);
+      if (running === this.#waits.at(-1)) this.#show(running, clock.now());
     }
   }
 
-  #show(running: RunningWait, elapsedMs: number): void {
+  #show(running: RunningWait, now: Instant): void {
     const { stderr } = this.#host;
+    const elapsedMs = now - running.since;
+    const ageMs = now - running.newAt;
     if (this.isTerminal) {
       if (elapsedMs < SPINNER_DELAY_MS) return;
       const columns = (stderr.size()?.columns ?? DEFAULT_COLUMNS) - 1;
       stderr.print(CLEAR_LINE + renderSpinner({ what: running.what, elapsedMs }, columns));
       this.#isDrawn = true;
-    } else if (elapsedMs >= noticeDue(running.notices)) {
-      while (elapsedMs >= noticeDue(running.notices)) running.notices++;
-      stderr.print(`... ${running.what} (${formatElapsed(elapsedMs)})\n`);
+    } else if (ageMs >= noticeDue(running.notices)) {
+      while (ageMs >= noticeDue(running.notices)) running.notices++;
+      printText(stderr, `... ${running.what} (${formatElapsed(elapsedMs)})\n`);
     }
   }
 
@@ -115,7 +139,7 @@ export class Progress {
   }
 }
 
-/** How old a wait must be for its `count`-th notice. */
+/** How long a wait must have had the same text for its `count`-th notice. */
 function noticeDue(count: number): number {
   const last = NOTICES_MS.at(-1) ?? 0;
   return NOTICES_MS[count] ?? last + (count - NOTICES_MS.length + 1) * NOTICE_EVERY_MS;

@@ -3,6 +3,7 @@
  * is `render(state, size)` and `onKey(state, key)` and touches no terminal.
  */
 import type { Host, TerminalSize } from "../../base/host.ts";
+import { stripToLine } from "../../coder/text.ts";
 import { type Key, parseKeys } from "./keys.ts";
 
 export type PromptStep<State, Result> =
@@ -41,7 +42,7 @@ export async function runPrompt<State, Result>(
   let drawnLines = 0;
   const draw = (lines: readonly string[]) => {
     const up = drawnLines > 1 ? `\x1b[${drawnLines - 1}A` : "";
-    stderr.print(up + ERASE_BELOW + lines.join("\r\n"));
+    stderr.print(up + ERASE_BELOW + lines.map(stripToLine).join("\r\n"));
     drawnLines = lines.length;
   };
   stderr.print(HIDE_CURSOR);

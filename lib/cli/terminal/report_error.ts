@@ -1,12 +1,15 @@
 /**
  * How a command's failure is told, and its exit code (behaviour §1.14 [N]): what failed, what to do, no stack unless asked.
- * Everything printed was stripped of terminal escapes: half of it comes from servers.
+ * Half of the words come from servers: none of them is obeyed by the terminal, and what they say does not look like a line of ours.
  */
-import { UserError } from "../../base/errors.ts";
+import { ProtocolError, UserError } from "../../base/errors.ts";
+import { TransportError } from "../../base/http.ts";
+import { StreamError } from "../../base/stream.ts";
 import { ApiError, CanceledError, describe, StepError } from "../../coder/errors.ts";
 import { goQuote, stripControls, stripToLine } from "../../coder/text.ts";
 import { ExitError } from "./errors.ts";
 import { type Host, HostError } from "../../base/host.ts";
+import { printText } from "./print.ts";
 
 export interface ReportOptions {
   /** The full name, e.g. `hawser ssh`. */
@@ -22,9 +25,23 @@ export function reportError(
   options: ReportOptions,
 ): number {
   const text = renderError(thrown, options);
-  if (text !== "") host.stderr.print(`${text}\n`);
+  if (text !== "") printText(host.stderr, `${text}\n`);
   return exitCodeOf(thrown);
 }
+
+/** Failures that have words of their own. */
+const SITUATIONS = [
+  UserError,
+  ApiError,
+  HostError,
+  TransportError,
+  StreamError,
+  ProtocolError,
+  DOMException,
+];
+/** What the language throws at a program that is wrong. */
+const DEFECTS = [TypeError, RangeError, ReferenceError, SyntaxError, EvalError, URIError];
+const MAX_CHAIN = 16;
 
 /** As a shell reports a program that SIGPIPE ended. */
 const UNREAD_CODE = 141;
@@ -38,12 +55,15 @@ export function exitCodeOf(thrown: unknown): number {
 export function renderError(thrown: unknown, options: ReportOptions): string {
   const { command, verbose } = options;
   if (isSilent(thrown)) return "";
-  if (thrown instanceof ExitError) return stripControls(thrown.message);
+  if (thrown instanceof ExitError) {
+    return [block(thrown.message), ...thrown.details.map(stripToLine)].join("\n");
+  }
   const lines = [
     `Encountered an error running ${goQuote(command)}, see ${
       goQuote(`${command} --help`)
     } for more information`,
     `error: ${whatFailed(thrown, verbose)}`,
+    ...detailsOf(thrown).map(stripToLine),
   ];
   const hint = hintOf(thrown);
   if (hint !== undefined) lines.push(stripToLine(hint));
@@ -65,7 +85,7 @@ function isSilent(thrown: unknown): boolean {
 
 function whatFailed(thrown: unknown, verbose: boolean): string {
   const { trace, last } = unwrap(thrown);
-  if (!(last instanceof ApiError)) return describe(thrown);
+  if (!(last instanceof ApiError)) return block(describe(thrown));
   const lines: string[] = [];
   if (verbose) {
     lines.push(`${last.method} ${last.url}: unexpected status code ${last.status}`);
@@ -78,41 +98,73 @@ function whatFailed(thrown: unknown, verbose: boolean): string {
   }
   if (last.helper !== undefined) lines.push(`Suggestion: ${last.helper}`);
   if (last.detail !== "" && (verbose || last.helper === undefined)) lines.push(last.detail);
-  return stripControls(lines.join("\n"));
+  return lines.map(block).join("\n");
+}
+
+/** A text whose lines behind the first are indented, unless they are already: no other line of ours begins with a space. */
+function block(text: string): string {
+  const [first = "", ...rest] = stripControls(text).split("\n");
+  return [first, ...rest.map((line) => /^(?:\s|$)/.test(line) ? line : `  ${line}`)].join("\n");
 }
 
 /** The steps that failed, and what they failed of. */
 function unwrap(thrown: unknown): { readonly trace: string; readonly last: unknown } {
   const steps: string[] = [];
   let last = thrown;
-  while (last instanceof StepError && steps.length < 16) {
+  while (last instanceof StepError && steps.length < MAX_CHAIN) {
     if (last.message !== "") steps.push(last.message);
     last = last.cause;
   }
   return { trace: stripToLine(steps.join(": ")), last };
 }
 
-/** What to do, from the first in the chain that knows. */
-function hintOf(thrown: unknown): string | undefined {
+/** Errors from the outermost to the first cause. */
+function chain(thrown: unknown): Error[] {
+  const errors: Error[] = [];
   let at = thrown;
-  let isKnown = false;
-  for (let depth = 0; depth < 16 && at instanceof Error; depth++) {
-    if ((at instanceof UserError || at instanceof StepError) && at.hint !== undefined) {
-      return at.hint;
-    }
-    isKnown ||= at instanceof UserError || at instanceof StepError || at instanceof ApiError;
+  // A chain that refers to itself must not hang the report.
+  while (at instanceof Error && errors.length < MAX_CHAIN) {
+    errors.push(at);
     at = at.cause;
   }
-  return isKnown ? undefined : "This is not supposed to happen: run it again with -v and report it";
+  return errors;
 }
 
-function causes(thrown: unknown): string[] {
-  const lines: string[] = [];
-  let at = thrown;
-  for (let depth = 0; depth < 16 && at instanceof Error; depth++) {
-    const stack = at.stack ?? `${at.name}: ${at.message}`;
-    lines.push(depth === 0 ? stack : `caused by ${stack}`);
-    at = at.cause;
+/** Lines of ours behind the message of the first that is no step. */
+function detailsOf(thrown: unknown): readonly string[] {
+  const { last } = unwrap(thrown);
+  return last instanceof UserError ? last.details : [];
+}
+
+/** What to do, from the first in the chain that knows. */
+function hintOf(thrown: unknown): string | undefined {
+  for (const error of chain(thrown)) {
+    if ((error instanceof UserError || error instanceof StepError) && error.hint !== undefined) {
+      return error.hint;
+    }
   }
-  return lines.map(stripControls);
+  return isSituation(thrown)
+    ? undefined
+    : "This is not supposed to happen: run it again with -v and report it";
+}
+
+/** Whether the user's world is the reason, and not a mistake of this program's. */
+function isSituation(thrown: unknown): boolean {
+  const { last } = unwrap(thrown);
+  if (SITUATIONS.some((kind) => last instanceof kind)) return true;
+  // A step may fail of whatever the system says, in an `Error` without a kind of its own.
+  return last !== thrown && !DEFECTS.some((kind) => last instanceof kind);
+}
+
+/**
+ * What lay behind the failure, a line each. A mistake of ours comes with its stacks; those of a situation would only tell where in a
+ * bundle the network failed, and are no news to anybody.
+ */
+function causes(thrown: unknown): string[] {
+  const hasStacks = !isSituation(thrown);
+  return chain(thrown).map((error, depth) => {
+    const what = `${error.name}: ${error.message}`;
+    const text = block(hasStacks ? error.stack ?? what : what);
+    return depth === 0 ? text : `caused by ${text}`;
+  });
 }

@@ -4,7 +4,12 @@
  */
 import type { Host } from "../../base/host.ts";
 import { localTimeWithZone } from "./local_time.ts";
+import type { Color } from "./print.ts";
 import type { Progress } from "./progress.ts";
+
+/** Levels of log lines, in the server's words. */
+const HIDDEN_LEVELS: ReadonlySet<string> = new Set(["trace", "debug"]);
+const COLOR_OF: ReadonlyMap<string, Color> = new Map([["warn", "yellow"], ["error", "red"]]);
 
 export type StageEnd = "done" | "failed";
 
@@ -30,25 +35,20 @@ export class StageWriter {
     this.#progress.line(`==> ℹ︎ ${text}`);
   }
 
-  /** A line of a log or of ours, with the local time before it; the time is left out when unknown. */
+  /** Lines of a log or one of ours, each with the local time before it; without one when it is unknown. */
   log(text: string, options: { readonly atMs: number | undefined; readonly level: string }): void {
     const { atMs, level } = options;
-    const { clock } = this.#host;
-    const colored = this.#color(text, level);
-    this.#progress.line(
-      atMs === undefined ? colored : `${localTimeWithZone(clock, atMs)} ${colored}`,
-    );
+    if (HIDDEN_LEVELS.has(level)) return;
+    const before = atMs === undefined ? "" : `${localTimeWithZone(this.#host.clock, atMs)} `;
+    const color = COLOR_OF.get(level);
+    for (const line of text.split("\n")) {
+      if (color === undefined) this.#progress.line(before + line);
+      else this.#progress.coloredLine(before + line, color);
+    }
   }
 
   /** A line of ours, stamped with the present. */
   notice(text: string, level = "info"): void {
     this.log(text, { atMs: this.#host.clock.wallMs(), level });
-  }
-
-  #color(text: string, level: string): string {
-    if (!this.#progress.useColor) return text;
-    if (level === "warn") return `\x1b[33m${text}\x1b[0m`;
-    if (level === "error") return `\x1b[31m${text}\x1b[0m`;
-    return text;
   }
 }

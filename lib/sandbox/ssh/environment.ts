@@ -10,6 +10,8 @@ export interface SessionSurroundings {
   readonly env?: Readonly<Record<string, string>>;
   /** Printed before a shell in a terminal. @default nothing */
   readonly banner?: string;
+  /** What it says of itself when it cannot connect where a client asks. @default nothing */
+  readonly refusalText?: string;
 }
 
 export interface SessionNames {

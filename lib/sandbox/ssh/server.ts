@@ -97,6 +97,8 @@ export class SshServer {
     closed: Promise<void>,
   ): void {
     const tasks = this.#tasks;
+    const { refusalText } = this.#options.surroundings;
+    if (refusalText !== undefined) sayWhenRefusing(connection, refusalText);
     const forwards = new SshForwards(connection, duplex, tasks);
     const agentForward = new AgentForward(connection, forwards, tasks);
     const sessions = new Set<SshSession>();
@@ -122,6 +124,12 @@ export class SshServer {
       await agentForward.close();
     }));
   }
+}
+
+/** ssh2 itself refuses channels without a word (RFC 4254 §5.1 has a description). */
+function sayWhenRefusing({ _protocol: protocol }: ServerConnection, text: string): void {
+  const fail = protocol.channelOpenFail.bind(protocol);
+  protocol.channelOpenFail = (channel, reason) => fail(channel, reason, text);
 }
 
 interface Loaded {

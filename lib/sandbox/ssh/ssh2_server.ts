@@ -109,6 +109,7 @@ export interface ServerConnection {
 export type Opened = (error: Error | undefined, channel: ServerChannel) => void;
 
 export interface ServerProtocol {
+  channelOpenFail(channel: number, reason: number, description: string): void;
   exitStatus(channel: number, status: number): void;
   openssh_authAgent(channel: number, windowBytes: number, packetBytes: number): void;
 }

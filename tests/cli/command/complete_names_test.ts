@@ -76,9 +76,25 @@ Deno.test("completeNames() asks only where the workspace stands", async () => {
   }
 });
 
-Deno.test("completeNames() lets no escape sequence into the shell", async () => {
-  const { out } = await complete([""], answering(workspace("a\x1b[2J\nb", ["main"])));
-  deepStrictEqual(out, "a b\n");
+Deno.test("completeNames() offers only what a deployment calls a workspace and an agent", async () => {
+  const { out } = await complete(
+    [""],
+    answering(
+      workspace("a\x1b[2J\nb", ["main"]),
+      workspace("$(touch /tmp/x)", ["main"]),
+      workspace("-oProxyCommand=evil", ["main"]),
+      workspace("`id`", ["main"]),
+      workspace("a b", ["main"]),
+      workspace("a;b", ["main"]),
+      workspace("", ["main"]),
+      workspace("../x", ["main"]),
+      workspace("a\u202eb", ["main"]),
+      workspace("a".repeat(33), ["main"]),
+      workspace("two", ["main", "$(id)", "-x", "old_name", "a\nb", "", "b\u200b"]),
+      workspace("Good-1", ["main"]),
+    ),
+  );
+  deepStrictEqual(out, "Good-1\ntwo.main\ntwo.old_name\n");
 });
 
 Deno.test("completeNames() is silent when nobody is logged in", async () => {

@@ -301,7 +301,7 @@ Deno.test("A missing time is warned of, and counts as no time (behaviour §1.5)"
   timetable(fake, { 0: CONNECTING, 700: wireAgent({ ready_at: null }) });
   await wait(fake);
   assert.deepEqual(lines(fake).slice(3), [
-    "Warning: Failed to calculate duration from a time being <nil>.",
+    "<now> Warning: Failed to calculate duration from a time being <nil>.",
     `=== ✔ ${SCRIPTS} (non-blocking) [0ms]`,
   ]);
 });

@@ -93,12 +93,13 @@ Deno.test("provisionerjob Stages: from the log, with local times, without debug 
   ]);
 });
 
-Deno.test("provisionerjob Queue Position: printed again at each change", async () => {
+Deno.test("provisionerjob Queue Position: printed again at each change but to none, and no part of the name", async () => {
   using fake = fakeSteps();
   timetable(fake, {
     0: job({ status: "pending", started_at: null, queue_position: 3 }),
     1_500: job({ status: "pending", started_at: null, queue_position: 2 }),
     3_500: job({ status: "pending", started_at: null, queue_position: 1 }),
+    4_500: job({ status: "pending", started_at: null, queue_position: 0 }),
     5_500: DONE,
   });
   await waitForBuild(fake.steps, IDS.build);
@@ -106,7 +107,7 @@ Deno.test("provisionerjob Queue Position: printed again at each change", async (
     "==> ⧗ Queued (position: 3)",
     "==> ⧗ Queued (position: 2)",
     "==> ⧗ Queued (next)",
-    "=== ✔ Queued (next) [1000ms]",
+    "=== ✔ Queued [1000ms]",
   ]);
 });
 

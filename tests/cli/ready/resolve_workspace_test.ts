@@ -354,7 +354,7 @@ Deno.test("Test_getWorkspaceAgent (behaviour §4.2)", async (t) => {
       chooseAgent(list, options);
     } catch (error) {
       assert.ok(error instanceof UserError);
-      return error.message;
+      return [error.message, ...error.details].join("\n");
     }
     assert.fail("chose one");
   };
@@ -365,7 +365,7 @@ Deno.test("Test_getWorkspaceAgent (behaviour §4.2)", async (t) => {
     assert.equal(
       refusal(agents("b", "a"), ws),
       "multiple agents found, please specify the agent name, available agents: [a b]\n" +
-        "Try running:\n\t$ ssh a.ws.alice\n\t$ ssh b.ws.alice",
+        "Try running:\n\t$ ssh b.ws.alice\n\t$ ssh a.ws.alice\n",
     );
   });
   await t.step("MultipleAgents with prefix, with suffix", () => {

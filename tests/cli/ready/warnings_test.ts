@@ -26,7 +26,7 @@ Deno.test("TestVerifyWorkspaceOutdated/{Up-to-date, Outdated} (behaviour §4.2)"
   assert.equal(outdatedBanner(url, FRESH), undefined);
   assert.equal(
     outdatedBanner(url, OUTDATED),
-    "👋 Your workspace is outdated! Update it here: https://coder.example.com/@myuser/myworkspace\n",
+    "👋 Your workspace is outdated! Update it here: https://coder.example.com/@myuser/myworkspace",
   );
 });
 

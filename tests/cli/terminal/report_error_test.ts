@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { UserError } from "../../../lib/base/errors.ts";
+import { ProtocolError, UserError } from "../../../lib/base/errors.ts";
 import { HostError } from "../../../lib/base/host.ts";
 import { ApiError, CanceledError, StepError } from "../../../lib/coder/errors.ts";
 import { TransportError } from "../../../lib/base/http.ts";
+import { StreamError } from "../../../lib/base/stream.ts";
 import { connectionLost, ExitError } from "../../../lib/cli/terminal/errors.ts";
 import { reportError } from "../../../lib/cli/terminal/report_error.ts";
 import { FakeHost } from "../../support/fake_host.ts";
@@ -120,13 +121,75 @@ Deno.test("reportError() prints the frame of behaviour §1.14 and gives the exit
   }
 });
 
-Deno.test("reportError() adds request, detail, causes and stacks with -v only", () => {
+Deno.test("reportError() lets no word of a server begin a line of ours", () => {
+  const forged = "m\nerror: faked line\r\nnext\n\ttab\rback\u2028\x1b[2K\u202e";
+  const indented = "m\n  error: faked line\n  next\n\ttab\n  back";
+  const validations = [{ field: "f\nerror: f", detail: "d\nerror: d" }];
+  const rows: { in: unknown; out: string }[] = [
+    { in: new UserError(forged), out: `${HEAD}\nerror: ${indented}\n` },
+    { in: new UserError("a", { hint: "h\nerror: x" }), out: `${HEAD}\nerror: a\nh error: x\n` },
+    {
+      in: new UserError("a\nb", { details: ["c", "\td\ne", ""] }),
+      out: `${HEAD}\nerror: a\n  b\nc\n\td e\n\n`,
+    },
+    { in: new ExitError(3, forged), out: `${indented}\n` },
+    { in: new ExitError(3, "a", ["b\nc"]), out: "a\nb c\n" },
+    {
+      in: new StepError("dial agent", new Error(forged)),
+      out: `${HEAD}\nerror: dial agent: ${indented}\n`,
+    },
+    {
+      in: new StepError("s\nt", api({ apiMessage: forged, detail: "d\ne", validations })),
+      out: `${HEAD}\nerror: Trace=[s t]\n${indented}\n1 validation error(s) found\n` +
+        "\tf\n  error: f: d\n  error: d\nd\n  e\n",
+    },
+    {
+      in: api({ apiMessage: "m", helper: "h\nx", validations: [] }),
+      out: `${HEAD}\nerror: m\nSuggestion: h\n  x\n`,
+    },
+  ];
+  for (const row of rows) assert.equal(report(row.in).text, row.out);
+});
+
+Deno.test("reportError() shows stacks of mistakes alone, and one line for each cause of a situation", () => {
+  const VERBOSE = true;
+  const network = new StepError(
+    "dial agent",
+    new TransportError("refused", "connection refused", new TypeError("error sending request")),
+  );
+  assert.equal(
+    report(network, VERBOSE).text,
+    `${HEAD}\nerror: dial agent: connection refused\nStepError: dial agent\n` +
+      "caused by TransportError: connection refused\ncaused by TypeError: error sending request\n",
+  );
+  const situations = [
+    new UserError("x", { cause: new SyntaxError("not JSON") }),
+    new HostError("no-space", "x", new Error("os error 28")),
+    new StreamError({ kind: "aborted", message: "x" }),
+    new ProtocolError("x", { code: "c", cause: new RangeError("y") }),
+    new StepError("x", new Error("dial: connection refused")),
+    api(),
+  ];
+  for (const thrown of situations) assert.doesNotMatch(report(thrown, VERBOSE).text, /^\s+at /m);
+  const mistakes = [
+    new TypeError("boom"),
+    new Error("boom"),
+    new StepError("x", new RangeError("boom")),
+    new StepError("x", new StepError("y", new ReferenceError("boom"))),
+  ];
+  for (const thrown of mistakes) {
+    assert.match(report(thrown, VERBOSE).text, /boom\n\s+at /);
+    assert.match(report(thrown).text, /boom\nThis is not supposed to happen/);
+  }
+});
+
+Deno.test("reportError() adds request, detail and causes with -v only", () => {
   const thrown = new StepError("fetch", api({ helper: "log in", validations: [] }));
   const VERBOSE = true;
   const { text } = report(thrown, VERBOSE);
   assert.match(text, /GET https:\/\/x\.example\/api\/v2\/y: unexpected status code 400\n/);
   assert.match(text, /Suggestion: log in\nmore\n/);
-  assert.match(text, /StepError: fetch\n {4}at /);
-  assert.match(text, /caused by ApiError/);
+  assert.match(text, /^StepError: fetch$/m);
+  assert.match(text, /^caused by ApiError: /m);
   assert.doesNotMatch(report(thrown).text, /\bat \b/);
 });

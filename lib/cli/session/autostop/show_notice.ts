@@ -3,6 +3,7 @@ import { messageOf } from "../../../base/errors.ts";
 import type { Log } from "../../../base/log.ts";
 import { type Host, HostError } from "../../../base/host.ts";
 import { type NotifierCall, notifierCalls } from "./notifiers.ts";
+import { printNotice } from "../../terminal/print.ts";
 import type { Notice } from "./notices.ts";
 
 /** A notification service that hangs must not keep the next notice. */
@@ -27,8 +28,7 @@ export async function showNotice(
     if (await runNotifier(host, call, options)) return "desktop";
   }
   if (!host.stderr.isTerminal) return "nowhere";
-  // The terminal is in raw mode while a session runs: line feeds alone would not go back to its left edge.
-  host.stderr.print(`\x07\r\n${notice.body}\r\n`);
+  printNotice(host.stderr, notice.body);
   return "terminal";
 }
 
