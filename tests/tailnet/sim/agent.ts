@@ -8,6 +8,7 @@ import { CoordinatorClient, type CoordinatorEvent } from "../../../lib/tailnet/c
 import type { CoordinatorServerSession } from "../../../lib/tailnet/coordinator/server_mod.ts";
 import type { DerpMap } from "../../../lib/tailnet/derp_map.ts";
 import { TunnelNode } from "../../../lib/tailnet/node.ts";
+import type { TailnetNode } from "../../../lib/tailnet/node_message.ts";
 import { Bulk } from "./bulk.ts";
 import type { SimCoordinator } from "./coordinator.ts";
 import type { SimNetwork } from "./network.ts";
@@ -71,11 +72,15 @@ export class SimAgent implements SimCompanion {
 
   /** Tells the coordinator of our node, at home in `region`. */
   announce(region: number, now: Instant): void {
-    const { agentId, wallMsAtZero } = this.#options;
-    const uuid = parseUuid(agentId) ?? new Uint8Array(16);
     this.#region = region;
     this.node.relays.setHome(region, now);
-    this.#client.updateSelf({
+    this.#client.updateSelf(this.#nodeAt(region, now), now);
+  }
+
+  #nodeAt(region: number, now: Instant): TailnetNode {
+    const { agentId, wallMsAtZero } = this.#options;
+    const uuid = parseUuid(agentId) ?? new Uint8Array(16);
+    return {
       id: nodeIdOfUuid(uuid),
       asOfMs: wallMsAtZero + now,
       key: this.node.nodePublicKey,
@@ -86,7 +91,12 @@ export class SimAgent implements SimCompanion {
       addresses: this.node.addresses,
       allowedIps: this.node.addresses,
       endpoints: [],
-    }, now);
+    };
+  }
+
+  /** Tells the coordinator what need not be true: the next word of an agent, or of a coordinator, that lies. */
+  claim(over: Partial<TailnetNode>, now: Instant): void {
+    this.#client.updateSelf({ ...this.#nodeAt(this.#region, now), ...over }, now);
   }
 
   /** Where the peer is at home, as far as the agent was told. */

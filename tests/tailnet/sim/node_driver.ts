@@ -38,6 +38,8 @@ export class SimNodeDriver {
   #dials: Dial[] = [];
   #lastTurnAt: Instant;
   isStopped = false;
+  /** Connections to relays that were asked for, called off or not. */
+  dialCount = 0;
 
   constructor(
     parts: { node: TunnelNode; network: SimNetwork; companion: SimCompanion },
@@ -145,6 +147,7 @@ export class SimNodeDriver {
     for (let e = relays.pollEvent(); e; e = relays.pollEvent()) {
       moved = true;
       if (e.kind === "dial") {
+        this.dialCount++;
         this.#dials.push({ link: e.link, endpoints: e.endpoints, at: now + DIAL_MS });
       } else if (e.kind === "hangUp") this.#hangUp(e.link, now);
       else this.#companion.handleUnreachableRelay(e.region, e.reason, now);
