@@ -84,12 +84,17 @@ export interface RequestHead {
   readonly headers: readonly (readonly [string, string])[];
 }
 
+/** Whether a text may stand in `Host`: it fits on its line, and names neither a user nor a path. */
+export function isHostField(host: string): boolean {
+  return host !== "" && isFieldValue(host) && !/[\s/@]/.test(host);
+}
+
 /** The bytes of a request head. Throws `TypeError` for anything that does not fit on its line. */
 export function formatRequestHead(head: RequestHead): Uint8Array<ArrayBuffer> {
   const { method = "GET", path, host, headers } = head;
   if (!isToken(method)) throw new TypeError(`Cannot write request: method ${quote(method)}`);
   if (!isRequestTarget(path)) throw new TypeError(`Cannot write request: path ${quote(path)}`);
-  if (host === "" || /[\s/@]/.test(host)) {
+  if (!isHostField(host)) {
     throw new TypeError(`Cannot write request: host ${quote(host)}`);
   }
   const lines = formatFields([["Host", host], ...headers]);

@@ -15,5 +15,6 @@ export {
   formatResponseHead,
   HeaderFields,
   isFieldValue,
+  isHostField,
   isToken,
 } from "./headers.ts";

@@ -61,7 +61,9 @@ type SessionDeadline =
   /** When an agent that left deliberately is forgotten. */
   | "removal"
   /** When to look whether a peer that the coordinator lost is worth keeping. */
-  | "lostPeer";
+  | "lostPeer"
+  /** When to take what the coordinator said of the agent since its last move or change of key. */
+  | "agentNode";
 
 const HOME_CHOICE_MS = 1_500;
 const REMOVAL_GRACE_MS = 1_000;
@@ -70,8 +72,15 @@ const LOST_TIMEOUT_MS = 15 * 60_000;
 /** Bounds of the time after which an unanswered initiation counts as lost once the agent says that it knows us. */
 const MIN_ANSWER_MS = 25;
 const MAX_ANSWER_MS = 400;
+/**
+ * An agent moves, and changes its key, this long after it last did at the earliest: each costs a connection or a key
+ * exchange, and only the last word counts.
+ */
+const AGENT_CHANGE_GAP_MS = 1_000;
 /** An agent that the coordinator announced but that answers nothing on any relay. */
 const HANDSHAKE_LIMIT_MS = 120_000;
+
+type AgentNodeEvent = Extract<CoordinatorLineEvent, { kind: "node" }>;
 
 export class AgentSession {
   readonly node: TunnelNode;
@@ -90,6 +99,9 @@ export class AgentSession {
   #isOver = false;
   /** When the coordinator was asked for the agent, to tell how far away it is. */
   #askedAt: Instant | undefined;
+  #changedAt: Instant = -Infinity;
+  /** The coordinator's last word of the agent, held back for coming too soon. */
+  #heldNode: AgentNodeEvent | undefined;
   /** How long an answer to an initiation may take, from the coordinator's answer to the first question. */
   #answerMs = MAX_ANSWER_MS;
 
@@ -230,6 +242,7 @@ export class AgentSession {
     for (let due = this.#deadlines.pop(now); due !== undefined; due = this.#deadlines.pop(now)) {
       if (due === "homeChoice") this.handleRelayLatencies(new Map(), now);
       else if (due === "lostPeer") this.#checkLostPeer(now);
+      else if (due === "agentNode") this.#takeHeldNode(now);
       else if (due === "removal") this.#removeAgent("The workspace agent disconnected");
       else {
         this.#fail(
@@ -269,6 +282,8 @@ export class AgentSession {
     this.node.removePeer(this.#options.agentId);
     this.#deadlines.clear("handshake");
     this.#deadlines.clear("lostPeer");
+    this.#deadlines.clear("agentNode");
+    this.#heldNode = undefined;
     this.#isAgentKnown = false;
     this.#isAgentReady = false;
     this.#agentRegion = undefined;
@@ -354,6 +369,7 @@ export class AgentSession {
         return;
       case "ready":
         this.#isAgentReady = true;
+        if (this.#heldNode !== undefined) this.#heldNode = { ...this.#heldNode, isReady: true };
         if (!this.#isReachable) this.#deadlines.set("handshake", now + HANDSHAKE_LIMIT_MS);
         // Also after a restart under the same key: the agent lost its half of the session. What was sent before the agent
         // knew us was lost: it is repeated as soon as an answer to it would have been here.
@@ -391,7 +407,7 @@ export class AgentSession {
     }
   }
 
-  #handleAgentNode(event: Extract<CoordinatorLineEvent, { kind: "node" }>, now: Instant): void {
+  #handleAgentNode(event: AgentNodeEvent, now: Instant): void {
     const { node } = event;
     if (node.preferredDerp === 0) return;
     if (this.#askedAt !== undefined) {
@@ -401,6 +417,20 @@ export class AgentSession {
     }
     this.#deadlines.clear("lostPeer");
     this.#deadlines.clear("removal");
+    const earliestAt = this.#changedAt + AGENT_CHANGE_GAP_MS;
+    if (now >= earliestAt) return this.#takeAgentNode(event, now);
+    this.#heldNode = event;
+    this.#deadlines.set("agentNode", earliestAt);
+  }
+
+  #takeHeldNode(now: Instant): void {
+    const held = this.#heldNode;
+    this.#heldNode = undefined;
+    if (held !== undefined) this.#takeAgentNode(held, now);
+  }
+
+  #takeAgentNode(event: AgentNodeEvent, now: Instant): void {
+    const { node } = event;
     const change = this.node.upsertPeer({
       id: this.#options.agentId,
       nodeKey: node.key,
@@ -408,6 +438,9 @@ export class AgentSession {
       addresses: [this.agentAddress, ...node.addresses],
       homeRegion: node.preferredDerp,
     }, now);
+    // The first word is no change: an agent that has just come may move at once.
+    const isMove = this.#agentRegion !== undefined && this.#agentRegion !== node.preferredDerp;
+    if (isMove || change === "replaced") this.#changedAt = now;
     this.#agentRegion = node.preferredDerp;
     this.#keepRelays();
     if (change === "updated") return;

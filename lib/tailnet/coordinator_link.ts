@@ -3,11 +3,11 @@
  * (coder/coder `codersdk/workspacesdk/dialer.go`). What the bytes mean is `coordinator/client.ts`'s.
  */
 import type { Random } from "../base/core.ts";
+import { ProtocolError } from "../base/errors.ts";
 import {
   encodeFrame,
   HttpUpgradeClient,
   WebsocketConnection,
-  WebsocketError,
 } from "../websocket/mod.ts";
 
 export interface CoordinatorLinkOptions {
@@ -53,7 +53,7 @@ export class CoordinatorLink {
     return this.#phase.kind === "open";
   }
 
-  /** Takes what arrived, borrowed until `pollEvent` returned `undefined`. Throws `WebsocketError`. */
+  /** Takes what arrived, borrowed until `pollEvent` returned `undefined`. Throws `ProtocolError`. */
   handleBytes(chunk: Uint8Array): void {
     let bytes = chunk;
     if (this.#phase.kind === "upgrade") {
@@ -80,7 +80,7 @@ export class CoordinatorLink {
       if (result.kind === "refused") this.#refuse(result);
     } catch (error) {
       // Not even a refusal: whoever saw the end has its reason.
-      if (!(error instanceof WebsocketError)) throw error;
+      if (!(error instanceof ProtocolError)) throw error;
     }
   }
 
@@ -89,7 +89,7 @@ export class CoordinatorLink {
     this.#events.push({ kind: "refused", status: result.status, body: result.body });
   }
 
-  /** What happened. Throws `WebsocketError`. */
+  /** What happened. Throws `ProtocolError`. */
   pollEvent(): CoordinatorLinkEvent | undefined {
     const event = this.#events.shift();
     if (event !== undefined || this.#phase.kind !== "open") return event;

@@ -5,17 +5,18 @@
  * Not here: which relay and when to dial again, which `relays.ts` knows.
  */
 import type { Instant, Random } from "../base/core.ts";
+import { ProtocolError } from "../base/errors.ts";
 import {
   DerpClient,
   type DerpEvent,
   SEND_PACKET_HEADER_BYTES,
   writeSendPacketHeader,
 } from "../derp/mod.ts";
+import { isHostField } from "../http1/mod.ts";
 import {
   frameInPlace,
   HttpUpgradeClient,
   WebsocketConnection,
-  WebsocketError,
 } from "../websocket/mod.ts";
 import { MESSAGE_BATCH_BYTES, SendBatch, STREAM_BATCH_BYTES } from "./send_batch.ts";
 
@@ -63,8 +64,9 @@ export class RelayLink {
   /** Already framed bytes that go out before the batch: request head, pongs, close. */
   readonly #outbox: Uint8Array[] = [];
   #outboxBytes = 0;
-  #filling: SendBatch;
-  #writing: SendBatch;
+  /** Made when the link is opened: a link that nobody connects costs next to nothing. */
+  #filling: SendBatch | undefined;
+  #spare: SendBatch | undefined;
   /** Packets that the relay's announced rate did not allow. */
   overRate = 0;
 
@@ -73,11 +75,6 @@ export class RelayLink {
     this.transport = options.transport;
     this.#options = options;
     this.#random = options.random;
-    const capacityBytes = options.transport === "websocket"
-      ? MESSAGE_BATCH_BYTES
-      : STREAM_BATCH_BYTES;
-    this.#filling = new SendBatch(capacityBytes);
-    this.#writing = new SendBatch(capacityBytes);
     this.#derp = new DerpClient({
       privateKey: options.nodePrivateKey,
       publicKey: options.nodePublicKey,
@@ -91,6 +88,11 @@ export class RelayLink {
    */
   open(host: string): void {
     if (this.#phase.kind !== "idle") throw new TypeError("Cannot open: the link was opened before");
+    // What a relay map says is a server's word.
+    if (!isHostField(host)) {
+      this.#phase = { kind: "closed", reason: "has a host name that is none" };
+      return;
+    }
     const isWebsocket = this.transport === "websocket";
     const client = new HttpUpgradeClient({
       path: this.#options.path,
@@ -100,6 +102,9 @@ export class RelayLink {
       ...(isWebsocket ? { protocol: "derp" } : {}),
       random: this.#random,
     });
+    const capacityBytes = isWebsocket ? MESSAGE_BATCH_BYTES : STREAM_BATCH_BYTES;
+    this.#filling = new SendBatch(capacityBytes);
+    this.#spare = new SendBatch(capacityBytes);
     this.#phase = { kind: "upgrade", client };
     this.#push(client.request());
   }
@@ -149,7 +154,7 @@ export class RelayLink {
       if (result.kind === "refused") this.#refuse(result);
     } catch (error) {
       // Not even a refusal: whoever saw the end has its reason.
-      if (!(error instanceof WebsocketError)) throw error;
+      if (!(error instanceof ProtocolError)) throw error;
     }
   }
 
@@ -197,11 +202,12 @@ export class RelayLink {
 
   /** Room for one more packet of `packetBytes` in the batch that is being filled. */
   hasRoom(packetBytes: number): boolean {
-    return this.#filling.roomBytes >= SEND_PACKET_HEADER_BYTES + packetBytes;
+    return (this.#filling?.roomBytes ?? 0) >= SEND_PACKET_HEADER_BYTES + packetBytes;
   }
 
   /** The batch being filled: a packet's bytes go to `end + SEND_PACKET_HEADER_BYTES`, then `commitPacket`. */
   get filling(): SendBatch {
+    if (this.#filling === undefined) throw new TypeError("Cannot fill: the link is not open");
     return this.#filling;
   }
 
@@ -214,7 +220,7 @@ export class RelayLink {
       this.overRate++;
       return false;
     }
-    const batch = this.#filling;
+    const batch = this.filling;
     writeSendPacketHeader(batch.buffer, batch.end, destination, packetBytes);
     batch.end += SEND_PACKET_HEADER_BYTES + packetBytes;
     return true;
@@ -223,7 +229,8 @@ export class RelayLink {
   /** Sends a copy of a packet; false when there is no room now. */
   sendPacket(destination: Uint8Array, packet: Uint8Array, now: Instant): boolean {
     if (!this.isReady || !this.hasRoom(packet.length)) return false;
-    this.#filling.buffer.set(packet, this.#filling.end + SEND_PACKET_HEADER_BYTES);
+    const { filling } = this;
+    filling.buffer.set(packet, filling.end + SEND_PACKET_HEADER_BYTES);
     return this.commitPacket(destination, packet.length, now);
   }
 
@@ -235,8 +242,9 @@ export class RelayLink {
     if (this.#phase.kind === "derp") {
       for (let frame = this.#derp.pollTransmit(); frame; frame = this.#derp.pollTransmit()) {
         // Control frames keep their place before the packets that come after them.
-        if (!this.#filling.append(frame)) this.#flushFilling();
-        if (this.#filling.isEmpty) this.#filling.append(frame);
+        if (this.filling.append(frame)) continue;
+        this.#flushFilling();
+        this.filling.append(frame);
       }
     }
     const first = this.#outbox.shift();
@@ -245,11 +253,11 @@ export class RelayLink {
       return first;
     }
     // What a link holds that is over goes nowhere: in a websocket it would not even be framed.
-    if (this.#filling.isEmpty || this.#phase.kind !== "derp") return undefined;
     const batch = this.#filling;
-    this.#filling = this.#writing;
-    this.#filling.clear();
-    this.#writing = batch;
+    if (batch === undefined || batch.isEmpty || this.#phase.kind !== "derp") return undefined;
+    this.#filling = this.#spare;
+    this.#filling?.clear();
+    this.#spare = batch;
     return this.#framed(batch);
   }
 
@@ -262,8 +270,8 @@ export class RelayLink {
   }
 
   #flushFilling(): void {
-    this.#push(this.#framed(this.#filling).slice());
-    this.#filling.clear();
+    this.#push(this.#framed(this.filling).slice());
+    this.filling.clear();
   }
 
   #push(bytes: Uint8Array): void {

@@ -6,6 +6,7 @@
 import { type Instant, type Random, randomFraction } from "../base/core.ts";
 import { earlier } from "../base/deadlines.ts";
 import { type DerpMap, type RelayEndpoint, relayEndpoints } from "./derp_map.ts";
+import { DialBudget } from "./dial_budget.ts";
 import { RelayLink, type RelayTransport } from "./relay_link.ts";
 
 export interface RelaysOptions {
@@ -54,6 +55,7 @@ interface Relay {
   /** The relay, or something before it, refused `Upgrade: DERP`. */
   wantsWebsocket: boolean;
   lastFailure: string | undefined;
+  readonly budget: DialBudget;
 }
 
 /** For name resolution, TCP, TLS, upgrade and login together, as the official client. */
@@ -65,6 +67,12 @@ const MAX_FIRST_ATTEMPTS = 3;
 const LONG_OUTAGE_MS = 30_000;
 const RETRY_STEP_MS = 10;
 const MAX_RETRY_MS = 5_000;
+/** Dials of one relay: enough for a relay that restarts in a loop, then one a second. */
+const RELAY_DIALS = { burst: 5, perSecond: 1 };
+/** Dials of all relays together: our home, the peer's, their fall-backs, and some moves; then two a second. */
+const ALL_DIALS = { burst: 12, perSecond: 2 };
+/** Relays at a time. A client has two; more are a node's that has many peers. */
+const MAX_RELAYS = 64;
 /** A connection that lasted so long may be dialled again at once; one that did not is not dialled in a frenzy. */
 const STABLE_MS = 5_000;
 
@@ -72,6 +80,7 @@ export class Relays {
   readonly #options: RelaysOptions;
   readonly #relays = new Map<number, Relay>();
   readonly #events: RelaysEvent[] = [];
+  readonly #budget = new DialBudget(ALL_DIALS);
   #map: DerpMap | undefined;
   #forcesWebsocket = false;
   #homeRegion: number | undefined;
@@ -110,9 +119,13 @@ export class Relays {
     this.readyLink(region)?.notePreferred(true);
   }
 
-  /** Sees to it that there is a connection to `region`, now and later. Regions that the map lacks are ignored. */
+  /**
+   * Sees to it that there is a connection to `region`, now and later. Regions that the map lacks are ignored, and so are
+   * those that are too many.
+   */
   want(region: number, now: Instant): void {
     if (this.#relays.has(region) || this.#map === undefined) return;
+    if (this.#relays.size >= MAX_RELAYS && region !== this.#homeRegion) return;
     if (relayEndpoints(this.#map, region).length === 0) return;
     const relay: Relay = {
       region,
@@ -122,6 +135,7 @@ export class Relays {
       downSince: undefined,
       wantsWebsocket: false,
       lastFailure: undefined,
+      budget: new DialBudget(RELAY_DIALS),
     };
     this.#relays.set(region, relay);
     this.#dial(relay, now);
@@ -274,6 +288,13 @@ export class Relays {
     if (this.#map === undefined) return;
     const endpoints = relayEndpoints(this.#map, relay.region);
     if (endpoints.length === 0) return;
+    const paceAt = Math.max(relay.budget.nextAt(now), this.#budget.nextAt(now));
+    if (paceAt > now) {
+      relay.state = { kind: "waiting", until: paceAt };
+      return;
+    }
+    relay.budget.spend(now);
+    this.#budget.spend(now);
     const transport: RelayTransport = this.#forcesWebsocket || relay.wantsWebsocket
       ? "websocket"
       : "upgrade";

@@ -92,6 +92,7 @@ export class CoordinatorClient {
   #farewell: CoordinatorSession | undefined;
   #node: TailnetNode | undefined;
   #map: DerpMap | undefined;
+  #toldMap: DerpMap | undefined;
   #resumeToken: ResumeToken | undefined;
   #hasConnected = false;
   #permanentError: string | undefined;
@@ -232,9 +233,18 @@ export class CoordinatorClient {
   #pumpSession(now: Instant): void {
     while (this.#state.kind === "connected") {
       const event = this.#state.session.pollEvent();
-      if (event === undefined) return;
+      if (event === undefined) break;
       this.#handleSessionEvent(this.#state, event, now);
     }
+    // Of all that came at once the last map and the last node of each peer are told.
+    this.#tellNews();
+  }
+
+  #tellNews(): void {
+    const map = this.#map;
+    if (map !== undefined && map !== this.#toldMap) this.#events.push({ kind: "derpMap", map });
+    this.#toldMap = map;
+    this.#drainBook();
   }
 
   #handleSessionEvent(
@@ -245,12 +255,10 @@ export class CoordinatorClient {
     switch (event.kind) {
       case "peerUpdate":
         this.#book.handleUpdate(event.update, now);
-        this.#drainBook();
         return;
       case "derpMap":
         if (this.#map !== undefined && equalDerpMaps(this.#map, event.map)) return;
         this.#map = event.map;
-        this.#events.push({ kind: "derpMap", map: event.map });
         return;
       case "resumeToken":
         this.#resumeToken = event.resumeToken;
@@ -260,6 +268,7 @@ export class CoordinatorClient {
         if (event.isPermanent) this.#permanentError = event.text;
         return;
       case "ended":
+        this.#tellNews();
         this.#events.push({ kind: "hangUp" });
         if (event.end.kind === "failed") this.#handleConnectionEnd(state, event.end.message, now);
         else {

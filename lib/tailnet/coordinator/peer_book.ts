@@ -3,8 +3,9 @@
  * `tailnet/configmaps.go` `updatePeerLocked`, `peerLifecycle`). A lost peer stays: the tunnel may well work on; who
  * removes it when no handshake has succeeded for too long is the owner of the tunnel, not this book.
  *
- * Two deviations: every READY_FOR_HANDSHAKE is told, not only the first, because a restarted agent says it anew when it
- * knows us; and there are bounds on peers.
+ * Deviations: every READY_FOR_HANDSHAKE is told, not only the first, because a restarted agent says it anew when it
+ * knows us; a new key is another process, which has not said that it knows us; of nodes that nobody asked for in time
+ * only the latest is told; and there are bounds on peers.
  */
 import { equalBytes } from "../../base/bytes.ts";
 import type { Instant } from "../../base/core.ts";
@@ -123,7 +124,8 @@ export class PeerBook {
       : equalBytes(before.key, node.key)
       ? "updated"
       : "rekeyed";
-    this.#events.push({ kind: "node", peerId, node, change, isReady: peer.isReady });
+    if (change === "rekeyed") peer.isReady = false;
+    this.#tellNode({ kind: "node", peerId, node, change, isReady: peer.isReady });
     if (wasReadyFirst) {
       this.#events.push({ kind: "ready", peerId, source: "message", isFirst: true });
     } else if (!this.#expectsReady && !peer.isReady) {
@@ -131,6 +133,18 @@ export class PeerBook {
     } else if (!peer.isReady) {
       this.#deadlines.set(peerId, now + READY_TIMEOUT_MS);
     }
+  }
+
+  /** Only what is known at last is worth the work of whoever listens. */
+  #tellNode(event: Extract<PeerEvent, { kind: "node" }>): void {
+    const at = this.#events.findLastIndex(({ peerId }) => peerId === event.peerId);
+    const before = this.#events[at];
+    if (before?.kind !== "node") {
+      this.#events.push(event);
+      return;
+    }
+    const change = before.change === "updated" ? event.change : before.change;
+    this.#events[at] = { ...event, change };
   }
 
   #handleReady(peerId: string): void {
