@@ -4,11 +4,7 @@
  */
 import type { Random } from "../base/core.ts";
 import { ProtocolError } from "../base/errors.ts";
-import {
-  encodeFrame,
-  HttpUpgradeClient,
-  WebsocketConnection,
-} from "../websocket/mod.ts";
+import { encodeFrame, HttpUpgradeClient, WebsocketConnection } from "../websocket/mod.ts";
 
 export interface CoordinatorLinkOptions {
   /** Path and query. */

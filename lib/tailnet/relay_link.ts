@@ -13,11 +13,7 @@ import {
   writeSendPacketHeader,
 } from "../derp/mod.ts";
 import { isHostField } from "../http1/mod.ts";
-import {
-  frameInPlace,
-  HttpUpgradeClient,
-  WebsocketConnection,
-} from "../websocket/mod.ts";
+import { frameInPlace, HttpUpgradeClient, WebsocketConnection } from "../websocket/mod.ts";
 import { MESSAGE_BATCH_BYTES, SendBatch, STREAM_BATCH_BYTES } from "./send_batch.ts";
 
 export type RelayTransport = "upgrade" | "websocket";
