@@ -234,11 +234,8 @@ export class DiscoPinger {
     // By address too: who overtakes a ping from elsewhere must not keep its sender from the answer.
     const name = `${toHex(transactionId)} ${endpointKey(from.endpoint)}`;
     if (peer.answered.has(name)) return dropped("repeated-ping");
-    const paddedBytes = Math.min(packetBytes, PADDED_PACKET_BYTES);
-    const pong = this.#seal(
-      peer,
-      encodePong({ transactionId, source: from.endpoint }, paddingTo(paddedBytes)),
-    );
+    // Bare: the ping has shown what its direction carries, and who is answered is owed as little as possible.
+    const pong = this.#seal(peer, encodePong({ transactionId, source: from.endpoint }));
     if (pong.length > packetBytes) return dropped("short-ping");
     for (const oldest of peer.answered) {
       if (peer.answered.size < MAX_REMEMBERED_PINGS) break;

@@ -1,0 +1,53 @@
+/**
+ * When call-me-maybes may leave: each makes the peer ping every address that it lists (coder/tailscale
+ * `wgengine/magicsock/endpoint.go`, `enqueueCallMeMaybe`, `handleCallMeMaybe`).
+ */
+import type { Instant } from "../../base/core.ts";
+
+/** All our addresses, or none: the peer forgets those that an earlier call listed. */
+export type CallList = "all" | "nothing";
+
+/** Between calls of one search after another. */
+const SEARCH_GAP_MS = 5_000;
+/** Between calls that tell news. */
+const NEWS_GAP_MS = 250;
+
+export class CallPacer {
+  #calledAt: Instant = -Infinity;
+  #waiting: CallList | undefined;
+  #last: CallList = "all";
+
+  /** Whether the peer was told last that we have no address. */
+  get isWithdrawn(): boolean {
+    return this.#last === "nothing";
+  }
+
+  /** Whether to send a list at `now`; news that come too soon wait for `handleTimeout`, a search's call is left out. */
+  request(list: CallList, options: { readonly isNews: boolean }, now: Instant): boolean {
+    const gapMs = now - this.#calledAt;
+    if (gapMs < (options.isNews ? NEWS_GAP_MS : SEARCH_GAP_MS)) {
+      if (options.isNews) this.#waiting = list;
+      return false;
+    }
+    this.#note(list, now);
+    return true;
+  }
+
+  /** The list that has waited long enough. */
+  handleTimeout(now: Instant): CallList | undefined {
+    const list = this.#waiting;
+    if (list === undefined || now - this.#calledAt < NEWS_GAP_MS) return undefined;
+    this.#note(list, now);
+    return list;
+  }
+
+  pollTimeout(): Instant | undefined {
+    return this.#waiting === undefined ? undefined : this.#calledAt + NEWS_GAP_MS;
+  }
+
+  #note(list: CallList, now: Instant): void {
+    this.#calledAt = now;
+    this.#waiting = undefined;
+    this.#last = list;
+  }
+}
