@@ -1,89 +1,62 @@
 /**
- * Generates `lib/proto/*_pb.ts` from the `.proto` files beside them, with nothing but npm: buf compiles,
- * protoc-gen-es writes. `--check` writes nothing and fails when what is committed is not what would be generated.
- * The plugin has the version of the runtime in `deno.json`; the two must move together.
+ * Generates from `lib/proto/tailnet.proto`, with nothing but npm: `lib/proto/tailnet_pb.ts`, plain functions that read and write each
+ * message, and `tests/proto/tailnet.binpb`, by which the tests compare them with the reference implementation.
+ * buf compiles; `proto_codec.ts` writes. `--check` writes nothing and fails when what is committed is not what would be generated.
  */
+import { codecOf, type FileDescriptorSet } from "./proto_codec.ts";
 
 const BUF = "npm:@bufbuild/buf@1.74.0";
-const PLUGIN = "npm:@bufbuild/protoc-gen-es@2.17.0";
 const PROTO_DIR = new URL("../lib/proto/", import.meta.url);
+const CODEC_URL = new URL("tailnet_pb.ts", PROTO_DIR);
+const DESCRIPTORS_URL = new URL("../tests/proto/tailnet.binpb", import.meta.url);
 
-const TEMPLATE = {
-  version: "v2",
-  plugins: [{
-    local: [
-      "deno",
-      "run",
-      "--quiet",
-      "--no-config",
-      "--no-lock",
-      "--allow-env",
-      "--allow-read",
-      PLUGIN,
-    ],
-    out: ".",
-    // erasable_syntax: no TypeScript `enum`, which our compiler options refuse.
-    opt: ["target=ts", "erasable_syntax=true", "import_extension=ts"],
-  }],
-};
-
-async function generateInto(dir: string): Promise<void> {
-  const { success, stderr } = await new Deno.Command("deno", {
+/** What buf makes of the folder, in one of its formats. */
+async function describe(...options: readonly string[]): Promise<Uint8Array> {
+  const { success, stdout, stderr } = await new Deno.Command("deno", {
     args: [
-      "run",
-      "--quiet",
-      "--no-config",
-      "--no-lock",
+      ...["run", "--quiet", "--no-config", "--no-lock"],
       "--allow-all", // buf is a native program: Deno's permissions would not bind it anyway
-      BUF,
-      "generate",
-      "--template",
-      JSON.stringify(TEMPLATE),
-      "--output",
-      dir,
+      ...[BUF, "build", "--as-file-descriptor-set", ...options],
     ],
     cwd: PROTO_DIR,
-    stdout: "null",
+    stdout: "piped",
     stderr: "piped",
   }).output();
   if (!success) {
-    throw new Error(`Cannot generate protobuf code: ${new TextDecoder().decode(stderr).trim()}`);
+    throw new Error(`Cannot compile protobuf: ${new TextDecoder().decode(stderr).trim()}`);
   }
+  return stdout;
 }
 
-async function readGenerated(dir: string | URL): Promise<Map<string, string>> {
-  const files = new Map<string, string>();
-  const base = dir instanceof URL ? dir : new URL(`file://${dir}/`);
-  for await (const entry of Deno.readDir(base)) {
-    if (!entry.name.endsWith("_pb.ts")) continue;
-    files.set(entry.name, await Deno.readTextFile(new URL(entry.name, base)));
-  }
-  return files;
+async function isCommitted(url: URL, fresh: Uint8Array): Promise<boolean> {
+  const committed = await Deno.readFile(url).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    return undefined;
+  });
+  return committed !== undefined && committed.length === fresh.length &&
+    committed.every((byte, at) => byte === fresh[at]);
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const scratch = await Deno.makeTempDir();
-  try {
-    await generateInto(scratch);
-    const fresh = await readGenerated(scratch);
-    const committed = await readGenerated(PROTO_DIR);
-    const stale = [...new Set([...fresh.keys(), ...committed.keys()])]
-      .filter((name) => fresh.get(name) !== committed.get(name)).sort();
+  const json = new TextDecoder().decode(await describe("--output", "-#format=json"));
+  const set: FileDescriptorSet = JSON.parse(json);
+  const fresh: readonly (readonly [URL, Uint8Array])[] = [
+    [CODEC_URL, new TextEncoder().encode(codecOf(set))],
+    [DESCRIPTORS_URL, await describe("--exclude-source-info", "--output", "-#format=binpb")],
+  ];
+  let status = 0;
+  for (const [url, bytes] of fresh) {
+    if (await isCommitted(url, bytes)) continue;
+    const name = url.pathname.split("/").slice(-3).join("/");
     if (args.includes("--check")) {
-      for (const name of stale) report(`lib/proto/${name} is stale: run \`deno task generate\``);
-      return stale.length === 0 ? 0 : 1;
+      report(`${name} is stale: run \`deno task generate\``);
+      status = 1;
+    } else {
+      await Deno.writeFile(url, bytes);
+      report(`${name} written`);
     }
-    for (const name of stale) {
-      const text = fresh.get(name);
-      const target = new URL(name, PROTO_DIR);
-      if (text === undefined) await Deno.remove(target);
-      else await Deno.writeTextFile(target, text);
-      report(`lib/proto/${name} ${text === undefined ? "removed" : "written"}`);
-    }
-    return 0;
-  } finally {
-    await Deno.remove(scratch, { recursive: true });
   }
+  return status;
 }
 
 function report(line: string): void {

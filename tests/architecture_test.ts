@@ -8,7 +8,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   base: [],
   crypto: ["base"],
   wire: ["base"],
-  proto: [],
+  proto: ["base"],
   wireguard: ["base", "crypto", "wire"],
   netstack: ["base", "crypto", "wire"],
   derp: ["base", "crypto", "wire"],

@@ -2,22 +2,23 @@
  * The relay map as protobuf, as `StreamDERPMaps` gives it (coder/coder `tailnet/convert.go` `DERPMapFromProto`,
  * `DERPMapToProto`). int64 region ids beyond 2^53 are no regions that anyone could name.
  */
-import { create } from "@bufbuild/protobuf";
-import { DERPMapSchema } from "../proto/tailnet_pb.ts";
+import { createDERPMap } from "../proto/tailnet_pb.ts";
 import type { DERPMap, DERPMap_Region, DERPMap_Region_Node } from "../proto/tailnet_pb.ts";
 import { derpMapOf, MAX_DERP_NODES } from "./derp_map.ts";
 import type { DerpMap, DerpNode, DerpRegion } from "./derp_map.ts";
 
 export function derpMapFromProto(message: DERPMap): DerpMap {
-  const regions = Object.values(message.regions)
+  const regions = [...message.regions.values()]
     .filter((region) => Number.isSafeInteger(Number(region.regionId)))
     .map(regionFromProto);
-  const scores = Object.entries(message.homeParams?.regionScore ?? {});
+  const scores = [...message.homeParams?.regionScore ?? []];
   return derpMapOf(regions, new Map(scores.map(([id, score]) => [Number(id), score])));
 }
 
 export function derpMapToProto(map: DerpMap): DERPMap {
-  const regions = [...map.regions.values()].map((region) => [String(region.id), {
+  const regions = [...map.regions.values()].map((
+    region,
+  ): [bigint, DERPMap_Region] => [BigInt(region.id), {
     regionId: BigInt(region.id),
     regionCode: region.code,
     regionName: region.name,
@@ -29,10 +30,12 @@ export function derpMapToProto(map: DerpMap): DERPMap {
       canPort80,
     })),
   }]);
-  return create(DERPMapSchema, {
+  return createDERPMap({
     // Set even when empty: Go clients follow the pointer.
-    homeParams: { regionScore: Object.fromEntries(map.regionScore) },
-    regions: Object.fromEntries(regions),
+    homeParams: {
+      regionScore: new Map([...map.regionScore].map(([id, score]) => [BigInt(id), score])),
+    },
+    regions: new Map(regions),
   });
 }
 

@@ -6,9 +6,8 @@
  * What we cannot use is left out, not refused: other prefixes than /128, zoned endpoints. A node without usable keys
  * is no node.
  */
-import { create } from "@bufbuild/protobuf";
 import { assertLength, concatBytes, fromHex, toHex } from "../base/bytes.ts";
-import { NodeSchema } from "../proto/tailnet_pb.ts";
+import { createNode } from "../proto/tailnet_pb.ts";
 import type { Node } from "../proto/tailnet_pb.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import { formatIpv6, parseIpv6 } from "./address.ts";
@@ -49,14 +48,14 @@ export interface TailnetNode {
 export function nodeToProto(node: TailnetNode): Node {
   assertLength(node.key, KEY_BYTES, "key");
   assertLength(node.disco, KEY_BYTES, "disco");
-  return create(NodeSchema, {
+  return createNode({
     id: node.id,
     asOf: timestampOfMs(node.asOfMs),
     key: concatBytes(KEY_PREFIX, node.key),
     disco: DISCO_PREFIX + toHex(node.disco),
     preferredDerp: node.preferredDerp,
-    derpLatency: Object.fromEntries(node.derpLatency),
-    derpForcedWebsocket: Object.fromEntries(node.derpForcedWebsocket),
+    derpLatency: new Map(node.derpLatency),
+    derpForcedWebsocket: new Map(node.derpForcedWebsocket),
     addresses: node.addresses.map((address) => formatIpv6(address) + HOST_BITS),
     allowedIps: node.allowedIps.map((address) => formatIpv6(address) + HOST_BITS),
     endpoints: node.endpoints.map(formatEndpoint),
@@ -74,10 +73,8 @@ export function nodeFromProto(message: Node): TailnetNode | undefined {
     key,
     disco,
     preferredDerp: message.preferredDerp,
-    derpLatency: new Map(Object.entries(message.derpLatency)),
-    derpForcedWebsocket: new Map(
-      Object.entries(message.derpForcedWebsocket).map(([region, why]) => [Number(region), why]),
-    ),
+    derpLatency: new Map(message.derpLatency),
+    derpForcedWebsocket: new Map(message.derpForcedWebsocket),
     addresses: parseList(message.addresses, parseHostPrefix),
     allowedIps: parseList(message.allowedIps, parseHostPrefix),
     endpoints: parseList(message.endpoints, parseEndpoint),

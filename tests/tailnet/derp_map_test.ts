@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ProtocolError } from "../../lib/base/errors.ts";
-import { DERPMapSchema } from "../../lib/proto/tailnet_pb.ts";
+import { decodeDERPMap, encodeDERPMap } from "../../lib/proto/tailnet_pb.ts";
 import {
   defaultHomeRegion,
   derpMapOf,
@@ -190,8 +189,8 @@ Deno.test("maps survive JSON and protobuf", () => {
     new Map([[1, 0.25]]),
   );
   assert.deepEqual(derpMapFromJson(JSON.parse(JSON.stringify(derpMapToJson(map)))), map);
-  const bytes = toBinary(DERPMapSchema, derpMapToProto(map));
-  assert.deepEqual(derpMapFromProto(fromBinary(DERPMapSchema, bytes)), map);
+  const bytes = encodeDERPMap(derpMapToProto(map));
+  assert.deepEqual(derpMapFromProto(decodeDERPMap(bytes)), map);
 });
 
 captureTest(

@@ -2,19 +2,21 @@
  * What is said on the coordinator's RPCs, between protobuf and our types (coder/coder `tailnet/proto/tailnet.proto`).
  * Peers are named by the text of their UUID.
  */
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { DrpcError } from "../../drpc/mod.ts";
+import { ProtobufError } from "../../proto/reader.ts";
 import {
-  CoordinateRequestSchema,
   CoordinateResponse_PeerUpdate_Kind as Kind,
-  CoordinateResponseSchema,
-  DERPMapSchema,
-  RefreshResumeTokenRequestSchema,
-  RefreshResumeTokenResponseSchema,
-  StreamDERPMapsRequestSchema,
+  createCoordinateRequest,
+  createRefreshResumeTokenRequest,
+  createStreamDERPMapsRequest,
+  decodeCoordinateResponse,
+  decodeDERPMap,
+  decodeRefreshResumeTokenResponse,
+  encodeCoordinateRequest,
+  encodeRefreshResumeTokenRequest,
+  encodeStreamDERPMapsRequest,
 } from "../../proto/tailnet_pb.ts";
-import type { CoordinateResponse_PeerUpdate } from "../../proto/tailnet_pb.ts";
+import type { CoordinateRequest, CoordinateResponse_PeerUpdate } from "../../proto/tailnet_pb.ts";
 import { formatUuid, parseUuid, UUID_BYTES } from "../address.ts";
 import { derpMapFromProto } from "../derp_map_proto.ts";
 import type { DerpMap } from "../derp_map.ts";
@@ -82,27 +84,35 @@ export function encodeReadyForHandshake(peerId: string): Uint8Array {
 }
 
 export function encodeStreamDerpMaps(): Uint8Array {
-  return toBinary(StreamDERPMapsRequestSchema, create(StreamDERPMapsRequestSchema));
+  return encodeStreamDERPMapsRequest(createStreamDERPMapsRequest());
 }
 
 export function encodeRefreshResumeToken(): Uint8Array {
-  return toBinary(RefreshResumeTokenRequestSchema, create(RefreshResumeTokenRequestSchema));
+  return encodeRefreshResumeTokenRequest(createRefreshResumeTokenRequest());
 }
 
 /** Throws `DrpcError`. */
 export function decodeCoordinateAnswer(bytes: Uint8Array): CoordinateAnswer {
-  const { peerUpdates, error } = decodeMessage(CoordinateResponseSchema, bytes);
+  const { peerUpdates, error } = decodeMessage(
+    "CoordinateResponse",
+    bytes,
+    decodeCoordinateResponse,
+  );
   return { updates: peerUpdates.map(toPeerUpdate).filter((update) => update !== undefined), error };
 }
 
 /** Throws `DrpcError`. */
 export function decodeDerpMap(bytes: Uint8Array): DerpMap {
-  return derpMapFromProto(decodeMessage(DERPMapSchema, bytes));
+  return derpMapFromProto(decodeMessage("DERPMap", bytes, decodeDERPMap));
 }
 
 /** Throws `DrpcError`. */
 export function decodeRefreshAnswer(bytes: Uint8Array): RefreshAnswer {
-  const message = decodeMessage(RefreshResumeTokenResponseSchema, bytes);
+  const message = decodeMessage(
+    "RefreshResumeTokenResponse",
+    bytes,
+    decodeRefreshResumeTokenResponse,
+  );
   const expiresAtMs = message.expiresAt === undefined ? 0 : msOfTimestamp(message.expiresAt);
   return {
     resumeToken: { token: message.token, expiresAtMs },
@@ -111,14 +121,16 @@ export function decodeRefreshAnswer(bytes: Uint8Array): RefreshAnswer {
 }
 
 /** Throws `DrpcError` for bytes that are no such message. */
-export function decodeMessage<Desc extends DescMessage>(
-  schema: Desc,
+export function decodeMessage<Message>(
+  name: string,
   bytes: Uint8Array,
-): MessageShape<Desc> {
+  decode: (bytes: Uint8Array) => Message,
+): Message {
   try {
-    return fromBinary(schema, bytes);
-  } catch (cause) { // the decoder throws plain errors of several classes, only for what it was given
-    throw new DrpcError(`The peer broke dRPC: bytes are no ${schema.typeName}`, {
+    return decode(bytes);
+  } catch (cause) {
+    if (!(cause instanceof ProtobufError)) throw cause;
+    throw new DrpcError(`The peer broke dRPC: bytes are no coder.tailnet.v2.${name}`, {
       code: "bad-message",
       spec: "tailnet/proto/tailnet.proto",
       cause,
@@ -145,10 +157,8 @@ function toPeerUpdate(update: CoordinateResponse_PeerUpdate): PeerUpdate | undef
   }
 }
 
-function encodeRequest(
-  init: Parameters<typeof create<typeof CoordinateRequestSchema>>[1],
-): Uint8Array {
-  return toBinary(CoordinateRequestSchema, create(CoordinateRequestSchema, init));
+function encodeRequest(init: Partial<CoordinateRequest>): Uint8Array {
+  return encodeCoordinateRequest(createCoordinateRequest(init));
 }
 
 function uuidBytes(peerId: string): Uint8Array {

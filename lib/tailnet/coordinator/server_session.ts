@@ -2,16 +2,18 @@
  * The server's end of one websocket: yamux and dRPC in server role, the three calls of the Tailnet service, an error for
  * every other (coder/coder `tailnet/service.go` `ClientService.ServeConnV2`, `DRPCService`).
  */
-import { create, toBinary } from "@bufbuild/protobuf";
 import type { Instant } from "../../base/core.ts";
 import { ProtocolError } from "../../base/errors.ts";
 import { DrpcServerCall } from "../../drpc/mod.ts";
 import {
-  CoordinateRequestSchema,
-  CoordinateResponseSchema,
-  DERPMapSchema,
-  RefreshResumeTokenResponseSchema,
+  createCoordinateResponse,
+  createRefreshResumeTokenResponse,
+  decodeCoordinateRequest,
+  encodeCoordinateResponse,
+  encodeDERPMap,
+  encodeRefreshResumeTokenResponse,
 } from "../../proto/tailnet_pb.ts";
+import type { CoordinateResponse } from "../../proto/tailnet_pb.ts";
 import { YamuxSession } from "../../yamux/mod.ts";
 import type { YamuxStream } from "../../yamux/mod.ts";
 import type { DerpMap } from "../derp_map.ts";
@@ -168,7 +170,7 @@ export class CoordinatorServerSession {
   #handleMessage(rpc: ServerRpc, message: Uint8Array): void {
     const port = this.#ports.get(rpc);
     if (port === undefined) return; // the empty question of the other calls
-    const request = decodeMessage(CoordinateRequestSchema, message);
+    const request = decodeMessage("CoordinateRequest", message, decodeCoordinateRequest);
     this.#host.state.handleRequest(this.peerId, port, request);
   }
 
@@ -178,25 +180,24 @@ export class CoordinatorServerSession {
       rpc.call.failUnknownRpc(RpcName.refreshResumeToken);
       return rpc.end(this.#now);
     }
-    const answer = create(RefreshResumeTokenResponseSchema, {
+    const answer = createRefreshResumeTokenResponse({
       token: grant.token,
       refreshIn: timestampOfMs(grant.refreshInMs),
       expiresAt: timestampOfMs(grant.expiresAtMs),
     });
-    rpc.call.send(toBinary(RefreshResumeTokenResponseSchema, answer));
+    rpc.call.send(encodeRefreshResumeTokenResponse(answer));
     rpc.call.closeSend();
     rpc.flush(this.#now);
   }
 
   #sendMapTo(rpc: ServerRpc): void {
-    rpc.call.send(toBinary(DERPMapSchema, derpMapToProto(this.#host.derpMap())));
+    rpc.call.send(encodeDERPMap(derpMapToProto(this.#host.derpMap())));
     this.#flush(rpc);
   }
 
   #portOf(rpc: ServerRpc): PeerPort {
-    const send = (init: Parameters<typeof create<typeof CoordinateResponseSchema>>[1]) => {
-      const response = create(CoordinateResponseSchema, init);
-      rpc.call.send(toBinary(CoordinateResponseSchema, response));
+    const send = (init: Partial<CoordinateResponse>) => {
+      rpc.call.send(encodeCoordinateResponse(createCoordinateResponse(init)));
       this.#flush(rpc);
     };
     return {

@@ -6,12 +6,11 @@
  * Nothing of I/O: a peer is reached through its `PeerPort`. Requests that break the rules end the peer, which is then
  * lost to the others.
  */
-import { create, toBinary } from "@bufbuild/protobuf";
 import { equalBytes } from "../../base/bytes.ts";
 import {
   CoordinateResponse_PeerUpdate_Kind as Kind,
-  CoordinateResponse_PeerUpdateSchema,
-  NodeSchema,
+  createCoordinateResponse_PeerUpdate,
+  encodeNode,
 } from "../../proto/tailnet_pb.ts";
 import type {
   CoordinateRequest,
@@ -171,7 +170,7 @@ function sendNode(to: Peer, about: Peer, reason: string): void {
 function nodeUpdateFor(to: Peer, about: Peer, reason: string): PeerUpdate | undefined {
   const { node } = about;
   if (node === undefined) return undefined;
-  const bytes = toBinary(NodeSchema, node);
+  const bytes = encodeNode(node);
   const before = to.sent.get(about.id);
   if (before !== undefined && equalBytes(before, bytes)) return undefined;
   to.sent.set(about.id, bytes);
@@ -190,5 +189,5 @@ function sendGone(
 
 function update(peerId: string, kind: Kind, reason: string): PeerUpdate {
   const id = parseUuid(peerId) ?? new Uint8Array(UUID_BYTES);
-  return create(CoordinateResponse_PeerUpdateSchema, { id, kind, reason });
+  return createCoordinateResponse_PeerUpdate({ id, kind, reason });
 }

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { DrpcClientCall } from "../../../lib/drpc/mod.ts";
 import type { DrpcEvent } from "../../../lib/drpc/mod.ts";
 import {
-  CoordinateRequestSchema,
-  CoordinateResponseSchema,
+  type CoordinateRequest,
+  createCoordinateRequest,
+  decodeCoordinateResponse,
+  encodeCoordinateRequest,
 } from "../../../lib/proto/tailnet_pb.ts";
 import { formatUuid, parseUuid } from "../../../lib/tailnet/address.ts";
 import { RpcName } from "../../../lib/tailnet/coordinator/messages.ts";
@@ -25,7 +26,7 @@ const CLIENT_ID = testUuid(8);
 const CLIENT_UUID = parseUuid(CLIENT_ID) ?? new Uint8Array(0);
 const AGENT_UUID = parseUuid(AGENT_ID) ?? new Uint8Array(0);
 
-type RequestInit = Parameters<typeof create<typeof CoordinateRequestSchema>>[1];
+type RequestInit = Partial<CoordinateRequest>;
 
 /** A peer that says what it likes. */
 class RawPeer {
@@ -40,8 +41,7 @@ class RawPeer {
   }
 
   request(init: RequestInit): this {
-    const message = create(CoordinateRequestSchema, init);
-    this.#rpc.call.send(toBinary(CoordinateRequestSchema, message));
+    this.#rpc.call.send(encodeCoordinateRequest(createCoordinateRequest(init)));
     return this.#carry();
   }
 
@@ -78,7 +78,7 @@ function inWords(event: DrpcEvent): string[] {
     return [event.how.kind === "error" ? `error ${event.how.text}` : event.how.kind];
   }
   if (event.kind !== "message") return [event.kind];
-  const { peerUpdates, error } = fromBinary(CoordinateResponseSchema, event.message);
+  const { peerUpdates, error } = decodeCoordinateResponse(event.message);
   const kinds = ["?", "NODE", "DISCONNECTED", "LOST", "READY"];
   return [
     ...peerUpdates.map(({ kind, id }) => `${kinds[kind]} ${nameOf(formatUuid(id))}`),
