@@ -11,6 +11,7 @@ import type {
   RunOptions,
   RunResult,
   SignalName,
+  TerminalSize,
 } from "../base/host.ts";
 import { SystemClock } from "./clock.ts";
 import { systemEnv as env } from "./env.ts";
@@ -95,6 +96,7 @@ function systemInput(terminal: TerminalMode): HostInput {
         throw toHostError("read standard input", error);
       }
     },
+    size: () => terminalSize(Deno.stdin),
     enterRawMode() {
       Deno.stdin.setRaw(RAW);
       stopOutputProcessing();
@@ -129,22 +131,24 @@ function stopOutputProcessing(): void {
   }
 }
 
+function terminalSize(stream: { isTerminal(): boolean }): TerminalSize | undefined {
+  if (!stream.isTerminal()) return undefined;
+  try {
+    return Deno.consoleSize(); // asks each of the standard streams
+  } catch (error) {
+    // A terminal that does not know its size is used without one.
+    if (error instanceof Error) return undefined;
+    throw error;
+  }
+}
+
 function systemOutput(stream: typeof Deno.stdout, terminal: TerminalMode): HostOutput {
   const encoder = new TextEncoder();
   return {
     get isTerminal() {
       return stream.isTerminal();
     },
-    size() {
-      if (!stream.isTerminal()) return undefined;
-      try {
-        return Deno.consoleSize();
-      } catch (error) {
-        // A terminal that does not know its size is used without one.
-        if (error instanceof Error) return undefined;
-        throw error;
-      }
-    },
+    size: () => terminalSize(stream),
     async write(bytes) {
       try {
         for (let at = 0; at < bytes.length;) at += await stream.write(bytes.subarray(at));
@@ -334,7 +338,7 @@ function onSignal(name: SignalName, handler: () => void): () => void {
 function pollSize(handler: () => void): () => void {
   let last = "";
   const look = () => {
-    const size = Deno.stdout.isTerminal() ? Deno.consoleSize() : undefined;
+    const size = terminalSize(Deno.stdin) ?? terminalSize(Deno.stdout);
     const now = size === undefined ? "" : `${size.columns}x${size.rows}`;
     if (last !== "" && now !== last) handler();
     last = now;

@@ -29,6 +29,8 @@ export interface SessionInput {
   readonly isTerminal: boolean;
   /** Reads into `into`, borrowed until settled; the count, or `null` at the end. One read at a time. */
   read(into: Uint8Array): Promise<number | null>;
+  /** Columns and rows; `undefined` when it is no terminal or the size is unknown. */
+  size(): TerminalSize | undefined;
   /** Switches the terminal to raw mode; the returned function restores it, is idempotent and never throws. */
   enterRawMode(): () => void;
 }

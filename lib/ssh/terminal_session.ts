@@ -58,6 +58,11 @@ export function wantsPty(
   return o.tty || (o.command === undefined && o.stdin.isTerminal);
 }
 
+/** The size of the terminal at either end: the output may go into a pipe. */
+function sizeOf({ stdin, stdout }: TerminalHost): TerminalSize | undefined {
+  return stdin.size() ?? stdout.size();
+}
+
 /** Runs a shell or command to its end. Rejects as `openSession` does, or with `signal.reason`. */
 export async function runTerminalSession(
   connection: SshConnection,
@@ -70,7 +75,7 @@ export async function runTerminalSession(
   const session = await connection.openSession({
     ...(command === undefined ? {} : { command }),
     ...(isPty
-      ? { pty: { term: options.term ?? DEFAULT_TERM, size: host.stdout.size() ?? DEFAULT_SIZE } }
+      ? { pty: { term: options.term ?? DEFAULT_TERM, size: sizeOf(host) ?? DEFAULT_SIZE } }
       : {}),
     env: options.env ?? [],
     forwardAgent: options.forwardAgent ?? false,
@@ -103,7 +108,8 @@ class TerminalSession {
   async run(isPty: boolean): Promise<SessionOutcome> {
     const { stdin, stdout, stderr } = this.#host;
     const { signal } = this.#options;
-    const isRaw = isPty && stdin.isTerminal && stdout.isTerminal;
+    // As OpenSSH: where the output goes is no matter, whoever types has a terminal over there that echoes and takes Ctrl-C.
+    const isRaw = isPty && stdin.isTerminal;
     let stopResizing = () => {};
     const onAbort = () => this.#interrupt();
     signal?.addEventListener("abort", onAbort, { once: true });
@@ -146,7 +152,7 @@ class TerminalSession {
   }
 
   #resize(): void {
-    const size = this.#host.stdout.size();
+    const size = sizeOf(this.#host);
     if (size !== undefined) this.#session.resize(size);
   }
 

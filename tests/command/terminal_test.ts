@@ -3,14 +3,15 @@ import { doesNotMatch, match, strictEqual } from "node:assert/strict";
 import { PtyMaker, type PtySize } from "../../lib/sandbox/ssh/pty.ts";
 import { type Program, startInTerminal } from "../../lib/sandbox/ssh/program.ts";
 import { within } from "../support/command_host.ts";
+import { denoDir } from "../support/deno_dir.ts";
 import { commandTest, type Desk } from "./support.ts";
 
 const IS_UNIX = Deno.build.os !== "windows";
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 const SIZE: PtySize = { columns: 97, rows: 31 };
 /** What the terminal is like before and after; the shell outlives a signal to the whole group. */
-const AROUND =
-  'trap : TERM; echo "[before $(stty -a)]"; "$@"; echo "[code $?]"; echo "[after $(stty -a)]"';
+const around = (line: string) =>
+  `trap : TERM INT; echo "[before $(stty -a)]"; ${line}; echo "[code $?]"; echo "[after $(stty -a)]"`;
 
 /** Somebody at a terminal. */
 class Seat {
@@ -44,20 +45,36 @@ class Seat {
   }
 }
 
+interface SeatOptions {
+  /** What the shell around it does with `hawser`, which is `"$@"`. @default runs it */
+  readonly line?: string;
+  /** Behind `ssh`. @default the workspace */
+  readonly args?: readonly string[];
+  readonly term?: string;
+}
+
 /** `hawser ssh` in a terminal, whose shell's prompt is there; checks its exit code and that the terminal is as before. */
 async function inTerminal(
   desk: Desk,
   body: (seat: Seat) => Promise<void>,
   exitCode: number,
+  options: SeatOptions = {},
 ): Promise<void> {
+  const { line = '"$@"', args = ["myworkspace"], term = "xterm-256color" } = options;
   const folder = await desk.sandbox.folder();
   using maker = new PtyMaker();
   const hawser = [Deno.execPath(), "run", "--no-check", "--no-prompt", "--allow-all", MAIN];
   const program = startInTerminal({
-    argv: ["/bin/sh", "-c", AROUND, "sh", ...hawser, "ssh", "myworkspace"],
-    env: { ...desk.env, HOME: folder, CODER_CONFIG_DIR: folder, CODER_NO_VERSION_WARNING: "true" },
+    argv: ["/bin/sh", "-c", around(line), "sh", ...hawser, "ssh", ...args],
+    env: {
+      ...desk.env,
+      HOME: folder,
+      DENO_DIR: denoDir(),
+      CODER_CONFIG_DIR: folder,
+      CODER_NO_VERSION_WARNING: "true",
+    },
     directory: folder,
-  }, { maker, size: SIZE, term: "xterm-256color" });
+  }, { maker, size: SIZE, term });
   try {
     const seat = new Seat(program);
     const [, before] = await seat.waitFor(/\[before ([^\]]+)\]/);
@@ -82,6 +99,61 @@ if (IS_UNIX) {
     }, 255);
   });
 
+  for (
+    const { term, args = [], shows } of [
+      { term: "xterm-ghostty", shows: "xterm-256color" },
+      { term: "tmux-256color", shows: "tmux-256color" },
+      { term: "", shows: "xterm-256color" },
+      { term: "xterm-ghostty", args: ["-e", "TERM=xterm-ghostty"], shows: "xterm-ghostty" },
+      { term: "xterm", args: ["--env", "A=1,TERM=vt100"], shows: "vt100" },
+    ]
+  ) {
+    commandTest(
+      `A real terminal: TERM=${term} ${args.join(" ")} is ${shows} over there`,
+      async (desk) => {
+        await inTerminal(
+          desk,
+          async (seat) => {
+            await seat.type("echo T=$TERM; exit 4\r");
+            await seat.waitFor(new RegExp(`\nT=${RegExp.escape(shows)}\r\n`));
+          },
+          4,
+          { args: [...args, "myworkspace"], term },
+        );
+      },
+    );
+  }
+
+  for (const line of ['"$@" | cat', '"$@" 2>&1 | cat']) {
+    commandTest(
+      `A real terminal at ${line}: no echo but the remote one, and its size`,
+      async (desk) => {
+        await inTerminal(
+          desk,
+          async (seat) => {
+            await seat.type("echo A$((1+1))B\r");
+            await seat.waitFor(/A2B\r+\n[^]*[$#] $/);
+            strictEqual(seat.text.split("echo A$((1+1))B").length - 1, 1, seat.text);
+            await seat.type("stty -echo; printf PW:; read X; stty echo; echo read ${#X}\r");
+            await seat.waitFor(/\nPW:$/);
+            await seat.type("hunter2\r");
+            await seat.waitFor(/PW:[\r\n]*read 7\r+\n[^]*[$#] $/);
+            doesNotMatch(seat.text, /hunter2/);
+            await seat.type("echo asleep; sleep 100\r");
+            await seat.waitFor(/\nasleep\r+\n/);
+            await seat.type("\x03");
+            await seat.waitFor(/\^C[^]*[$#] $/);
+            await seat.type("stty size\r");
+            await seat.waitFor(/\n31 97\r+\n[^]*[$#] $/);
+            await seat.type("exit 3\r");
+          },
+          0,
+          { line },
+        );
+      },
+    );
+  }
+
   commandTest("A real terminal: SIGTERM ends with 143 and restores it", async (desk) => {
     await inTerminal(desk, (seat) => {
       seat.raise("TERM");
@@ -104,7 +176,13 @@ for (
     const folder = await desk.sandbox.folder();
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "--no-check", "--no-prompt", ...flags, MAIN, "ssh", "myworkspace"],
-      env: { ...desk.env, HOME: folder, CODER_CONFIG_DIR: folder, NO_COLOR: "1" },
+      env: {
+        ...desk.env,
+        HOME: folder,
+        DENO_DIR: denoDir(),
+        CODER_CONFIG_DIR: folder,
+        NO_COLOR: "1",
+      },
       stdin: "null",
     }).output();
     const said = new TextDecoder().decode(stderr);

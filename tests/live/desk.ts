@@ -7,6 +7,7 @@
  * executable, say, or the official CLI.
  */
 import { ok } from "node:assert/strict";
+import { denoDir } from "../support/deno_dir.ts";
 import { fromFileUrl, shellQuote } from "./names.ts";
 import { type Exit, Process, type StartOptions } from "./process.ts";
 
@@ -196,15 +197,4 @@ export function denoRun(): string[] {
     ...[Deno.execPath(), "run", "--quiet", "--no-prompt", "--unstable-net"],
     ...permissions.map((name) => `--allow-${name}`),
   ];
-}
-
-/** Deno's cache: found by way of the real home folder, which programs do not get to see. */
-function denoDir(): string {
-  const given = Deno.env.get("DENO_DIR");
-  if (given !== undefined) return given;
-  const home = Deno.env.get("HOME") ?? "";
-  const cache = Deno.build.os === "darwin"
-    ? `${home}/Library/Caches`
-    : Deno.env.get("XDG_CACHE_HOME") ?? `${home}/.cache`;
-  return `${cache}/deno`;
 }

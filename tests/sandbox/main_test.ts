@@ -65,6 +65,7 @@ function ssh(sandbox: Sandbox, words: readonly string[], input: "empty" | "open"
   const stdin: HostInput = {
     isTerminal: false,
     read: () => input === "empty" ? Promise.resolve(null) : new Promise(() => {}),
+    size: () => undefined,
     enterRawMode: () => () => {},
   };
   const run = async () => {

@@ -72,21 +72,37 @@ Deno.test("terminal session of a command keeps the terminal as it is and ends it
   });
 });
 
-Deno.test("terminal session enters raw mode only when both sides are terminals", async (t) => {
-  for (const [isStdinTerminal, isStdoutTerminal] of [[true, false], [false, true]] as const) {
-    await t.step(
-      `stdin ${isStdinTerminal}, stdout ${isStdoutTerminal}`,
-      () =>
-        withSession(shell, async (connection) => {
-          const terminal = new FakeTerminal({ isStdinTerminal, isStdoutTerminal });
-          const running = runTerminalSession(connection, terminal, { pty: true });
-          await terminal.stdout.waitFor("$ ");
-          await terminal.type("exit\n");
-          assert.deepEqual(await running, { exitCode: 7 });
-          assert.deepEqual(terminal.modes, []);
-        }),
-    );
+Deno.test("terminal session's raw mode follows standard input and the terminal over there, as OpenSSH's", async (t) => {
+  for (const isStdinTerminal of [true, false]) {
+    for (const isStdoutTerminal of [true, false]) {
+      for (const pty of [true, false]) {
+        const name = `stdin ${isStdinTerminal}, stdout ${isStdoutTerminal}, remote ${pty}`;
+        await t.step(name, () =>
+          withSession(shell, async (connection) => {
+            const terminal = new FakeTerminal({ isStdinTerminal, isStdoutTerminal });
+            const running = runTerminalSession(connection, terminal, { pty });
+            await terminal.stdout.waitFor(pty ? "80x24$ " : "no pty$ ");
+            await terminal.type("exit\n");
+            assert.deepEqual(await running, { exitCode: 7 });
+            assert.deepEqual(terminal.modes, isStdinTerminal && pty ? ["raw", "cooked"] : []);
+          }));
+      }
+    }
   }
+});
+
+Deno.test("terminal session has the terminal's size when its output goes elsewhere, and its changes", async () => {
+  await withSession(shell, async (connection) => {
+    const size = { columns: 132, rows: 50 };
+    const terminal = new FakeTerminal({ size, isStdoutTerminal: false });
+    const running = runTerminalSession(connection, terminal);
+    await terminal.stdout.waitFor("132x50$ ");
+    terminal.resize({ columns: 90, rows: 20 });
+    await terminal.type("size\r");
+    await terminal.stdout.waitFor("[[90,20]]");
+    await terminal.type("exit\r");
+    await running;
+  });
 });
 
 Deno.test("wantsPty() gives a shell one only at a terminal, a command only when asked", () => {

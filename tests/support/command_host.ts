@@ -175,6 +175,7 @@ export class CommandRun implements AsyncDisposable {
     return {
       isTerminal,
       read: (into) => Promise.race([program.read(into), broken]),
+      size: () => isTerminal ? this.#size : undefined,
       enterRawMode: () => {
         this.modes.push("raw");
         let isRaw = true;

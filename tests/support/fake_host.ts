@@ -104,7 +104,10 @@ export class FakeHost implements Host {
     this.tempDir = this.os === "windows" ? "C:\\Temp" : "/tmp";
     this.random = new SeededRandom(options.seed ?? 1);
     this.files = new FakeFiles(options.files ?? {});
-    this.stdin = this.#input(options.stdin ?? [], options.stdinIsTerminal ?? false);
+    this.stdin = this.#input(
+      options.stdin ?? [],
+      options.stdinIsTerminal === true ? size : undefined,
+    );
     this.stdout = new FakeOutput(options.stdoutIsTerminal ?? false, size);
     this.stderr = new FakeOutput(options.stderrIsTerminal ?? false, size);
     this.#env = new Map(Object.entries(options.env ?? {}));
@@ -153,11 +156,12 @@ export class FakeHost implements Host {
     this.clock.stop();
   }
 
-  #input(chunks: readonly (string | Uint8Array)[], isTerminal: boolean): HostInput {
+  #input(chunks: readonly (string | Uint8Array)[], size: TerminalSize | undefined): HostInput {
     const encoder = new TextEncoder();
     const queue = chunks.map((chunk) => typeof chunk === "string" ? encoder.encode(chunk) : chunk);
     return {
-      isTerminal,
+      isTerminal: size !== undefined,
+      size: () => size,
       read(into) {
         const chunk = queue.shift();
         if (chunk === undefined) return Promise.resolve(null);

@@ -32,6 +32,7 @@ export class FakeTerminal implements TerminalHost {
     this.stdin = {
       isTerminal: isStdinTerminal,
       read: (into) => program.read(into),
+      size: () => isStdinTerminal ? this.size : undefined,
       enterRawMode: () => {
         this.modes.push("raw");
         this.#isRaw = true;

@@ -172,6 +172,7 @@ function inputOf({ stdin: bytes = new Uint8Array(0), keepsInputOpen = false }: S
       if (part.length > 0) return Promise.resolve(part.length);
       return keepsInputOpen ? new Promise(() => {}) : Promise.resolve(null);
     },
+    size: () => undefined,
     enterRawMode: () => () => {},
   };
 }

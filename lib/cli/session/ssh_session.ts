@@ -29,6 +29,7 @@ import { printText } from "../terminal/print.ts";
 import { SessionEnded, startBackground } from "./ssh_background.ts";
 import { type EnvSetting, escapeCharOf, parseEnvSettings } from "./ssh_checks.ts";
 import type { Steps } from "../ready/steps.ts";
+import { terminalType } from "./terminal_type.ts";
 
 export interface SessionOptions {
   readonly options: SshOptions;
@@ -103,12 +104,12 @@ async function runKind(running: Running): Promise<SessionOutcome> {
   }
   if (options.noCommand) return await runForwardsOnly(running);
   const command = session.command === "" ? undefined : session.command;
-  const term = host.env("TERM");
-  const variables = [...parseEnvSettings(options.env), ...session.containerVariables];
+  const settings = parseEnvSettings(options.env);
+  const variables = [...settings, ...session.containerVariables];
   return await runTerminalSession(connection, terminalOf(running.steps), {
     ...(command === undefined ? {} : { command }),
     pty: wantsPty({ command, tty: options.tty, stdin: host.stdin }),
-    ...(term ? { term } : {}),
+    term: terminalType(host.env("TERM"), settings),
     env: variables.map(({ name, value }) => [name, value] as const),
     forwardAgent: running.forwardsAgent,
     escapeChar: escapeCharOf(options.escapeChar),

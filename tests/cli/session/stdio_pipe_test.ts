@@ -29,6 +29,10 @@ class Keyboard implements HostInput {
     return next.length;
   }
 
+  size(): undefined {
+    return undefined;
+  }
+
   enterRawMode(): () => void {
     return () => {};
   }
