@@ -48,7 +48,8 @@ export class AgentTunnel implements Companion {
   readonly #session: AgentSession;
   readonly #driver: NodeDriver;
   #reachable = newReachable();
-  #isReachable = false;
+  /** `settled` says how `#reachable` stands, which a promise does not tell. */
+  #settled: "waiting" | "reachable" | "failed" = "waiting";
   readonly #pings: ((result: PingResult | undefined) => void)[] = [];
   readonly #leaving = Promise.withResolvers<void>();
   /** Connections to the coordinator: the present one, and those that are on their way out. */
@@ -147,6 +148,15 @@ export class AgentTunnel implements Companion {
     await Promise.all(this.#running);
   }
 
+  handleFault(error: unknown): void {
+    this.#reachable = newReachable();
+    this.#settled = "failed";
+    this.#reachable.reject(error);
+    for (const resolve of this.#pings.splice(0)) resolve(undefined);
+    // Nobody turns the session any more: whoever closes need not wait for its goodbye.
+    this.#leaving.resolve();
+  }
+
   turn(now: Instant): void {
     for (let event = this.#session.pollEvent(); event; event = this.#session.pollEvent()) {
       this.#handleSessionEvent(event, now);
@@ -207,18 +217,21 @@ export class AgentTunnel implements Companion {
         return;
       case "reachable":
         log.info("agent reachable", { sinceStartMs: Math.round(now) });
-        this.#isReachable = true;
+        // What failed for a while may come about after all.
+        if (this.#settled === "failed") this.#reachable = newReachable();
+        this.#settled = "reachable";
         this.#reachable.resolve();
         return;
       case "agentLost":
         log.warn("agent lost", { reason: event.message });
         this.#driver.endStreams({ kind: "lost", message: event.message });
         // Whoever comes from now on waits for the agent's return.
-        if (this.#isReachable) this.#reachable = newReachable();
-        this.#isReachable = false;
+        if (this.#settled !== "waiting") this.#reachable = newReachable();
+        this.#settled = "waiting";
         return;
       case "failed": {
         const { message, hint } = event;
+        this.#settled = "failed";
         this.#reachable.reject(new UserError(message, { hint }));
         this.#driver.endStreams({ kind: "lost", message });
         return;
@@ -259,6 +272,7 @@ export class AgentTunnel implements Companion {
         this.#driver.turn();
       },
       onWritten: () => {},
+      onFault: (error) => this.#driver.fault(error),
       onClosed: (reason) => {
         this.#options.log.debug("coordinator connection ended", { reason });
         this.#hangUp(link);
@@ -278,7 +292,8 @@ export class AgentTunnel implements Companion {
   }
 
   #run(work: Promise<void>): void {
-    const running = work.finally(() => this.#running.delete(running));
+    const running = work.catch((error: unknown) => this.#driver.fault(error))
+      .finally(() => this.#running.delete(running));
     this.#running.add(running);
   }
 }

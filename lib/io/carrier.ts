@@ -1,5 +1,5 @@
 /** Carries bytes between one connection and one link core: a read loop, and one write at a time of what the core gathered. */
-import { messageOf } from "../base/errors.ts";
+import { messageOf, ProtocolError } from "../base/errors.ts";
 import { closeQuietly, type Conn } from "./conn.ts";
 
 /** The side of a link core that faces the socket. */
@@ -11,12 +11,17 @@ export interface ByteLink {
 export interface CarrierOptions {
   readonly conn: Conn;
   readonly link: ByteLink;
-  /** Gets every chunk; borrowed. What it throws ends the connection with that message. */
+  /** Gets every chunk; borrowed. A `ProtocolError` ends the connection with its message. */
   readonly onBytes: (chunk: Uint8Array) => void;
   /** A write of so many bytes went out: there is room in the batches again. */
   readonly onWritten: (count: number) => void;
   /** Called once, with one line that says why, unless `close` came first. */
   readonly onClosed: (reason: string) => void;
+  /**
+   * Gets what `onBytes`, `onWritten` or `onClosed` throw besides: a fault of this program, which no other connection mends.
+   * The connection is closed then.
+   */
+  readonly onFault: (error: unknown) => void;
   /** @default 262_144 */
   readonly readChunkBytes?: number;
 }
@@ -76,40 +81,59 @@ export class Carrier {
   async #readLoop(): Promise<void> {
     const { conn, onBytes, readChunkBytes } = this.#options;
     const chunk = new Uint8Array(readChunkBytes ?? READ_CHUNK_BYTES);
-    try {
-      for (;;) {
-        const count = await conn.read(chunk);
-        if (this.#isClosed) return;
-        if (count === null) {
-          this.#end("connection closed by the other side");
-          return;
-        }
-        onBytes(chunk.subarray(0, count));
-        this.kick();
+    for (;;) {
+      let count: number | null;
+      try {
+        count = await conn.read(chunk);
+      } catch (error) {
+        return this.#end(messageOf(error));
       }
-    } catch (error) {
-      this.#end(messageOf(error));
+      if (this.#isClosed) return;
+      if (count === null) return this.#end("connection closed by the other side");
+      if (!this.#tell(() => onBytes(chunk.subarray(0, count)))) return;
+      this.kick();
     }
   }
 
   async #writeLoop(first: Uint8Array): Promise<void> {
     const { conn, link, onWritten } = this.#options;
-    try {
-      for (let batch: Uint8Array | undefined = first; batch !== undefined;) {
-        for (let at = 0; at < batch.length;) at += await conn.write(batch.subarray(at));
-        if (this.#isClosed) return;
-        onWritten(batch.length);
-        batch = link.takeBatch();
+    for (let batch: Uint8Array | undefined = first; batch !== undefined;) {
+      const { length } = batch;
+      try {
+        for (let at = 0; at < length;) at += await conn.write(batch.subarray(at));
+      } catch (error) {
+        return this.#end(messageOf(error));
       }
-      this.#isWriting = false;
+      if (this.#isClosed || !this.#tell(() => onWritten(length))) return;
+      batch = link.takeBatch();
+    }
+    this.#isWriting = false;
+  }
+
+  /** Runs the cores; false when that ended the connection. */
+  #tell(work: () => void): boolean {
+    try {
+      work();
+      return !this.#isClosed;
     } catch (error) {
-      this.#end(messageOf(error));
+      if (error instanceof ProtocolError) this.#end(error.message);
+      else this.#fail(error);
+      return false;
     }
   }
 
   #end(reason: string): void {
     if (this.#isClosed) return;
     this.close();
-    this.#options.onClosed(reason);
+    try {
+      this.#options.onClosed(reason);
+    } catch (error) {
+      this.#options.onFault(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.close();
+    this.#options.onFault(error);
   }
 }

@@ -28,6 +28,11 @@ export interface Companion {
   handleWake(now: Instant): void;
   /** A relay never answered; `reason` is one line. */
   handleUnreachableRelay(region: number, reason: string, now: Instant): void;
+  /**
+   * A fault of this program: some core or driver threw what nobody expects. Streams are ended, nothing turns any more, and
+   * `stop` still closes everything. Called once.
+   */
+  handleFault(error: unknown): void;
   /** A peer of the network connected to a listening port of ours. */
   handleAccepted?(stream: ByteStream, socket: TcpSocket, port: number): void;
 }
@@ -64,6 +69,7 @@ export class NodeDriver {
   #lastTurnAt: Instant;
   #isScheduled = false;
   #isStopped = false;
+  #hasFault = false;
 
   constructor(options: NodeDriverOptions) {
     this.#options = options;
@@ -81,13 +87,41 @@ export class NodeDriver {
     this.#isScheduled = true;
     queueMicrotask(() => {
       this.#isScheduled = false;
-      this.turn();
+      this.guard(() => this.turn());
     });
+  }
+
+  /**
+   * Runs work whose caller is the platform: a timer, a socket, a promise. What it throws has an owner that way: it ends the
+   * tunnel with its cause.
+   */
+  guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.fault(error);
+    }
+  }
+
+  /** Ends everything because of a fault of this program. Idempotent. */
+  fault(error: unknown): void {
+    if (this.#hasFault || this.#isStopped) return;
+    this.#hasFault = true;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const message = `hawser failed: ${messageOf(error)}`;
+    this.#options.log.error("the tunnel ended by a fault of this program", {
+      error: error instanceof Error ? error.stack ?? message : message,
+    });
+    for (const [socket, stream] of [...this.#streams]) {
+      this.#finish(socket, stream, { kind: "lost", message });
+    }
+    this.#options.companion.handleFault(error);
   }
 
   /** Handles what is due and sends what must leave. */
   turn(): void {
-    if (this.#isStopped) return;
+    if (this.#isStopped || this.#hasFault) return;
     const now = this.now();
     this.#noticeSleep(now);
     this.#options.companion.turn(now);
@@ -103,7 +137,9 @@ export class NodeDriver {
     signal?: AbortSignal,
   ): Promise<ByteStream> {
     signal?.throwIfAborted();
-    if (this.#isStopped) throw new StreamError({ kind: "aborted", message: CLOSED });
+    if (this.#isStopped || this.#hasFault) {
+      throw new StreamError({ kind: "aborted", message: CLOSED });
+    }
     const { address, port, keepaliveMs } = to;
     const socket = this.#node.netstack.connect({
       remote: address,
@@ -149,7 +185,9 @@ export class NodeDriver {
 
   async #stopAll(): Promise<void> {
     this.turn();
-    await Promise.all([...this.#carriers.values()].map((carrier) => carrier.drained()));
+    if (!this.#hasFault) {
+      await Promise.all([...this.#carriers.values()].map((carrier) => carrier.drained()));
+    }
     this.#isStopped = true;
     clearTimeout(this.#timer);
     for (const controller of this.#dialling.values()) controller.abort();
@@ -241,10 +279,15 @@ export class NodeDriver {
         this.#options.log.debug("cannot dial relay", { region: link.region, failure });
         continue;
       }
+      this.#dialling.delete(link);
       // Called off at the moment when it was connected.
       if (controller.signal.aborted) return closeQuietly(conn);
-      this.#dialling.delete(link);
-      link.open(endpoint.hostHeader);
+      try {
+        link.open(endpoint.hostHeader);
+      } catch (error) {
+        closeQuietly(conn);
+        throw error;
+      }
       this.#carry(link, conn);
       return;
     }
@@ -270,6 +313,7 @@ export class NodeDriver {
         this.#arm(now);
       },
       onClosed: (reason) => this.#lost(link, reason),
+      onFault: (error) => this.fault(error),
     });
     this.#carriers.set(link, carrier);
   }
@@ -291,8 +335,9 @@ export class NodeDriver {
   }
 
   #track(running: Promise<void>): void {
-    this.#running.add(running);
-    running.finally(() => this.#running.delete(running));
+    const owned = running.catch((error: unknown) => this.fault(error))
+      .finally(() => this.#running.delete(owned));
+    this.#running.add(owned);
   }
 
   /** One timer for all cores: moved only when something is due earlier, re-armed when it fires. */
@@ -302,11 +347,12 @@ export class NodeDriver {
     if (this.#timer !== undefined && at >= this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = at;
-    this.#timer = setTimeout(() => this.#onTimer(), Math.max(0, at - now));
+    this.#timer = setTimeout(() => this.guard(() => this.#onTimer()), Math.max(0, at - now));
   }
 
   #onTimer(): void {
     this.#timerAt = Infinity;
+    if (this.#hasFault) return;
     const now = this.now();
     this.#noticeSleep(now);
     this.#timer = undefined;

@@ -1,5 +1,12 @@
 /** Work that goes on in the background and has an owner who waits for its end. */
 
+/** A fault of this program: nobody can live on without the part that failed, so the program ends with the stack. */
+export function failLoudly(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
+
 export class Tasks {
   readonly #running = new Set<Promise<void>>();
 
@@ -7,11 +14,7 @@ export class Tasks {
   run(work: Promise<void>): void {
     const running = work.finally(() => this.#running.delete(running));
     // Told again by `settled` if it is still waited for; a failure before that must not go unheard either.
-    running.catch((error: unknown) =>
-      queueMicrotask(() => {
-        throw error;
-      })
-    );
+    running.catch(failLoudly);
     this.#running.add(running);
   }
 

@@ -1,5 +1,6 @@
 /** The carrier between a connection and a link: order, one write at a time, the end told once, and no wait without end. */
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { ProtocolError } from "../../lib/base/errors.ts";
 import { Carrier } from "../../lib/io/carrier.ts";
 import { bytesOf, FakeConn, settle, text } from "./support.ts";
 
@@ -22,6 +23,7 @@ function setUp(options: { readonly onBytes?: (words: string) => void } = {}) {
     },
     onWritten: (count) => told.push(`written ${count}`),
     onClosed: (reason) => told.push(`closed ${reason}`),
+    onFault: (error) => told.push(`fault ${error}`),
   });
   return { carrier, conn, gathered, told, sent: () => conn.written.map(text) };
 }
@@ -87,7 +89,7 @@ Deno.test("Carrier tells the end once, whatever it was, and closes the connectio
     await t.step(name, async () => {
       const all = setUp({
         onBytes: (words) => {
-          if (words === "bad") throw new Error("nonsense");
+          if (words === "bad") throw new ProtocolError("nonsense", { code: "nonsense" });
         },
       });
       end(all);
@@ -135,4 +137,16 @@ Deno.test("Carrier.drained() waits for what was gathered, and not without end", 
   await carrier.drained(1); // hangs if the limit does not count
   carrier.close();
   await carrier.ended();
+});
+
+Deno.test("Carrier tells a fault of the cores as such, not as a lost connection", async () => {
+  const { carrier, conn, told } = setUp({
+    onBytes: () => {
+      throw new TypeError("a bug");
+    },
+  });
+  conn.arrive(bytesOf("x"));
+  await carrier.ended();
+  deepStrictEqual(told, ["bytes x", "fault TypeError: a bug"]);
+  ok(conn.isClosed);
 });

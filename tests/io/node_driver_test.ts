@@ -15,12 +15,23 @@ const REMOTE = randomAddress(SYSTEM_RANDOM);
 
 class Idle implements Companion {
   readonly unreachable: string[] = [];
+  readonly faults: unknown[] = [];
   turns = 0;
+  bug: Error | undefined;
+  dueAt: number | undefined;
   turn(): void {
     this.turns++;
+    if (this.bug !== undefined) throw this.bug;
   }
-  handleTimeout(): void {}
-  pollTimeout(): undefined {}
+  handleTimeout(): void {
+    if (this.dueAt !== undefined) throw new TypeError("a bug in a timer");
+  }
+  pollTimeout(): number | undefined {
+    return this.dueAt;
+  }
+  handleFault(error: unknown): void {
+    this.faults.push(error);
+  }
   handleNodeEvent(): void {}
   handleWake(): void {}
   handleUnreachableRelay(region: number, reason: string): void {
@@ -130,4 +141,37 @@ Deno.test("NodeDriver that stops in the middle of a dial leaves nothing of it", 
   listener.close();
   deepStrictEqual(companion.unreachable, []);
   ok(node.counters.bytesOut === 0 || node.counters.bytesOut > 100); // dialled just in time, or not at all
+});
+
+Deno.test("NodeDriver: what a core throws ends the streams and is told once, with its cause", async () => {
+  const { driver, companion } = newDriver();
+  const message = "hawser failed: a bug";
+  const connecting = rejects(
+    driver.connectTcp({ address: REMOTE, port: 1 }),
+    (error) =>
+      error instanceof StreamError && error.end.kind === "lost" && error.message === message,
+  );
+  const bug = new TypeError("a bug");
+  companion.bug = bug;
+  driver.schedule();
+  await connecting;
+  driver.schedule();
+  await settle();
+  deepStrictEqual(companion.faults, [bug]);
+  await rejects(driver.connectTcp({ address: REMOTE, port: 1 }), isEnd("aborted"));
+  await driver.stop();
+});
+
+Deno.test("NodeDriver: what a timer throws has the same owner", async () => {
+  const { driver, companion } = newDriver();
+  companion.dueAt = driver.now();
+  driver.turn();
+  await new Promise<void>((resolve) => {
+    companion.handleFault = (error) => {
+      companion.faults.push(error);
+      resolve();
+    };
+  });
+  deepStrictEqual(companion.faults, [new TypeError("a bug in a timer")]);
+  await driver.stop();
 });

@@ -8,6 +8,7 @@ import { SILENT_LOG } from "../../base/log.ts";
 import type { ByteStream } from "../../base/stream.ts";
 import { generatePrivateKey, loadAead } from "../../crypto/mod.ts";
 import { type Companion, NodeDriver } from "../../io/node_driver.ts";
+import { failLoudly } from "../tasks.ts";
 import type { TcpSocket } from "../../netstack/mod.ts";
 import { addressOfUuid, CODER_PREFIX, nodeIdOfUuid, parseUuid } from "../../tailnet/address.ts";
 import { CoordinatorClient, type CoordinatorEvent } from "../../tailnet/coordinator/client.ts";
@@ -171,6 +172,10 @@ export class AgentNode implements Companion {
   }
 
   handleUnreachableRelay(): void {}
+
+  handleFault(error: unknown): void {
+    failLoudly(error);
+  }
 
   handleAccepted(stream: ByteStream, socket: TcpSocket, port: number): void {
     const { netstack } = this.#node;

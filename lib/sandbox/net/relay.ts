@@ -10,6 +10,7 @@ import { generatePrivateKey, publicKey } from "../../crypto/mod.ts";
 import type { DelayedPacket } from "../../derp/delay_line.ts";
 import { DerpSwitchboard, type PacketFate } from "../../derp/mod.ts";
 import { Carrier } from "../../io/carrier.ts";
+import { failLoudly } from "../tasks.ts";
 import type { UpgradedConn } from "../http/messages.ts";
 import { RelayLine } from "./relay_line.ts";
 
@@ -126,6 +127,7 @@ export class SandboxRelay {
       onBytes: handle,
       onWritten: () => {},
       onClosed: () => client.end(),
+      onFault: failLoudly,
     });
     const client: Client = {
       line,

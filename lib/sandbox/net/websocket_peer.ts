@@ -5,6 +5,7 @@
 import { concatBytes } from "../../base/bytes.ts";
 import type { Random } from "../../base/core.ts";
 import { Carrier } from "../../io/carrier.ts";
+import { failLoudly } from "../tasks.ts";
 import { encodeFrame, Opcode, WebsocketConnection } from "../../websocket/mod.ts";
 import type { UpgradedConn } from "../http/messages.ts";
 
@@ -55,6 +56,7 @@ export class WebsocketPeer {
       onBytes: (chunk) => this.#handleBytes(chunk),
       onWritten: () => {},
       onClosed: () => this.#finish(),
+      onFault: failLoudly,
     });
     if (upgraded.rest.length > 0) queueMicrotask(() => this.#handleRest(upgraded.rest));
   }
