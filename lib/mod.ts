@@ -17,10 +17,10 @@ import { type DialOptions, newDialOptions } from "./io/dial.ts";
 import { systemEnv } from "./io/env.ts";
 import type { AgentSessionStatus } from "./tailnet/agent_session.ts";
 import { type DerpMap, derpMapOf, type DerpNode, type DerpRegion } from "./tailnet/derp_map.ts";
-import { derpMapFromJson, derpMapFromModel } from "./tailnet/derp_map_json.ts";
+import { derpMapFromJson } from "./tailnet/derp_map_json.ts";
 
 export { AGENT_SSH_PORT } from "./tailnet/agent_ports.ts";
-export { derpMapFromJson, derpMapFromModel, derpMapOf };
+export { derpMapFromJson, derpMapOf };
 export type {
   AgentSessionStatus,
   ByteStream,

@@ -3,7 +3,6 @@ import * as v from "valibot";
 import { AGENT, type Agent } from "./agent_model.ts";
 import type { LogOptions } from "./builds.ts";
 import type { CoderClient } from "./client.ts";
-import { DERP_MAP, type DerpMapJson } from "./derp_map_model.ts";
 import { ApiError } from "./errors.ts";
 import { AGENT_LOG, type AgentLog } from "./log_stream.ts";
 import { FLAG, list, TEXT } from "./model_parts.ts";
@@ -56,7 +55,7 @@ async function onLogPath<T>(agentId: string, call: (path: string) => Promise<T>)
 
 const CONNECTION_INFO = v.pipe(
   v.object({
-    derp_map: DERP_MAP,
+    derp_map: v.optional(v.unknown()),
     derp_force_websockets: FLAG,
     disable_direct_connections: FLAG,
     hostname_suffix: TEXT,
@@ -69,9 +68,13 @@ const CONNECTION_INFO = v.pipe(
   })),
 );
 
+/** A map of thirty regions with ten relays each has 100 KB. */
+const MAX_INFO_BYTES = 1024 * 1024;
+
 /** How to reach an agent. */
 export interface ConnectionInfo {
-  readonly derpMap: DerpMapJson;
+  /** As it came: `lib/tailnet/derp_map_json.ts` knows what it means. */
+  readonly derpMap: unknown;
   readonly derpForceWebsockets: boolean;
   readonly disableDirectConnections: boolean;
   /** Coder Connect's domain; empty before v2.22.0. */
@@ -84,15 +87,7 @@ export async function getConnectionInfo(
   options: CallOptions = {},
 ): Promise<ConnectionInfo> {
   const path = `/workspaceagents/${segment(agentId)}/connection`;
-  return await client.get(path, CONNECTION_INFO, options);
-}
-
-/** The same without an agent: the deployment's relays and suffix (from v2.5.1 on at the latest). */
-export async function getGenericConnectionInfo(
-  client: CoderClient,
-  options: CallOptions = {},
-): Promise<ConnectionInfo> {
-  return await client.get("/workspaceagents/connection", CONNECTION_INFO, options);
+  return await client.get(path, CONNECTION_INFO, { ...options, maxBodyBytes: MAX_INFO_BYTES });
 }
 
 const CONTAINER = v.object({ id: v.string(), name: TEXT, image: TEXT, running: FLAG });

@@ -59,6 +59,8 @@ export interface RequestOptions {
   readonly query?: Query;
   /** Sent as JSON. */
   readonly body?: unknown;
+  /** Limit of the answer's body. @default that of the client */
+  readonly maxBodyBytes?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -144,7 +146,7 @@ export class CoderClient {
     const response = await this.#withLimit(asked, options.signal, async (signal) => {
       const got = await this.#follow(asked, options, signal);
       if (isGood(got.status)) return got;
-      throw errorOfAnswer(asked, got, await this.#readBody(asked, got));
+      throw errorOfAnswer(asked, got, await this.#readBody(asked, got, options));
     });
     return response.body;
   }
@@ -169,7 +171,7 @@ export class CoderClient {
         this.#noteServer(response);
         const location = header(response.headers, "location");
         if (!isRedirect(response.status) || location === undefined) {
-          throw errorOfAnswer(asked, response, await this.#readBody(asked, response));
+          throw errorOfAnswer(asked, response, await this.#readBody(asked, response, options));
         }
         response.cancel();
         url = this.#redirected({ ...asked, url }, location, redirects);
@@ -181,14 +183,18 @@ export class CoderClient {
     const asked = { method, url: apiUrl(this.#url, path, options.query) };
     return await this.#withLimit(asked, options.signal, async (signal) => {
       const response = await this.#follow(asked, options, signal);
-      const body = await this.#readBody(asked, response);
+      const body = await this.#readBody(asked, response, options);
       if (!isGood(response.status)) throw errorOfAnswer(asked, response, body);
       return { asked, response, body };
     });
   }
 
-  async #readBody(asked: Asked, response: HttpResponse): Promise<string> {
-    return await readBody(response, { ...asked, maxBytes: this.#options.maxBodyBytes });
+  async #readBody(
+    asked: Asked,
+    response: HttpResponse,
+    { maxBodyBytes = this.#options.maxBodyBytes }: RequestOptions,
+  ): Promise<string> {
+    return await readBody(response, { ...asked, maxBytes: maxBodyBytes });
   }
 
   /** One request and its redirects (http-api §1.1). */

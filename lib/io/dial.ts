@@ -9,10 +9,13 @@ import {
   hostPort,
   isAuthorityItself,
   isTrustFailure,
+  LocalAddressError,
   proxyErrorOf,
   UnknownAuthorityError,
 } from "./dial_errors.ts";
 import { connectThroughHttp, connectThroughSocks } from "./proxy_tunnel.ts";
+import { cutBefore } from "../base/trim.ts";
+import { localityOf } from "../tailnet/relay_host.ts";
 import { type GetEnv, proxyFor } from "./proxy.ts";
 import type { ProxyServer } from "./proxy_url.ts";
 import { type Roots, type SystemRoots, systemRoots } from "./system_roots.ts";
@@ -26,6 +29,8 @@ export interface DialTarget {
   readonly serverName?: string;
   /** The name that the certificate is for, where it is not `serverName`. @default serverName */
   readonly certName?: string;
+  /** Drop the connection when the name led to this machine or its link. @default false */
+  readonly refusesLocal?: boolean;
 }
 
 /** Where a URL leads: `https` and `wss` mean TLS, a missing port the scheme's. */
@@ -158,6 +163,9 @@ function storesOf(tls: TlsMaterial | undefined): string[] {
 
 async function connectDirect(target: DialTarget, attempt: Attempt): Promise<Conn> {
   const tcp = await connectTcp(target.host, target.port, attempt);
+  if (target.refusesLocal === true && isLocal(tcp)) {
+    throw new LocalAddressError(tcp.remoteAddr.hostname);
+  }
   return target.isTls ? await startTls(tcp, target, attempt) : tcp;
 }
 
@@ -197,6 +205,10 @@ async function connectTcp(host: string, port: number, attempt: Attempt): Promise
   attempt.own(tcp);
   tcp.setNoDelay();
   return tcp;
+}
+
+function isLocal(tcp: Deno.TcpConn): boolean {
+  return localityOf(cutBefore(tcp.remoteAddr.hostname, "%")) !== undefined;
 }
 
 /** `undefined` when nobody answers there soon. Rejects with the signal's reason. */

@@ -21,6 +21,15 @@ export class UnknownAuthorityError extends Error {
   }
 }
 
+/** A name leads to this machine or its link, to which nobody but the user may send us. */
+export class LocalAddressError extends Error {
+  override name = "LocalAddressError";
+
+  constructor(address: string) {
+    super(`leads to this machine or its network (${address}), where the deployment is not`);
+  }
+}
+
 /** The proxy failed, or refused, before anybody behind it was reached. */
 export class ProxyError extends UserError {
   override name = "ProxyError";

@@ -19,6 +19,9 @@ export interface RelayProbeOptions {
   readonly signal: AbortSignal;
 }
 
+/** A map may name a thousand regions; each probe is a connection. The public network of Tailscale has about thirty. */
+export const MAX_PROBES = 48;
+
 /** Milliseconds by region, of those that answered. Connecting does not count. */
 export async function probeRelays(
   map: DerpMap,
@@ -26,7 +29,7 @@ export async function probeRelays(
 ): Promise<Map<number, number>> {
   const latencies = new Map<number, number>();
   await Promise.all(
-    relayRegions(map).filter((region) => !region.avoid).map(async (region) => {
+    relayRegions(map).filter((region) => !region.avoid).slice(0, MAX_PROBES).map(async (region) => {
       const [endpoint] = relayEndpoints(map, region.id);
       const latencyMs = endpoint === undefined ? undefined : await probe(endpoint, options);
       if (latencyMs !== undefined) latencies.set(region.id, latencyMs);
@@ -45,7 +48,7 @@ async function probe(
     const request = formatRequestHead({
       path: "/derp/latency-check",
       host: endpoint.hostHeader,
-      headers: [["Connection", "close"], ...options.headers],
+      headers: [["Connection", "close"], ...(endpoint.takesHeaders ? options.headers : [])],
     });
     const conn = await dial(endpoint, { ...options.dial, signal });
     const onAbort = () => closeQuietly(conn);

@@ -8,47 +8,14 @@
  */
 import { unbracket } from "../base/trim.ts";
 import { parseIpv4, parseIpv6 } from "./address.ts";
+import { checkedMap } from "./derp_map_check.ts";
+import type { DerpMap, DerpNode, DerpRegion, Vantage } from "./derp_map_types.ts";
+import { localityOf } from "./relay_host.ts";
 
-export interface DerpNode {
-  readonly name: string;
-  readonly regionId: number;
-  readonly hostName: string;
-  /** Expected certificate name where it differs from `hostName`. */
-  readonly certName: string;
-  /** Literal to dial instead of asking DNS; empty: ask; any other text: do not use this family. */
-  readonly ipv4: string;
-  readonly ipv6: string;
-  /** 0 means 3478, -1 none. */
-  readonly stunPort: number;
-  readonly stunOnly: boolean;
-  /** 0 means 443. */
-  readonly derpPort: number;
-  readonly insecureForTests: boolean;
-  readonly forceHttp: boolean;
-  readonly stunTestIp: string;
-  readonly canPort80: boolean;
-}
-
-export interface DerpRegion {
-  readonly id: number;
-  readonly code: string;
-  readonly name: string;
-  /** The deployment's own relay: reached at whatever URL the user has for the deployment. */
-  readonly embeddedRelay: boolean;
-  readonly avoid: boolean;
-  /** In order of priority. */
-  readonly nodes: readonly DerpNode[];
-}
-
-export interface DerpMap {
-  readonly regions: ReadonlyMap<number, DerpRegion>;
-  /** Region id to the factor that multiplies its measured latency. */
-  readonly regionScore: ReadonlyMap<number, number>;
-}
+export type { DerpMap, DerpNode, DerpRegion, Vantage };
 
 /** One address to try; as it stands a target for the dialer, and plain JSON for comparing. */
 export interface RelayEndpoint {
-  readonly node: string;
   /** Host name or literal address to connect to. */
   readonly host: string;
   readonly port: number;
@@ -59,33 +26,22 @@ export interface RelayEndpoint {
   readonly certName: string;
   /** `Host:` of a request; the port is left out when it is the scheme's. */
   readonly hostHeader: string;
-  /** `https://host[:port]/derp` */
-  readonly url: string;
-  /** `https://host[:port]/derp/latency-check` */
-  readonly latencyCheckUrl: string;
-  /** The certificate is not to be verified; servers set it in their own tests only. */
-  readonly insecureForTests: boolean;
+  /** Whether the user's own headers may be sent: never in the clear to a relay of a deployment that is spoken to by TLS. */
+  readonly takesHeaders: boolean;
+  /** Whether a connection is to be dropped when the name turns out to lead to this machine or its link. */
+  readonly refusesLocal: boolean;
 }
 
-export const EMPTY_DERP_MAP: DerpMap = { regions: new Map(), regionScore: new Map() };
-
-/** More regions, or nodes of one region, than this are not kept. */
-export const MAX_DERP_REGIONS = 1024;
-export const MAX_DERP_NODES = 64;
+export const EMPTY_DERP_MAP: DerpMap = { regions: new Map(), regionScore: new Map(), leftOut: 0 };
 
 const DEFAULT_DERP_PORT = 443;
 
-/** The map of these regions; of two with one id the later counts. */
+/** The map of these regions, as far as they can be used (`derp_map_check.ts`). */
 export function derpMapOf(
   regions: Iterable<DerpRegion>,
   regionScore: ReadonlyMap<number, number> = new Map(),
 ): DerpMap {
-  const byId = new Map<number, DerpRegion>();
-  for (const region of regions) {
-    if (byId.size === MAX_DERP_REGIONS) break;
-    if (region.id > 0) byId.set(region.id, region);
-  }
-  return { regions: byId, regionScore };
+  return checkedMap(regions, regionScore);
 }
 
 /** Nodes that relay, in order of priority. */
@@ -112,28 +68,31 @@ export function defaultHomeRegion(map: DerpMap): number | undefined {
 /** Addresses of the relays of `regionId`, best first; empty when it has none or does not exist. */
 export function relayEndpoints(map: DerpMap, regionId: number): RelayEndpoint[] {
   const region = map.regions.get(regionId);
-  return region === undefined ? [] : relayNodes(region).flatMap(endpointsOf);
+  if (region === undefined) return [];
+  return relayNodes(region).flatMap((node) => endpointsOf(node, region, map.vantage));
 }
 
-function endpointsOf(node: DerpNode): RelayEndpoint[] {
+function endpointsOf(
+  node: DerpNode,
+  region: DerpRegion,
+  vantage: Vantage | undefined,
+): RelayEndpoint[] {
+  if (node.hostName === "") return [];
   const isTls = !node.forceHttp;
   const port = node.derpPort === 0 ? DEFAULT_DERP_PORT : node.derpPort;
   const isDefaultPort = port === (isTls ? 443 : 80);
   const urlHost = node.hostName.includes(":") ? `[${node.hostName}]` : node.hostName;
-  const hostHeader = isDefaultPort ? urlHost : `${urlHost}:${port}`;
-  const url = `${isTls ? "https" : "http"}://${hostHeader}/derp`;
   return dialHosts(node).map((host) => ({
-    node: node.name,
     host,
     port,
     isTls,
     serverName: node.hostName,
     // coder/tailscale `net/tlsdial/tlsdial.go` `SetConfigExpectedCert`
     certName: node.certName === "" ? node.hostName : node.certName,
-    hostHeader,
-    url,
-    latencyCheckUrl: `${url}/latency-check`,
-    insecureForTests: node.insecureForTests,
+    hostHeader: isDefaultPort ? urlHost : `${urlHost}:${port}`,
+    takesHeaders: isTls || vantage === undefined || vantage.isInClear,
+    // The deployment itself is where the user says.
+    refusesLocal: vantage !== undefined && !vantage.isLocal && !region.embeddedRelay,
   }));
 }
 
@@ -148,20 +107,35 @@ function dialHosts({ hostName, ipv4, ipv6 }: DerpNode): string[] {
 
 /**
  * The map as seen from the URL that the user gave for the deployment: relays of embedded regions are moved there
- * (coder/coder `tailnet/derp.go` `RewriteDERPMapDefaultRelay`).
+ * (coder/coder `tailnet/derp.go` `RewriteDERPMapDefaultRelay`). Deviation: relays on this machine or its link are left out
+ * unless the deployment is there as well, since whoever sends a map could have this machine's ports tried by it.
  */
 export function rewriteEmbeddedRelay(map: DerpMap, deploymentUrl: URL): DerpMap {
   const forceHttp = deploymentUrl.protocol === "http:";
   const derpPort = deploymentUrl.port === "" ? (forceHttp ? 80 : 443) : Number(deploymentUrl.port);
   const hostName = unbracket(deploymentUrl.hostname);
-  const regions = [...map.regions.values()].map((region) => {
-    if (!region.embeddedRelay) return region;
-    const nodes = region.nodes.map((node) =>
-      node.stunOnly ? node : { ...node, hostName, derpPort, forceHttp }
-    );
+  const here = localityOf(hostName);
+  const isForbidden = (host: string): boolean => {
+    const there = localityOf(host);
+    return there !== undefined && there !== here;
+  };
+  let leftOut = map.leftOut;
+  const regions = [...map.regions.values()].map((region): DerpRegion => {
+    const nodes = region.nodes
+      .map((node) =>
+        !region.embeddedRelay || node.stunOnly ? node : { ...node, hostName, derpPort, forceHttp }
+      )
+      .filter((node) => {
+        const hosts = [node.ipv4, node.ipv6];
+        if (!region.embeddedRelay) hosts.push(node.hostName);
+        return !hosts.some(isForbidden);
+      });
+    leftOut += region.nodes.length - nodes.length;
     return { ...region, nodes };
   });
-  return derpMapOf(regions, map.regionScore);
+  const seen = checkedMap(regions, map.regionScore);
+  const vantage = { isInClear: forceHttp, isLocal: here !== undefined };
+  return { ...seen, leftOut: leftOut + seen.leftOut, vantage };
 }
 
 /** Whether nothing that matters differs; the order of regions and nodes does not, nor does `canPort80`. */

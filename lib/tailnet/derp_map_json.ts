@@ -1,11 +1,12 @@
 /**
  * The relay map as JSON with Go's field names, as `/connection` and `/derp-map` give it (coder/tailscale
  * `tailcfg/derpmap.go`). Unknown fields pass, absent ones are zero, a region that is `null` is no region.
- * `derpMapFromModel` takes what the API room has checked already.
+ * The only schema of it: the API room hands the value on as it came.
  */
 import * as v from "valibot";
 import { ProtocolError } from "../base/errors.ts";
-import { derpMapOf, MAX_DERP_NODES } from "./derp_map.ts";
+import { derpMapOf } from "./derp_map.ts";
+import { MAX_DERP_NODES, MAX_DERP_NODES_IN_ALL, MAX_DERP_REGIONS } from "./derp_map_check.ts";
 import type { DerpMap, DerpNode, DerpRegion } from "./derp_map.ts";
 
 const text = v.nullish(v.string(), "");
@@ -35,38 +36,72 @@ const REGION = v.object({
   RegionCode: text,
   RegionName: text,
   Avoid: flag,
-  Nodes: v.nullish(v.array(NODE), []),
+  Nodes: v.nullish(v.array(v.unknown()), []),
 });
 
 const DERP_MAP = v.object({
-  HomeParams: v.nullish(v.object({ RegionScore: v.nullish(v.record(v.string(), v.number()), {}) })),
-  Regions: v.nullish(v.record(v.string(), v.nullish(REGION)), {}),
+  HomeParams: v.optional(v.unknown()),
+  Regions: v.nullish(v.record(v.string(), v.unknown()), {}),
 });
+const HOME_PARAMS = v.object({ RegionScore: v.nullish(v.record(v.string(), v.unknown()), {}) });
 
-/** The map in parsed JSON. Throws `ProtocolError` with the path of what is wrong. */
+/**
+ * The map in parsed JSON. Regions and nodes of another shape are left out, as are those that cannot be used. Throws
+ * `ProtocolError` when the whole is no map.
+ */
 export function derpMapFromJson(json: unknown): DerpMap {
   const parsed = v.safeParse(DERP_MAP, json);
   if (!parsed.success) {
     const [issue] = parsed.issues;
     throw new ProtocolError(
-      `Cannot read DERP map: ${v.getDotPath(issue) ?? "value"}: ${issue.message}`,
+      `Cannot read DERP map: ${v.getDotPath(issue) ?? "value"}: ${issue.message.slice(0, 200)}`,
       { code: "bad-derp-map", spec: "tailcfg/derpmap.go DERPMap" },
     );
   }
   const regions: DerpRegion[] = [];
+  let leftOut = 0;
+  let roomForNodes = MAX_DERP_NODES_IN_ALL;
   for (const region of Object.values(parsed.output.Regions)) {
-    if (region === null || region === undefined) continue;
+    if (region === null) continue; // takes a default region away
+    const read = regions.length < MAX_DERP_REGIONS ? v.safeParse(REGION, region) : undefined;
+    if (read?.success !== true) {
+      leftOut++;
+      continue;
+    }
+    const nodes = nodesFromJson(read.output.Nodes, roomForNodes);
+    roomForNodes -= nodes.length;
+    leftOut += read.output.Nodes.length - nodes.length;
     regions.push({
-      id: region.RegionID,
-      code: region.RegionCode,
-      name: region.RegionName,
-      embeddedRelay: region.EmbeddedRelay,
-      avoid: region.Avoid,
-      nodes: region.Nodes.slice(0, MAX_DERP_NODES).map(nodeFromJson),
+      id: read.output.RegionID,
+      code: read.output.RegionCode,
+      name: read.output.RegionName,
+      embeddedRelay: read.output.EmbeddedRelay,
+      avoid: read.output.Avoid,
+      nodes,
     });
   }
-  const scores = Object.entries(parsed.output.HomeParams?.RegionScore ?? {});
-  return derpMapOf(regions, new Map(scores.map(([id, score]) => [Number(id), score])));
+  const map = derpMapOf(regions, scoresFromJson(parsed.output.HomeParams));
+  return { ...map, leftOut: leftOut + map.leftOut };
+}
+
+function nodesFromJson(list: readonly unknown[], room: number): DerpNode[] {
+  const nodes: DerpNode[] = [];
+  // Looked at, not only kept, up to the bound: a list of rubbish costs no more than one of nodes.
+  for (const item of list.slice(0, Math.min(MAX_DERP_NODES, room))) {
+    const read = v.safeParse(NODE, item);
+    if (read.success) nodes.push(nodeFromJson(read.output));
+  }
+  return nodes;
+}
+
+function scoresFromJson(homeParams: unknown): Map<number, number> {
+  const read = v.safeParse(HOME_PARAMS, homeParams);
+  const scores = new Map<number, number>();
+  if (!read.success) return scores;
+  for (const [id, score] of Object.entries(read.output.RegionScore)) {
+    if (typeof score === "number") scores.set(Number(id), score);
+  }
+  return scores;
 }
 
 /** The map as JSON that Go reads back, e.g. for an API double. */
@@ -84,31 +119,6 @@ export function derpMapToJson(map: DerpMap): Record<string, unknown> {
     ...(map.regionScore.size === 0 ? {} : { HomeParams: { RegionScore: scores } }),
     Regions: Object.fromEntries(regions),
   };
-}
-
-/** Regions as the API room names their fields. */
-export interface DerpMapModel {
-  readonly regions: readonly {
-    readonly embeddedRelay: boolean;
-    readonly regionId: number;
-    readonly regionCode: string;
-    readonly regionName: string;
-    readonly avoid: boolean;
-    readonly nodes: readonly Omit<DerpNode, "stunTestIp" | "canPort80">[];
-  }[];
-}
-
-/** The map in an answer that the API room has checked; it has no scores. */
-export function derpMapFromModel(model: DerpMapModel): DerpMap {
-  return derpMapOf(model.regions.map((region) => ({
-    id: region.regionId,
-    code: region.regionCode,
-    name: region.regionName,
-    embeddedRelay: region.embeddedRelay,
-    avoid: region.avoid,
-    nodes: region.nodes.slice(0, MAX_DERP_NODES)
-      .map((node) => ({ ...node, stunTestIp: "", canPort80: false })),
-  })));
 }
 
 function nodeFromJson(node: v.InferOutput<typeof NODE>): DerpNode {

@@ -1,18 +1,19 @@
 /**
  * The relay map as protobuf, as `StreamDERPMaps` gives it (coder/coder `tailnet/convert.go` `DERPMapFromProto`,
- * `DERPMapToProto`). int64 region ids beyond 2^53 are no regions that anyone could name.
+ * `DERPMapToProto`).
  */
 import { createDERPMap } from "../proto/tailnet_pb.ts";
 import type { DERPMap, DERPMap_Region, DERPMap_Region_Node } from "../proto/tailnet_pb.ts";
-import { derpMapOf, MAX_DERP_NODES } from "./derp_map.ts";
+import { derpMapOf } from "./derp_map.ts";
+import { MAX_DERP_REGIONS } from "./derp_map_check.ts";
 import type { DerpMap, DerpNode, DerpRegion } from "./derp_map.ts";
 
 export function derpMapFromProto(message: DERPMap): DerpMap {
-  const regions = [...message.regions.values()]
-    .filter((region) => Number.isSafeInteger(Number(region.regionId)))
-    .map(regionFromProto);
+  const regions = [...message.regions.values()];
+  const kept = regions.slice(0, MAX_DERP_REGIONS).map(regionFromProto);
   const scores = [...message.homeParams?.regionScore ?? []];
-  return derpMapOf(regions, new Map(scores.map(([id, score]) => [Number(id), score])));
+  const map = derpMapOf(kept, new Map(scores.map(([id, score]) => [Number(id), score])));
+  return { ...map, leftOut: map.leftOut + regions.length - kept.length };
 }
 
 export function derpMapToProto(map: DerpMap): DERPMap {
@@ -46,7 +47,7 @@ function regionFromProto(region: DERPMap_Region): DerpRegion {
     name: region.regionName,
     embeddedRelay: region.embeddedRelay,
     avoid: region.avoid,
-    nodes: region.nodes.slice(0, MAX_DERP_NODES).map(nodeFromProto),
+    nodes: region.nodes.map(nodeFromProto),
   };
 }
 

@@ -12,7 +12,7 @@ import { RelayLink, type RelayTransport } from "./relay_link.ts";
 export interface RelaysOptions {
   readonly nodePrivateKey: Uint8Array;
   readonly nodePublicKey: Uint8Array;
-  /** The user's own headers, sent to every relay. */
+  /** The user's own headers, sent to the relays that take them (`RelayEndpoint.takesHeaders`). */
   readonly headers: readonly (readonly [string, string])[];
   readonly random: Random;
 }
@@ -302,7 +302,7 @@ export class Relays {
       region: relay.region,
       transport,
       path: "/derp",
-      headers: this.#options.headers,
+      headers: endpoints.every((endpoint) => endpoint.takesHeaders) ? this.#options.headers : [],
       nodePrivateKey: this.#options.nodePrivateKey,
       nodePublicKey: this.#options.nodePublicKey,
       random: this.#options.random,

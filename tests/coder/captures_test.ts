@@ -8,6 +8,7 @@ import { AGENT_LOG, BUILD_LOG } from "../../lib/coder/log_stream.ts";
 import { EventStreamParser } from "../../lib/coder/sse.ts";
 import { BUILD, WORKSPACE, WORKSPACE_LIST } from "../../lib/coder/workspace_model.ts";
 import { getMe } from "../../lib/coder/deployment.ts";
+import { derpMapFromJson } from "../../lib/tailnet/derp_map_json.ts";
 import { fakeSteps } from "../support/fake_steps.ts";
 
 const CAPTURES = new URL("../../../shared/captures/", import.meta.url);
@@ -127,12 +128,14 @@ Deno.test({
     const info = await getConnectionInfo(fake.steps.client, "a");
     assert.equal(info.hostnameSuffix, "coder");
     assert.deepEqual(
-      info.derpMap.regions.map((r) => [r.regionId, r.embeddedRelay, r.nodes.length]),
+      [...derpMapFromJson(info.derpMap).regions.values()].map((
+        r,
+      ) => [r.id, r.embeddedRelay, r.nodes.length]),
       [
         [999, true, 1],
       ],
     );
-    assert.equal(info.derpMap.regions[0]?.nodes[0]?.derpPort, 3900);
+    assert.equal(derpMapFromJson(info.derpMap).regions.get(999)?.nodes[0]?.derpPort, 3900);
   },
 });
 

@@ -1,5 +1,6 @@
 /** The dialer: directly and through proxies, in the clear and by TLS, and what stays open when it fails (nothing). */
 import { match, ok, rejects, strictEqual } from "node:assert/strict";
+import { AddressMemory } from "../../lib/io/address_memory.ts";
 import type { Conn } from "../../lib/io/conn.ts";
 import { dial, type DialOptions, type DialTarget } from "../../lib/io/dial.ts";
 import { describeDialError, proxyErrorOf } from "../../lib/io/dial_errors.ts";
@@ -54,6 +55,24 @@ Deno.test("dial() connects in the clear and by TLS with a CA of the user's own",
   await using secure = tlsServer(echo);
   const target = { host: LOOPBACK, port: secure.port, isTls: true };
   await expectEcho(await dial(target, { ...DIRECT, tls: ownCa() }));
+});
+
+Deno.test("dial() drops a connection whose name led to this machine, where nobody may send us", async () => {
+  const words: string[] = [];
+  await using server = new LoopbackServer(async (conn) => {
+    words.push(await readText(conn, 1));
+  });
+  const addresses = new AddressMemory(() => 0);
+  addresses.note("relay.test", LOOPBACK);
+  const target = { host: "relay.test", port: server.port, isTls: false };
+  match(
+    await failureOf({ ...target, refusesLocal: true }, { ...DIRECT, addresses }),
+    /^relay\.test:\d+: leads to this machine or its network \(127\.0\.0\.1\), where the deployment is not$/,
+  );
+  await server.allClosed();
+  strictEqual(words.join(""), "");
+  const conn = await dial(target, { ...DIRECT, addresses });
+  conn.close();
 });
 
 Deno.test("dial() verifies against the server's name, not against the address it dials", async () => {

@@ -1,7 +1,7 @@
 /** The latency probe against relays on loopback: who answers counts, everybody else is left out. */
 import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
-import { probeRelays } from "../../lib/io/relay_probe.ts";
-import { derpMapOf, type DerpNode } from "../../lib/tailnet/derp_map.ts";
+import { MAX_PROBES, probeRelays } from "../../lib/io/relay_probe.ts";
+import { derpMapOf, type DerpNode, rewriteEmbeddedRelay } from "../../lib/tailnet/derp_map.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import {
   bytesOf,
@@ -115,6 +115,60 @@ Deno.test("probeRelays() asks no relay whose name would not stay on its line", a
       dial: { env: envOf() },
       headers: [],
       timeoutMs: 200,
+      signal: new AbortController().signal,
+    });
+    strictEqual(latencies.size, 0);
+    strictEqual(server.count, 0);
+  }
+});
+
+Deno.test("probeRelays() asks no more relays than a bound, however many a map names", async () => {
+  const clock = new ManualClock();
+  await using server = new LoopbackServer(answering("HTTP/1.1 200 OK\r\n\r\n", clock, 0));
+  const ports = new Array<number>(400).fill(server.port);
+  const latencies = await probeRelays(mapOf(ports, [1, 2, 3]), {
+    clock,
+    dial: { env: envOf() },
+    headers: [],
+    timeoutMs: 10_000,
+    signal: new AbortController().signal,
+  });
+  strictEqual(server.count, MAX_PROBES);
+  deepStrictEqual([...latencies.keys()].sort((a, b) => a - b).slice(0, 2), [4, 5]);
+});
+
+Deno.test("the user's headers stay at home when a relay is to be asked in the clear, the deployment not", async () => {
+  for (
+    const [url, isTold] of [["http://[::1]:3000", true], ["https://[::1]:3000", false]] as const
+  ) {
+    const clock = new ManualClock();
+    const heads: string[] = [];
+    await using server = new LoopbackServer(answering("HTTP/1.1 200 OK\r\n\r\n", clock, 3, heads));
+    const map = rewriteEmbeddedRelay(mapOf([server.port]), new URL(url));
+    const latencies = await probeRelays(map, {
+      clock,
+      dial: { env: envOf() },
+      headers: [["CF-Access-Client-Secret", "users-own-secret"]],
+      timeoutMs: 10_000,
+      signal: new AbortController().signal,
+    });
+    deepStrictEqual([...latencies], [[1, 3]]);
+    strictEqual(heads[0]?.includes("users-own-secret"), isTold, url);
+  }
+});
+
+Deno.test("a map of a deployment elsewhere has nobody of this machine asked, by literal or by name", async () => {
+  for (const hostName of [LOOPBACK, "localhost", "this.localhost"]) {
+    await using server = new LoopbackServer(stayDumb);
+    const map = derpMapOf([...mapOf([server.port]).regions.values()].map((region) => ({
+      ...region,
+      nodes: [{ ...nodeAt(server.port), hostName }],
+    })));
+    const latencies = await probeRelays(rewriteEmbeddedRelay(map, new URL("https://a.test")), {
+      clock: new ManualClock(),
+      dial: { env: envOf() },
+      headers: [],
+      timeoutMs: 5_000,
       signal: new AbortController().signal,
     });
     strictEqual(latencies.size, 0);

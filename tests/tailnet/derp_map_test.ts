@@ -103,8 +103,10 @@ Deno.test("relayEndpoints() builds addresses and URLs (data plane §2.1)", async
       const endpoints = relayEndpoints(withNode(node), 1);
       assert.deepEqual(endpoints.map((e) => e.host), hosts);
       for (const endpoint of endpoints) {
-        assert.equal(endpoint.url, url);
-        assert.equal(endpoint.latencyCheckUrl, `${url}/latency-check`);
+        assert.equal(
+          `${endpoint.isTls ? "https" : "http"}://${endpoint.hostHeader}/derp`,
+          url,
+        );
         assert.equal(new URL(url).host, endpoint.hostHeader);
         assert.equal(endpoint.serverName, node.hostName ?? NODE.hostName);
       }
@@ -169,12 +171,26 @@ Deno.test("JSON: unknown fields pass, absent ones are zero, null regions are non
   assert.equal(derpMapFromJson({ Regions: null, HomeParams: null }).regions.size, 0);
 });
 
-Deno.test("JSON of another shape is refused with its path", () => {
-  for (const json of [null, "x", 1, { Regions: { "1": { RegionID: "1" } } }]) {
+Deno.test("JSON that is no map is refused with its path; regions and nodes of another shape are left out", () => {
+  for (const json of [null, undefined, "x", 1, { Regions: 5 }]) {
     assert.throws(() => derpMapFromJson(json), ProtocolError);
   }
-  const bad = { Regions: { "1": { Nodes: [{ Name: 5 }] } } };
-  assert.throws(() => derpMapFromJson(bad), /Regions\.1\.Nodes\.0\.Name/);
+  assert.throws(() => derpMapFromJson({ Regions: "x" }), /Regions/);
+  const good = { Name: "a", HostName: "relay.example" };
+  const map = derpMapFromJson({
+    HomeParams: { RegionScore: { "1": "x", "2": 0.5, "3": -1, "4": 0, "5": 1e999, x: 1 } },
+    Regions: {
+      "1": { RegionID: "1" },
+      "2": { RegionID: 2, Nodes: [good, { Name: 5 }, null, [], { ...good, DERPPort: "443" }] },
+      "3": 7,
+      "4": { RegionID: 4, Nodes: {} },
+    },
+  });
+  assert.deepEqual([...map.regions.keys()], [2]);
+  assert.equal(map.regions.get(2)?.nodes.length, 1);
+  assert.equal(map.leftOut, 7);
+  assert.deepEqual([...map.regionScore], [[2, 0.5]]);
+  assert.equal(derpMapFromJson({ HomeParams: 5, Regions: {} }).leftOut, 0);
 });
 
 Deno.test("maps survive JSON and protobuf", () => {
@@ -199,6 +215,6 @@ captureTest(
   (text) => {
     const map = derpMapFromJson(JSON.parse(text).response.body.derp_map);
     assert.equal(defaultHomeRegion(map), 999);
-    assert.equal(relayEndpoints(map, 999)[0]?.url, "http://127.0.0.1:3900/derp");
+    assert.equal(relayEndpoints(map, 999)[0]?.hostHeader, "127.0.0.1:3900");
   },
 );

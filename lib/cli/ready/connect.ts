@@ -5,6 +5,7 @@
 import type { Agent } from "../../coder/agent_model.ts";
 import { type ConnectionInfo, getConnectionInfo } from "../../coder/agents.ts";
 import { StepError } from "../../coder/errors.ts";
+import { ProtocolError, UserError } from "../../base/errors.ts";
 import { isAtLeast, READY_FOR_HANDSHAKE_SINCE } from "../../base/version.ts";
 import { assertSupportedServer } from "../../coder/version.ts";
 import { dialOptionsOf } from "../../io/transport.ts";
@@ -85,13 +86,15 @@ async function beginTunnel(
   const { client, host, signal, log } = steps;
   const { configuration } = options;
   const info = await retrying(steps, () => getConnectionInfo(client, to.agentId, { signal }));
-  const { derpMapFromModel, startAgent } = await to.network;
+  const { derpMapFromJson, startAgent } = await to.network;
+  const derpMap = usable(() => derpMapFromJson(info.derpMap));
+  log.debug("relay map", { regions: derpMap.regions.size, leftOut: derpMap.leftOut });
   const tunnel = startAgent({
     agentId: to.agentId,
     deploymentUrl: client.url,
     ...(configuration.token === undefined ? {} : { token: configuration.token }),
     headers: configuration.headers,
-    derpMap: derpMapFromModel(info.derpMap),
+    derpMap,
     forcesWebsocket: info.derpForceWebsockets,
     expectsReady: isAtLeast(client.serverVersion, READY_FOR_HANDSHAKE_SINCE),
     dial: dialOptionsOf(host, configuration.network),
@@ -99,6 +102,16 @@ async function beginTunnel(
     log: log.child("net"),
   });
   return { info, tunnel };
+}
+
+function usable<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    const hint = "The server may be older or newer than hawser knows";
+    throw new UserError(error.message, { hint, cause: error });
+  }
 }
 
 /**

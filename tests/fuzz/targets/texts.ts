@@ -12,7 +12,6 @@ import { parseEditorHost } from "../../../lib/cli/ready/editor_host.ts";
 import { parseWorkspaceName } from "../../../lib/cli/ready/workspace_name.ts";
 import { parseKeys } from "../../../lib/cli/terminal/keys.ts";
 import { AGENT } from "../../../lib/coder/agent_model.ts";
-import { DERP_MAP } from "../../../lib/coder/derp_map_model.ts";
 import { parseAgentLogs, parseBuildLog } from "../../../lib/coder/log_stream.ts";
 import { goQuote, stripControls, stripToLine } from "../../../lib/coder/text.ts";
 import { parseDeploymentUrl } from "../../../lib/coder/url.ts";
@@ -28,7 +27,7 @@ import {
 import { parseRedirect, parseSocketFile } from "../../../lib/ssh/gpg_socket_file.ts";
 import { findKnownKeys } from "../../../lib/ssh/known_hosts.ts";
 import { parseEndpoint } from "../../../lib/tailnet/endpoint_text.ts";
-import { derpMapFromModel } from "../../../lib/tailnet/derp_map_json.ts";
+import { derpMapFromJson } from "../../../lib/tailnet/derp_map_json.ts";
 import { type FuzzTarget, textTarget } from "../target.ts";
 
 const isForUser = (error: unknown): boolean =>
@@ -83,11 +82,8 @@ export const TEXT_TARGETS: readonly FuzzTarget[] = [
     room: "tailnet",
     name: "relay map as JSON",
     corpus: [MAP],
-    isDeclared: isForUser,
-    run(text) {
-      const parsed = v.safeParse(DERP_MAP, jsonOf(text));
-      if (parsed.success) derpMapFromModel(parsed.output);
-    },
+    isDeclared: isProtocolError,
+    run: (text) => void derpMapFromJson(jsonOf(text)),
   }),
   textTarget({
     room: "tailnet",
