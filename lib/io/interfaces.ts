@@ -1,0 +1,13 @@
+/** The addresses of this machine's interfaces, which peers in the same network can reach (`--allow-sys`). */
+import { parseAddress } from "../tailnet/endpoint_text.ts";
+import type { InterfaceAddress } from "../tailnet/paths/own_endpoints.ts";
+
+/** None where the permission is missing: STUN tells the rest. */
+export function localInterfaces(): InterfaceAddress[] {
+  const { state } = Deno.permissions.querySync({ name: "sys", kind: "networkInterfaces" });
+  if (state !== "granted") return [];
+  return Deno.networkInterfaces().flatMap(({ name, address: text }) => {
+    const address = parseAddress(text);
+    return address === undefined ? [] : [{ name, address }];
+  });
+}

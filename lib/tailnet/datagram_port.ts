@@ -1,0 +1,104 @@
+/**
+ * Datagrams that must leave our UDP sockets, gathered for the driver: packets are written and sealed in the buffer that
+ * they leave from, one behind the other, so that equal ones to one address can be handed to the kernel in one piece.
+ * There is nothing to dial and nothing to frame. What comes in goes to the node directly.
+ */
+import { type Endpoint, equalEndpoints } from "../wire/endpoint.ts";
+
+/** As many full packets as one call can take where the kernel cuts them apart itself (Linux `UDP_MAX_SEGMENTS`). */
+export const BATCH_PACKETS = 48;
+/** A WireGuard message around an inner packet of 1280 bytes, which is also the longest disco packet. */
+export const MAX_DATAGRAM_BYTES = 1_312;
+/** What sealing writes behind a packet before the length is known: padding and tag. */
+const SLACK_BYTES = 32;
+
+/** One batch: datagram `i` is `buffer[start(i) .. ends[i])`, to `endpoints[i]`. */
+export class DatagramBatch {
+  readonly buffer = new Uint8Array(BATCH_PACKETS * MAX_DATAGRAM_BYTES + SLACK_BYTES);
+  readonly endpoints: Endpoint[] = [];
+  readonly ends: number[] = [];
+
+  get count(): number {
+    return this.ends.length;
+  }
+
+  /** Where the next datagram begins. */
+  get end(): number {
+    return this.ends.at(-1) ?? 0;
+  }
+
+  startOf(index: number): number {
+    return index === 0 ? 0 : this.ends[index - 1] ?? 0;
+  }
+
+  /** A view, valid until the batch is released. */
+  datagram(index: number): Uint8Array<ArrayBuffer> {
+    return this.buffer.subarray(this.startOf(index), this.ends[index] ?? 0);
+  }
+
+  hasRoom(datagramBytes: number): boolean {
+    return this.ends.length < BATCH_PACKETS &&
+      this.end + datagramBytes + SLACK_BYTES <= this.buffer.length;
+  }
+
+  clear(): void {
+    this.endpoints.length = 0;
+    this.ends.length = 0;
+  }
+}
+
+export class DatagramPort {
+  #filling = new DatagramBatch();
+  #spare: DatagramBatch | undefined = new DatagramBatch();
+  /** The last endpoint that was sent to: one object for equal ones lets who sends keep what it made of it. */
+  #last: Endpoint | undefined;
+  /** Packets for which there was no room. */
+  dropped = 0;
+  /** A closed port takes nothing. */
+  isOpen = false;
+
+  /** Where to write a datagram of at most so many bytes; `undefined` while there is no room. */
+  slot(datagramBytes: number): { buffer: Uint8Array<ArrayBuffer>; offset: number } | undefined {
+    if (!this.isOpen || !this.#filling.hasRoom(datagramBytes)) return undefined;
+    return { buffer: this.#filling.buffer, offset: this.#filling.end };
+  }
+
+  /** Where the batch being filled ends, for who has asked `hasRoom`. */
+  get filling(): DatagramBatch {
+    return this.#filling;
+  }
+
+  /** Sends what was written at the end of the filling batch. */
+  commit(datagramBytes: number, endpoint: Endpoint): void {
+    const { endpoints, ends, end } = this.#filling;
+    if (this.#last === undefined || !equalEndpoints(this.#last, endpoint)) this.#last = endpoint;
+    endpoints.push(this.#last);
+    ends.push(end + datagramBytes);
+  }
+
+  /** Sends a copy; false when there is no room. */
+  send(datagram: Uint8Array, endpoint: Endpoint): boolean {
+    if (!this.isOpen || !this.#filling.hasRoom(datagram.length)) {
+      this.dropped++;
+      return false;
+    }
+    this.#filling.buffer.set(datagram, this.#filling.end);
+    this.commit(datagram.length, endpoint);
+    return true;
+  }
+
+  /** What was gathered, the caller's until it is released; `undefined` when there is nothing, or the last is not released yet. */
+  takeBatch(): DatagramBatch | undefined {
+    if (this.#filling.count === 0 || this.#spare === undefined) return undefined;
+    const batch = this.#filling;
+    this.#filling = this.#spare;
+    this.#spare = undefined;
+    return batch;
+  }
+
+  /** Gives a batch back that was sent. */
+  release(batch: DatagramBatch): void {
+    batch.clear();
+    this.#spare = batch;
+  }
+}

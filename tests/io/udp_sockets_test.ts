@@ -1,0 +1,152 @@
+/** UDP sockets on loopback: batches both ways, many datagrams in one pause, what cannot be sent, and what is not permitted. */
+import assert from "node:assert/strict";
+import { UdpSockets, type UdpSocketsOptions } from "../../lib/io/udp_sockets.ts";
+import { BATCH_PACKETS, DatagramPort } from "../../lib/tailnet/datagram_port.ts";
+import { formatEndpoint, parseEndpoint } from "../../lib/tailnet/endpoint_text.ts";
+import type { Endpoint } from "../../lib/wire/endpoint.ts";
+
+interface Side extends AsyncDisposable {
+  readonly sockets: UdpSockets;
+  readonly port: DatagramPort;
+  readonly endpoint: Endpoint;
+  readonly received: { readonly bytes: Uint8Array; readonly from: Endpoint }[];
+  pauses: number;
+  readonly unsendable: Endpoint[];
+  /** Resolves when so many datagrams are there. */
+  count(n: number): Promise<void>;
+}
+
+function endpointOf(text: string): Endpoint {
+  const endpoint = parseEndpoint(text);
+  assert(endpoint);
+  return endpoint;
+}
+
+function open(options: Partial<UdpSocketsOptions> = {}): Side {
+  const port = new DatagramPort();
+  const received: { bytes: Uint8Array; from: Endpoint }[] = [];
+  const unsendable: Endpoint[] = [];
+  let wanted = { count: Infinity, resolve: () => {} };
+  const sockets = new UdpSockets({
+    port,
+    bind: { ipv4: "127.0.0.1" },
+    onDatagram: (bytes, from) => {
+      received.push({ bytes: bytes.slice(), from });
+      if (received.length >= wanted.count) wanted.resolve();
+    },
+    onPause: () => void side.pauses++,
+    onSent: () => {},
+    onUnsendable: (endpoint) => void unsendable.push(endpoint),
+    ...options,
+  });
+  const side: Side = {
+    sockets,
+    port,
+    endpoint: endpointOf(`127.0.0.1:${sockets.ports.ipv4 ?? 1}`),
+    received,
+    pauses: 0,
+    unsendable,
+    count: (count) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      wanted = { count, resolve };
+      if (received.length >= count) resolve();
+      return promise;
+    },
+    [Symbol.asyncDispose]: () => sockets.close(),
+  };
+  return side;
+}
+
+Deno.test("UdpSockets carries batches, in order, and says who sent", async () => {
+  await using a = open();
+  await using b = open();
+  for (let i = 0; i < 3 * BATCH_PACKETS; i++) {
+    const sent = a.port.send(new Uint8Array(1_312).fill(i), b.endpoint);
+    assert.equal(sent, i < BATCH_PACKETS);
+  }
+  assert.equal(a.port.dropped, 2 * BATCH_PACKETS);
+  a.sockets.kick();
+  await b.count(BATCH_PACKETS);
+  assert.deepEqual(b.received.map(({ bytes }) => bytes[0]), [...Array(BATCH_PACKETS).keys()]);
+  assert.equal(formatEndpoint(b.received[0]?.from ?? b.endpoint), formatEndpoint(a.endpoint));
+  assert(b.received.every(({ from }) => from === b.received[0]?.from), "one object for a sender");
+});
+
+Deno.test("UdpSockets handles what has arrived together before it pauses", async () => {
+  await using a = open();
+  await using b = open();
+  for (let i = 0; i < 10; i++) a.port.send(new Uint8Array([i]), b.endpoint);
+  a.sockets.kick();
+  await b.count(10);
+  // Another one, after which all pauses of the first ten are over.
+  a.port.send(new Uint8Array([10]), b.endpoint);
+  a.sockets.kick();
+  await b.count(11);
+  assert(b.pauses >= 1 && b.pauses <= 5, `${b.pauses} pauses`);
+});
+
+Deno.test("UdpSockets has room again after a batch was sent", async () => {
+  await using b = open();
+  let sent = 0;
+  const port = new DatagramPort();
+  await using a = open({
+    port,
+    onSent: () => {
+      for (; sent < 200; sent++) {
+        if (port.slot(8) === undefined) return;
+        port.send(new Uint8Array(8), b.endpoint);
+      }
+    },
+  });
+  assert(port.send(new Uint8Array(8), b.endpoint));
+  a.sockets.kick();
+  await b.count(201);
+  assert.equal(port.dropped, 0);
+});
+
+Deno.test("UdpSockets tells where the machine cannot send to, and goes on", async () => {
+  await using a = open();
+  await using b = open();
+  const nowhere = { address: b.endpoint.address, port: 0 };
+  a.port.send(new Uint8Array(8), nowhere);
+  a.port.send(new Uint8Array(8), endpointOf("[::1]:9"));
+  a.port.send(new Uint8Array(8), b.endpoint);
+  a.sockets.kick();
+  await b.count(1);
+  assert.deepEqual(a.unsendable, [nowhere]);
+  assert.equal(a.sockets.counters.unsendable, 2);
+});
+
+Deno.test("UdpSockets.close() ends both loops whatever they wait for", async () => {
+  const a = open();
+  a.port.send(new Uint8Array(8), a.endpoint);
+  a.sockets.kick();
+  await a.sockets.close();
+  await a.sockets.close();
+  assert(!a.port.isOpen);
+  assert(!a.port.send(new Uint8Array(8), a.endpoint));
+});
+
+Deno.test("UdpSockets says what it cannot listen on", async () => {
+  await using a = open({ bind: { ipv4: "192.0.2.77", ipv6: "2001:db8::77" } });
+  assert.deepEqual(a.sockets.ports, {});
+  assert.equal(a.sockets.problems.length, 2);
+  assert(!a.port.isOpen);
+});
+
+Deno.test({
+  name: "UdpSockets asks for no permission",
+  permissions: { net: ["127.0.0.1"], sys: false },
+  fn: async () => {
+    await using a = open({ bind: { ipv4: "0.0.0.0", ipv6: "::" } });
+    assert.deepEqual(a.sockets.ports, {});
+    assert.match(a.sockets.problems.join(), /0\.0\.0\.0 is not permitted/);
+    await using b = open();
+    assert(b.port.isOpen);
+    b.port.send(new Uint8Array(8), endpointOf("192.0.2.1:9"));
+    b.port.send(new Uint8Array(8), b.endpoint);
+    b.sockets.kick();
+    await b.count(1);
+    assert.equal(b.sockets.counters.unsendable, 1);
+  },
+});
