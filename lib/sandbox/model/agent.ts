@@ -217,6 +217,11 @@ export class SandboxAgent {
     this.connect();
   }
 
+  /** Whether it was silenced. */
+  get isSilent(): boolean {
+    return this.#silenced !== undefined;
+  }
+
   /** Nothing reaches it and nothing comes from it, like a process that was stopped (SIGSTOP). */
   silence(): void {
     const node = this.#node;

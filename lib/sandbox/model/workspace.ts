@@ -203,11 +203,12 @@ export class SandboxWorkspace {
     }
   }
 
-  /** A build that is replaced: its agents leave in order. */
+  /** A build that is replaced: its agents leave in order, but for those that say nothing, whose machine is taken from them. */
   #retire(build: SandboxBuild): void {
     for (const agent of build.agents) {
       agent.setLifecycle("off");
       agent.logs.end();
+      if (agent.isSilent) continue;
       this.#host.tasks.run(agent.disconnect({ graceful: true }));
     }
   }
