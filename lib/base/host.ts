@@ -33,6 +33,8 @@ export interface Host {
    * The environment is ours plus `env`. Output beyond `maxOutputBytes` of each stream is dropped.
    */
   run(program: string, args: readonly string[], options?: RunOptions): Promise<RunResult>;
+  /** Ends this process at once: nothing is waited for, the terminal is left as it was found. Returns in tests only. */
+  exit(code: number): void;
   /** Stops this process as Ctrl-Z does; resolves when it goes on. Absent where there is no job control. */
   readonly suspend?: () => Promise<void>;
   /** Calls `handler` at each such signal, instead of what it does by default, until the returned function is called. */

@@ -1,5 +1,6 @@
 /** The tunnel to one agent on real sockets: an `AgentSession` driven by a `NodeDriver` and one coordinator connection. */
 import type { Clock, Instant } from "../base/core.ts";
+import { untilAborted } from "../base/abort.ts";
 import { messageOf, UserError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { ByteStream } from "../base/stream.ts";
@@ -91,16 +92,8 @@ export class AgentTunnel implements Companion {
 
   /** Resolves when the tunnel carries data; rejects with `UserError` when it never will, or the signal's reason. */
   async reachable(signal?: AbortSignal): Promise<void> {
-    if (signal === undefined) return await this.#reachable.promise;
-    signal.throwIfAborted();
-    const aborted = Promise.withResolvers<never>();
-    const onAbort = () => aborted.reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    try {
-      await Promise.race([this.#reachable.promise, aborted.promise]);
-    } finally {
-      signal.removeEventListener("abort", onAbort);
-    }
+    signal?.throwIfAborted();
+    await untilAborted(this.#reachable.promise, signal);
   }
 
   /** Connects to a TCP port of the agent. Rejects with `StreamError`, `UserError`, or the signal's reason. */

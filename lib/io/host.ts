@@ -49,6 +49,10 @@ export function createHost(): Host {
     env,
     ...systemNetwork(env),
     run,
+    exit(code) {
+      leaveRawMode(terminal);
+      Deno.exit(code);
+    },
     onSignal,
     ...(suspendProcess === undefined ? {} : { suspend: suspendProcess }),
   };
@@ -101,18 +105,21 @@ function systemInput(terminal: TerminalMode): HostInput {
       Deno.stdin.setRaw(RAW);
       stopOutputProcessing();
       terminal.isRaw = true;
-      return () => {
-        if (!terminal.isRaw) return;
-        terminal.isRaw = false;
-        try {
-          Deno.stdin.setRaw(COOKED);
-        } catch (error) {
-          // The terminal is gone (hang-up): there is nothing left to restore.
-          if (!(error instanceof Error)) throw error;
-        }
-      };
+      return () => leaveRawMode(terminal);
     },
   };
+}
+
+/** Idempotent; never throws. */
+function leaveRawMode(terminal: TerminalMode): void {
+  if (!terminal.isRaw) return;
+  terminal.isRaw = false;
+  try {
+    Deno.stdin.setRaw(COOKED);
+  } catch (error) {
+    // The terminal is gone (hang-up): there is nothing left to restore.
+    if (!(error instanceof Error)) throw error;
+  }
 }
 
 /**

@@ -3,6 +3,7 @@
  * keepalive, and an end with a reason. Authentication is `none`: the tunnel below has authenticated both sides.
  */
 import { UserError } from "../base/errors.ts";
+import type { Instant } from "../base/core.ts";
 import type { ByteStream } from "../base/stream.ts";
 import type { SshClock } from "./host.ts";
 import { Keepalive, type KeepaliveOptions } from "./keepalive.ts";
@@ -13,6 +14,9 @@ import { type IncomingConnection, loadSsh2, SshTransport } from "./ssh2_client.t
 
 const HANDSHAKE_TIMEOUT_MS = 30_000;
 const CLOSE_TIMEOUT_MS = 2_000;
+/** A goodbye in haste waits for this many round trips, between these limits. */
+const HASTE_ROUND_TRIPS = 4;
+const MIN_HASTE_MS = 100;
 
 export interface SshConnectionOptions {
   readonly clock: SshClock;
@@ -26,7 +30,7 @@ export interface SshConnectionOptions {
   readonly keepalive?: KeepaliveOptions;
   /** @default 30_000 */
   readonly handshakeTimeoutMs?: number;
-  /** Ends the handshake, not the connection. */
+  /** Gives up the handshake; once that is done, as `SshConnection.leave`. */
   readonly signal?: AbortSignal;
 }
 
@@ -40,17 +44,27 @@ export class SshConnection implements AsyncDisposable {
   readonly #clock: SshClock;
   readonly #forwards: Map<string, IncomingHandler>;
   readonly #over = new AbortController();
+  readonly #handshakeMs: number;
   #isClosing = false;
   #deadMessage: string | undefined;
+  /** The shortest time that a request and its answer took. */
+  #roundTripMs: number | undefined;
+  /** The instant at which whatever still waits for the workspace is given up. */
+  #leaveAt: Instant | undefined;
 
   /** Use `connectSsh`. */
   constructor(
     transport: SshTransport,
-    options: { readonly clock: SshClock; readonly forwards: Map<string, IncomingHandler> },
+    options: {
+      readonly clock: SshClock;
+      readonly forwards: Map<string, IncomingHandler>;
+      readonly handshakeMs: number;
+    },
   ) {
     this.#transport = transport;
     this.#clock = options.clock;
     this.#forwards = options.forwards;
+    this.#handshakeMs = options.handshakeMs;
     this.closed = transport.closed.then((error) => {
       this.#over.abort();
       if (this.#deadMessage !== undefined) return { kind: "dead", message: this.#deadMessage };
@@ -65,11 +79,14 @@ export class SshConnection implements AsyncDisposable {
    */
   async openSession(request: SessionRequest): Promise<SshSession> {
     let channel: SshChannel;
+    const askedAt = this.#clock.now();
     try {
       channel = await this.#transport.openSession();
     } catch (error) {
       throw await this.#failure("ssh session", error);
     }
+    const tookMs = this.#clock.now() - askedAt;
+    this.#roundTripMs = Math.min(this.#roundTripMs ?? tookMs, tookMs);
     const step = async (name: string, asked: Promise<void>) => {
       try {
         await asked;
@@ -152,21 +169,46 @@ export class SshConnection implements AsyncDisposable {
    */
   async waitToClose(work: Promise<unknown>): Promise<void> {
     const done = new AbortController();
-    const limit = this.#clock.sleep(CLOSE_TIMEOUT_MS, done.signal).catch(ignoreAbort);
+    const over = AbortSignal.any([done.signal, this.#over.signal]);
+    const limit = this.#clock.sleep(this.#closeLimitMs(), over).catch(ignoreAbort);
     await Promise.race([Promise.allSettled([work]), limit]);
     done.abort();
     await limit;
+  }
+
+  /**
+   * Nobody waits for the workspace any more: whatever is still under way, streams, requests and goodbyes, has a few round trips
+   * left, then it is broken. A workspace that answers has heard us by then, one that does not keeps nobody. Idempotent.
+   */
+  leave(): void {
+    if (this.#leaveAt !== undefined) return;
+    this.#isClosing = true;
+    const limitMs = (this.#roundTripMs ?? this.#handshakeMs) * HASTE_ROUND_TRIPS;
+    this.#leaveAt = this.#clock.now() +
+      Math.min(Math.max(limitMs, MIN_HASTE_MS), CLOSE_TIMEOUT_MS);
+    scope(this.#endInTime(), this.#transport);
   }
 
   /** Says goodbye and waits for the other side, two seconds at most. Idempotent. */
   async close(): Promise<void> {
     this.#isClosing = true;
     this.#transport.end();
-    const limit = this.#clock.sleep(CLOSE_TIMEOUT_MS, this.#over.signal).then(
-      () => this.#transport.destroy(new Error("Connection was not closed in time")),
-      ignoreAbort,
-    );
-    await Promise.all([this.closed, limit]);
+    await Promise.all([this.closed, this.#endInTime()]);
+  }
+
+  /** Ends the connection by force, unless it has ended by itself before the limit. */
+  async #endInTime(): Promise<void> {
+    try {
+      await this.#clock.sleep(this.#closeLimitMs(), this.#over.signal);
+    } catch (error) {
+      return ignoreAbort(error);
+    }
+    this.#transport.destroy(new Error("Connection was not closed in time"));
+  }
+
+  #closeLimitMs(): number {
+    if (this.#leaveAt === undefined) return CLOSE_TIMEOUT_MS;
+    return Math.max(0, this.#leaveAt - this.#clock.now());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -245,14 +287,16 @@ export async function connectSsh(
     },
     onReceived: () => keepalive.handleReceived(clock.now()),
   });
-  const connection = new SshConnection(transport, { clock, forwards });
+  const startedAt = clock.now();
   const done = new AbortController();
   const late = clock.sleep(limitMs, done.signal).then(
     () => transport.destroy(new Error(`No SSH handshake within ${limitMs / 1_000} s`)),
     ignoreAbort,
   );
-  const onAbort = () => transport.destroy(new Error("Connecting was given up"));
+  let giveUp = () => transport.destroy(new Error("Connecting was given up"));
+  const onAbort = () => giveUp();
   signal?.addEventListener("abort", onAbort, { once: true });
+  transport.closed.then(() => signal?.removeEventListener("abort", onAbort));
   try {
     await transport.ready;
   } catch (error) {
@@ -262,15 +306,18 @@ export async function connectSsh(
     const reason = error instanceof Error ? error.message : String(error);
     throw new UserError(`ssh client: ${reason}`, { exitCode: 255, cause: error });
   } finally {
-    signal?.removeEventListener("abort", onAbort);
     done.abort();
     await late;
   }
+  const handshakeMs = clock.now() - startedAt;
+  const connection = new SshConnection(transport, { clock, forwards, handshakeMs });
+  giveUp = () => connection.leave();
+  if (signal?.aborted) connection.leave();
   scope(connection.runKeepalive(keepalive), transport);
   return connection;
 }
 
-/** A keepalive loop that fails takes its connection with it, and the reason into the end. */
+/** A task of the connection that fails takes it with it, and the reason into the end. */
 function scope(task: Promise<void>, transport: SshTransport): void {
   task.catch((error: unknown) =>
     transport.destroy(error instanceof Error ? error : new Error(String(error)))

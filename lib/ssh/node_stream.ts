@@ -110,15 +110,16 @@ export class NodeByteStream implements ByteStream {
     if (this.#closing !== undefined) throw new TypeError("Cannot write after closeWrite");
     if (bytes.length === 0) return;
     await new Promise<void>((resolve, reject) => {
+      // Whatever of it is still waited for, the stream's end ends the wait.
       this.#rejectWrite = reject;
       const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       this.#node.write(view, (error) => {
         if (error) reject(new StreamError({ kind: "reset", message: error.message }));
-        else resolve();
+        else if (this.#options.drained === undefined) resolve();
+        else this.#options.drained().then(resolve, reject);
       });
     });
     this.#rejectWrite = undefined;
-    await this.#options.drained?.();
   }
 
   closeWrite(): Promise<void> {

@@ -3,7 +3,7 @@
  * Every request wants a reply, so that a refusal is told; ssh2's own `exec` and `shell` ask for fewer.
  */
 import { ByteWriter } from "../base/bytes.ts";
-import type { StreamEnd } from "../base/stream.ts";
+import { type StreamEnd, StreamError } from "../base/stream.ts";
 import type { TerminalSize } from "./host.ts";
 import { NodeByteStream, NodeSource } from "./node_stream.ts";
 import type { Ssh2Channel, Ssh2Protocol, Ssh2UtilsModule } from "./ssh2_types.ts";
@@ -65,6 +65,11 @@ export class SshChannel extends NodeByteStream {
     this.stderr.discard();
   }
 
+  override finish(end: StreamEnd): void {
+    super.finish(end);
+    if (end.kind !== "closed") this.stderr.break(new StreamError(end));
+  }
+
   /** Sets a variable (RFC 4254 §6.4). Rejects when refused. */
   requestEnv(name: string, value: string): Promise<void> {
     return this.#request((id) => this.#context.protocol.env(id, name, value, WANT_REPLY));
@@ -118,9 +123,10 @@ export class SshChannel extends NodeByteStream {
     this.#context.sendPacket(this.#context.protocol, write.finalize(packet));
   }
 
-  /** Answers come in the order of the requests, so several may be under way. */
+  /** Answers come in the order of the requests, so several may be under way. The channel's end is the answer to all of them. */
   #request(send: (channelId: number) => void): Promise<void> {
     return new Promise((resolve, reject) => {
+      this.closed.then((end) => reject(new StreamError(end)));
       if (this.#channel.outgoing.state !== "open") {
         reject(new Error("channel is closed"));
         return;

@@ -4,7 +4,7 @@
  * Its own timers stay off: time limits and keepalives belong to `connection.ts`, which is handed a clock.
  */
 import { equalBytes } from "../base/bytes.ts";
-import { type ByteStream, StreamError } from "../base/stream.ts";
+import { type ByteStream, type StreamEnd, StreamError } from "../base/stream.ts";
 import { ByteStreamDuplex } from "./duplex.ts";
 import { SshChannel } from "./ssh2_channel.ts";
 import type {
@@ -84,6 +84,7 @@ export class SshTransport {
   readonly #duplex: ByteStreamDuplex;
   readonly #sendPacket: LoadedSsh2["sendPacket"];
   readonly #verifyHostKey: (key: Uint8Array) => Promise<void>;
+  readonly #channels = new Set<SshChannel>();
   #acceptedKey: Uint8Array | undefined;
   #error: Error | undefined;
   #isClosed = false;
@@ -107,6 +108,8 @@ export class SshTransport {
       .on("close", () => {
         this.#isClosed = true;
         ready.reject(this.#error ?? new Error("Connection closed before the SSH handshake"));
+        // ssh2 tells a channel's end only to who has read the channel to its end.
+        for (const channel of this.#channels) channel.finish(this.#endOfChannel());
         closed.resolve(this.#error);
       })
       .on("tcp connection", (details: Ssh2TcpConnection, accept, reject) => {
@@ -236,16 +239,22 @@ export class SshTransport {
   }
 
   #wrap(channel: Ssh2Channel): SshChannel {
-    return new SshChannel(channel, {
+    const wrapped = new SshChannel(channel, {
       protocol: this.#client._protocol,
       sendPacket: this.#sendPacket,
       takeAgentChannels: () => this.#client._agentFwdEnabled = true,
       drained: () => this.#duplex.drained(),
-      endOf: () =>
-        this.#isClosed
-          ? { kind: "lost", message: this.#error?.message ?? "Connection to the workspace ended" }
-          : { kind: "closed" },
+      endOf: () => this.#endOfChannel(),
     });
+    this.#channels.add(wrapped);
+    wrapped.closed.then(() => this.#channels.delete(wrapped));
+    return wrapped;
+  }
+
+  /** How a channel ends that ends now. */
+  #endOfChannel(): StreamEnd {
+    if (!this.#isClosed) return { kind: "closed" };
+    return { kind: "lost", message: this.#error?.message ?? "Connection to the workspace ended" };
   }
 
   /** A callback interface as a promise that also settles when the connection goes away first. */

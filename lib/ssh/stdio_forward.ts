@@ -33,6 +33,7 @@ export async function runStdioForward(
   try {
     channel = await connection.openTcp(target.host, target.port);
   } catch (error) {
+    signal?.throwIfAborted();
     throw new UserError(`Cannot connect to ${name} in the workspace: ${messageOf(error)}`, {
       exitCode: CONNECTION_LOST_CODE,
       cause: error,

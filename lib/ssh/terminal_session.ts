@@ -80,24 +80,31 @@ export async function runTerminalSession(
     env: options.env ?? [],
     forwardAgent: options.forwardAgent ?? false,
   });
-  const terminal = new TerminalSession(session, host, options);
+  const terminal = new TerminalSession(session, host, {
+    ...options,
+    leave: () => connection.leave(),
+  });
   return await terminal.run(isPty);
+}
+
+interface Leaving {
+  /** Nobody waits for the workspace any more. */
+  readonly leave: () => void;
 }
 
 class TerminalSession {
   readonly #session: SshSession;
   readonly #host: TerminalHost;
-  readonly #options: TerminalSessionOptions;
+  readonly #options: TerminalSessionOptions & Leaving;
   readonly #escapeChar: number;
-  readonly #over = Promise.withResolvers<void>();
+  /** Resolves when we end the session ourselves. */
+  readonly #over = Promise.withResolvers<SessionOutcome>();
   #leaveRawMode: (() => void) | undefined;
-  /** Why we ended the session ourselves. */
-  #ownOutcome: SessionOutcome | undefined;
   #isOver = false;
   #typedBytes = 0;
   #typing: Promise<void> = Promise.resolve();
 
-  constructor(session: SshSession, host: TerminalHost, options: TerminalSessionOptions) {
+  constructor(session: SshSession, host: TerminalHost, options: TerminalSessionOptions & Leaving) {
     this.#session = session;
     this.#host = host;
     this.#options = options;
@@ -123,14 +130,19 @@ class TerminalSession {
         : undefined;
       // A read of the terminal cannot be called back: the input may outlive the session by the one read that is pending.
       const input = this.#pumpInput(filter);
-      const [end] = await Promise.all([
+      const ended = Promise.all([
         this.#session.ended,
         this.#pumpOutput((into) => this.#session.readStdout(into), stdout),
         this.#pumpOutput((into) => this.#session.readStderr(into), stderr),
-        Promise.race([input, this.#over.promise, this.#session.ended]),
+        Promise.race([input, this.#session.ended]),
+      ]);
+      // What we end ourselves waits neither for the workspace nor for whoever reads our output.
+      const outcome = await Promise.race([
+        this.#over.promise,
+        ended.then(([end]) => outcomeOf(end)),
       ]);
       signal?.throwIfAborted();
-      return this.#ownOutcome ?? outcomeOf(end);
+      return outcome;
     } finally {
       this.#isOver = true;
       stopResizing();
@@ -146,9 +158,9 @@ class TerminalSession {
   }
 
   #end(outcome: SessionOutcome): void {
-    this.#ownOutcome ??= outcome;
     this.#session.abort();
-    this.#over.resolve();
+    this.#options.leave();
+    this.#over.resolve(outcome);
   }
 
   #resize(): void {

@@ -30,6 +30,8 @@ class Lane {
   #chunks: Uint8Array[] = [];
   #bytes = 0;
   isEnded = false;
+  /** Nothing of it arrives any more. */
+  isFrozen = false;
   #readerBroken: StreamError | undefined;
   #writerBroken: StreamError | undefined;
   #wakeReader: (() => void) | undefined;
@@ -41,9 +43,9 @@ class Lane {
   }
 
   async read(into: Uint8Array): Promise<number | null> {
-    while (this.#bytes === 0) {
+    while (this.#bytes === 0 || this.isFrozen) {
       if (this.#readerBroken !== undefined) throw this.#readerBroken;
-      if (this.isEnded) return null;
+      if (this.isEnded && !this.isFrozen) return null;
       await new Promise<void>((resolve) => this.#wakeReader = resolve);
     }
     if (this.#readerBroken !== undefined) throw this.#readerBroken;
@@ -145,6 +147,12 @@ export class PipeEnd implements ByteStream {
   lose(message = "network is gone"): void {
     this.breakWith({ kind: "lost", message });
     this.peer?.breakWith({ kind: "lost", message });
+  }
+
+  /** The network falls silent: from now on nothing arrives on either side, and nobody is told. */
+  freeze(): void {
+    this.#in.isFrozen = true;
+    this.#out.isFrozen = true;
   }
 
   breakWith(end: StreamEnd): void {

@@ -69,6 +69,7 @@ export class CommandRun implements AsyncDisposable {
   #size: TerminalSize | undefined;
   readonly #keyboard: PipeEnd;
   readonly #signals = new Map<SignalName, Set<() => void>>();
+  readonly #forcedExit = Promise.withResolvers<number>();
   #inputBroken: ((error: Error) => void) | undefined;
 
   constructor(args: readonly string[], options: CommandOptions) {
@@ -86,6 +87,11 @@ export class CommandRun implements AsyncDisposable {
       this.stdout.end();
       this.stderr.end();
     });
+  }
+
+  /** Resolves to the code with which the command ended the process at once, wherever it was. */
+  get forcedExit(): Promise<number> {
+    return this.#forcedExit.promise;
   }
 
   /** Types or pipes text in. */
@@ -161,6 +167,7 @@ export class CommandRun implements AsyncDisposable {
       ...systemNetwork(lookUp),
       run: (name, args, how = {}) =>
         real.run(name, args, { ...how, env: { ...options.env, ...how.env } }),
+      exit: (code) => this.#forcedExit.resolve(code),
       onSignal: (name, handler) => {
         const handlers = this.#signals.get(name) ?? new Set();
         this.#signals.set(name, handlers.add(handler));

@@ -91,6 +91,8 @@ export class FakeHost implements Host {
   /** Every program run: name, arguments, environment. */
   readonly runs: { program: string; args: readonly string[]; options: RunOptions }[] = [];
   readonly programs = new Map<string, FakeProgram>();
+  /** Codes of every `exit`. */
+  readonly exits: number[] = [];
   /** How often raw mode was entered and left. */
   readonly rawMode = { entered: 0, left: 0 };
   readonly #env: Map<string, string>;
@@ -137,6 +139,10 @@ export class FakeHost implements Host {
     const { code = 0, stdout = "", stderr = "" } = await body(args, options);
     const encoder = new TextEncoder();
     return { code, stdout: encoder.encode(stdout), stderr: encoder.encode(stderr) };
+  }
+
+  exit(code: number): void {
+    this.exits.push(code);
   }
 
   onSignal(name: SignalName, handler: () => void): () => void {

@@ -2,6 +2,7 @@
  * The file that editors read a connection's quality from (behaviour §2.11), and the rule that goes with it: an agent that
  * answered no ping for a minute ends the session. The keys are the official command's; the file is never removed.
  */
+import { untilAborted } from "../../base/abort.ts";
 import { UserError } from "../../base/errors.ts";
 import type { Instant } from "../../base/core.ts";
 import type { Log } from "../../base/log.ts";
@@ -187,17 +188,5 @@ class Silence {
     this.#silentMs = isAnswered ? 0 : this.#silentMs + Math.min(stepMs, this.#maxStepMs);
     this.#lastFailureAt = isAnswered ? undefined : now;
     return this.#silentMs;
-  }
-}
-
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }

@@ -3,6 +3,7 @@
  * §1.14, §2.2), or `-W` and `-N`.
  */
 import type { HostOutput } from "../../base/host.ts";
+import { untilAborted } from "../../base/abort.ts";
 import type { Agent } from "../../coder/agent_model.ts";
 import { AGENT_SSH_PORT } from "../../tailnet/agent_ports.ts";
 import { connectSsh, type SshConnection } from "../../ssh/connection.ts";
@@ -122,20 +123,12 @@ async function runKind(running: Running): Promise<SessionOutcome> {
 
 /** `-N`: nothing runs there; the forwards live until we are interrupted or the connection ends. */
 async function runForwardsOnly({ connection, signal }: Running): Promise<SessionOutcome> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  if (signal.aborted) onAbort();
-  try {
-    const end = await Promise.race([connection.closed, aborted.promise]);
-    return {
-      exitCode: CONNECTION_LOST_CODE,
-      message: CONNECTION_LOST_TEXT,
-      ...(end.kind === "closed" ? {} : { detail: end.message }),
-    };
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
+  const end = await untilAborted(connection.closed, signal);
+  return {
+    exitCode: CONNECTION_LOST_CODE,
+    message: CONNECTION_LOST_TEXT,
+    ...(end.kind === "closed" ? {} : { detail: end.message }),
+  };
 }
 
 async function findAgentDialler(steps: Steps, options: SshOptions) {
