@@ -4,6 +4,7 @@
  */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import type { CommandOptions, CommandRun } from "../support/command_host.ts";
+import { HurryingClock } from "../support/hurrying_clock.ts";
 import { commandTest, type Desk, TERMINAL } from "./support.ts";
 
 /** Far above what an end takes, and below every limit that the network's silence could run into. */
@@ -82,3 +83,65 @@ commandTest("A frozen agent does not keep ~. from ending a shell", async (desk) 
   strictEqual(code, 255);
   strictEqual(stderr, "~.\r\nConnection closed.\n");
 });
+
+commandTest("A frozen agent: the second signal ends the process, wherever it is", async (desk) => {
+  await using run = desk.start(["myworkspace", "echo started; cat"]);
+  await run.stdout.waitFor("started");
+  run.raise("SIGTERM");
+  const first = performance.now();
+  while (performance.now() - first < 150) await new Promise((resolve) => setTimeout(resolve));
+  run.raise("SIGTERM");
+  strictEqual((await run.result()).code, 143);
+});
+
+const GONE = /^The workspace agent is gone since \d\d:\d\d:\d\d: .+\n/;
+
+for (
+  const { name, args, ready } of [
+    { name: "a command", args: ["myworkspace", "echo started; cat"], ready: "started" },
+    { name: "--stdio", args: ["--stdio", "myworkspace"], ready: "SSH-2.0" },
+    { name: "-N", args: ["-N", "-R", "0:127.0.0.1:9", "myworkspace"], ready: undefined },
+  ]
+) {
+  commandTest(
+    `An agent that vanished without a word is told of and ends ${name} with 255`,
+    async (desk) => {
+      await using run = desk.start(args, { clock: new HurryingClock(40) });
+      if (ready === undefined) await run.stderr.waitFor("Allocated port");
+      else await run.stdout.waitFor(ready);
+      const agent = desk.sandbox.workspace.agent();
+      agent.silence();
+      agent.setStatus("disconnected");
+      await run.stderr.waitFor("gone since");
+      const { code, stderr } = await run.result();
+      strictEqual(code, 255);
+      const lines = stderr.split("\n").filter((line) => /agent (is|has been) gone/.test(line));
+      match(`${lines[0]}\n`, GONE);
+      deepStrictEqual(lines.slice(1), ["The workspace agent has been gone for a minute"]);
+    },
+  );
+}
+
+commandTest(
+  "A minute without an answer ends --stdio with 255, where a network file is written",
+  async (desk) => {
+    const folder = await Deno.makeTempDir();
+    const args = [
+      "--stdio",
+      "--network-info-dir",
+      folder,
+      "--network-info-interval",
+      "1s",
+      "myworkspace",
+    ];
+    await using run = desk.start(args, { clock: new HurryingClock(40) });
+    await run.stdout.waitFor("SSH-2.0");
+    desk.sandbox.workspace.agent().silence();
+    const { code, stderr } = await run.result();
+    deepStrictEqual({ code, stderr }, {
+      code: 255,
+      stderr: "The workspace agent has not answered for a minute\n",
+    });
+    await Deno.remove(folder, { recursive: true });
+  },
+);

@@ -2,12 +2,12 @@
  * The file that editors read a connection's quality from (behaviour §2.11), and the rule that goes with it: an agent that
  * answered no ping for a minute ends the session. The keys are the official command's; the file is never removed.
  */
-import { untilAborted } from "../../base/abort.ts";
 import { UserError } from "../../base/errors.ts";
 import type { Instant } from "../../base/core.ts";
 import type { Log } from "../../base/log.ts";
 import { type Host, HostError } from "../../base/host.ts";
 import { joinPath } from "../../base/paths.ts";
+import { answerWithin, Silence } from "./silence.ts";
 
 export interface NetworkPing {
   readonly latencyMs: number;
@@ -43,7 +43,7 @@ const MAX_INTERVAL_MS = 86_400_000;
 const DIR_MODE = 0o700;
 const FILE_MODE = 0o600;
 const UNANSWERED_LIMIT_MS = 60_000;
-/** More than a ping may take: time beyond it passed without us, asleep or stopped. */
+/** More than a ping takes that gives up by itself: time beyond it passed without us, asleep or stopped. */
 const MAX_PING_MS = 10_000;
 
 /** Makes the folder. Throws `UserError`: editors wait for the file in vain otherwise. */
@@ -80,7 +80,7 @@ export async function reportNetwork(
   const silence = new Silence(intervalMs + MAX_PING_MS);
   let before = { at: host.clock.now(), ...totals(source) };
   for (;;) {
-    const ping = await untilAborted(source.ping(), signal);
+    const ping = await answerWithin(MAX_PING_MS, source.ping(), { clock: host.clock, signal });
     if (silence.observe(ping !== undefined, host.clock.now()) > UNANSWERED_LIMIT_MS) {
       log.error("failed to collect network stats");
       return "unanswered";
@@ -170,23 +170,4 @@ async function writeInfo(
 function intervalOf(ms: number): number {
   if (!(ms > 0)) return DEFAULT_INTERVAL_MS;
   return Math.min(Math.max(ms, MIN_INTERVAL_MS), MAX_INTERVAL_MS);
-}
-
-/** How long pings have failed, as far as we were awake: a sleep of the machine ends no session. */
-class Silence {
-  readonly #maxStepMs: number;
-  #silentMs = 0;
-  #lastFailureAt: Instant | undefined;
-
-  constructor(maxStepMs: number) {
-    this.#maxStepMs = maxStepMs;
-  }
-
-  /** Takes in what came of a ping that ended at `now`; milliseconds since the first that failed. */
-  observe(isAnswered: boolean, now: Instant): number {
-    const stepMs = now - (this.#lastFailureAt ?? now);
-    this.#silentMs = isAnswered ? 0 : this.#silentMs + Math.min(stepMs, this.#maxStepMs);
-    this.#lastFailureAt = isAnswered ? undefined : now;
-    return this.#silentMs;
-  }
 }

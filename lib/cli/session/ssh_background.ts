@@ -1,10 +1,11 @@
 /**
- * What runs beside a session: the watch that ends it when the workspace stops (behaviour §1.8), the usage heartbeat (§2.6),
- * the autostop notice (§1.7) and the network file of editors (§2.11). None of them delays the session.
+ * What runs beside a session: the watch that ends it when the workspace stops (behaviour §1.8) or its agent is gone, the usage
+ * heartbeat (§2.6), the autostop notice (§1.7) and the network file of editors (§2.11). None of them delays the session.
  */
 import { describe } from "../../coder/errors.ts";
 import { watchWorkspace } from "../../coder/watch_loop.ts";
 import type { WatchEnd } from "../../coder/watch.ts";
+import { AgentWatch } from "./agent_watch.ts";
 import { AutostopWatch } from "./autostop/watch.ts";
 import type { Connected } from "../ready/connect.ts";
 import type { SshOptions } from "../grammar/flags_ssh.ts";
@@ -31,6 +32,13 @@ export interface Background extends AsyncDisposable {
 /** Why a session is ended from outside, in one line. */
 export class SessionEnded extends Error {
   override name = "SessionEnded";
+  /** Whether the way to the workspace was lost, rather than the workspace stopped. */
+  readonly isLost: boolean;
+
+  constructor(message: string, options: { readonly isLost?: boolean } = {}) {
+    super(message);
+    this.isLost = options.isLost ?? false;
+  }
 }
 
 /** The watch tells of a stop within this time of the agent's leaving. */
@@ -54,14 +62,15 @@ export async function startBackground(
   connected: Connected,
   { options, via }: BackgroundOptions,
 ): Promise<Background> {
-  const { host, client, log } = steps;
+  const { host, client, log, progress } = steps;
   const { workspace, build, agent } = connected.target;
   const scope = new AbortController();
   const ended = new AbortController();
   const { signal } = scope;
   // Aborted with what to say when a build begins that will take the agent away.
   const leaving = new AbortController();
-  const end = (why: string) => ended.abort(new SessionEnded(why));
+  const end = (why: string, options?: { readonly isLost: boolean }) =>
+    ended.abort(new SessionEnded(why, options));
   const autostop = new AutostopWatch(steps, {
     workspaceId: workspace.id,
     pollIntervalMs: options.workspacePollIntervalMs,
@@ -73,6 +82,17 @@ export async function startBackground(
     app: usageAppOf(options.usageApp),
     signal,
   });
+  const agentWatch = new AgentWatch({
+    agentId: agent.id,
+    ping: () => connected.tunnel.ping(),
+    clock: host.clock,
+    say: (line) => progress.line(line),
+    signal,
+  });
+  const watchAgent = async () => {
+    await agentWatch.run();
+    end("The workspace agent has been gone for a minute", { isLost: true });
+  };
   const watch = async () => {
     const how = await watchWorkspace(client, {
       workspaceId: workspace.id,
@@ -86,6 +106,7 @@ export async function startBackground(
           leaving.abort(new SessionEnded(words.replace("%", workspace.name)));
         }
         autostop.onWorkspace(latest);
+        agentWatch.onWorkspace(latest);
       },
       log: log.child("watch"),
       signal,
@@ -101,7 +122,7 @@ export async function startBackground(
       log: log.child("network"),
       signal,
     });
-    end("The workspace agent has not answered for a minute");
+    end("The workspace agent has not answered for a minute", { isLost: true });
   };
   const dir = options.networkInfoDir;
   if (dir !== "" && via === "coder-connect") await writeCoderConnectInfo(host, { dir, log });
@@ -110,7 +131,7 @@ export async function startBackground(
     usage,
   ]];
   if (via === "tunnel") {
-    tasks.push(["watch", watch()]);
+    tasks.push(["watch", watch()], ["agent", watchAgent()]);
     if (dir !== "") tasks.push(["network", network(dir)]);
   }
   const all = Promise.all(tasks.map(([name, task]) =>

@@ -13,7 +13,7 @@ import {
 import { type Connected, openAgentPort } from "../ready/connect.ts";
 import { ExitError } from "../terminal/errors.ts";
 import type { SshOptions } from "../grammar/flags_ssh.ts";
-import { startBackground } from "./ssh_background.ts";
+import { SessionEnded, startBackground } from "./ssh_background.ts";
 import { type EarlyInput, pipeStdio } from "./stdio_pipe.ts";
 import type { Steps } from "../ready/steps.ts";
 
@@ -22,6 +22,7 @@ export interface StdioOptions {
   readonly input: EarlyInput;
 }
 
+const CONNECTION_LOST_CODE = 255;
 /** A workspace that hears our goodbye answers within this, or is not waited for. */
 const GOODBYE_MS = 500;
 
@@ -43,14 +44,20 @@ export async function runStdio(
     const end = await pipeStdio(stream, input, host.stdout);
     const isReset = signal.aborted || end.kind === "unread";
     if (isReset && via === "tunnel") await sayGoodbye(steps, connected);
-    if (background.ended.aborted) progress.line(String(background.ended.reason.message));
-    else if (end.kind === "lost" && !over.aborted) {
+    const { reason } = background.ended;
+    if (reason instanceof SessionEnded) {
+      if (reason.isLost) throw new ExitError(CONNECTION_LOST_CODE, reason.message);
+      progress.line(reason.message);
+    } else if (end.kind === "lost" && !over.aborted) {
       const stopped = await background.whyLost();
       if (stopped !== undefined) {
         progress.line(stopped.message);
         return 0;
       }
-      throw new ExitError(255, `hawser: connection to the workspace lost: ${end.message}`);
+      throw new ExitError(
+        CONNECTION_LOST_CODE,
+        `hawser: connection to the workspace lost: ${end.message}`,
+      );
     }
     return 0;
   } finally {
