@@ -81,7 +81,7 @@ commandTest("A frozen agent does not keep ~. from ending a shell", async (desk) 
   const kind = { args: ["myworkspace"], options: { terminal: TERMINAL }, ready: /[$#] $/ };
   const { code, stderr } = await frozen(desk, kind, (run) => run.type("\r~."));
   strictEqual(code, 255);
-  strictEqual(stderr, "~.\r\nConnection closed.\n");
+  strictEqual(stderr, "~.\nConnection closed.\n");
 });
 
 commandTest("A frozen agent: the second signal ends the process, wherever it is", async (desk) => {
