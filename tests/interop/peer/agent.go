@@ -47,6 +47,7 @@ type agentOptions struct {
 	derpMap      derpMap
 	stun         netip.AddrPort
 	blockDirect  bool
+	gate         *udpGate // nil: no gate
 	ssh          *sshService
 	coordination *coordination
 	logf         logger.Logf
@@ -77,6 +78,7 @@ func startAgent(opts agentOptions) (*agent, error) {
 		derpMap:     opts.derpMap,
 		stun:        opts.stun,
 		blockDirect: opts.blockDirect,
+		gate:        opts.gate,
 		logf:        opts.logf,
 		changed: func() {
 			select {

@@ -58,6 +58,7 @@ type nodeOptions struct {
 	derpMap     derpMap
 	stun        netip.AddrPort // see derpMap.forMagicsock
 	blockDirect bool
+	gate        *udpGate // nil: no gate
 	logf        logger.Logf
 	// changed is called when announcement() would differ. It must not block.
 	changed func()
@@ -87,8 +88,12 @@ type nodePeer struct {
 	keepalive bool
 }
 
-// boundListener makes magicsock bind its IPv4 socket to one address and have no IPv6 socket at all.
-type boundListener struct{ host netip.Addr }
+// boundListener makes magicsock bind its IPv4 socket to one address and have no IPv6 socket at all. With a gate, packets
+// go through it.
+type boundListener struct {
+	host netip.Addr
+	gate *udpGate
+}
 
 func (l boundListener) ListenPacket(_ context.Context, network, address string) (net.PacketConn, error) {
 	if network != "udp4" {
@@ -98,7 +103,11 @@ func (l boundListener) ListenPacket(_ context.Context, network, address string) 
 	if err != nil {
 		return nil, err
 	}
-	return net.ListenUDP(network, net.UDPAddrFromAddrPort(netip.AddrPortFrom(l.host, port.Port())))
+	conn, err := net.ListenUDP(network, net.UDPAddrFromAddrPort(netip.AddrPortFrom(l.host, port.Port())))
+	if err != nil || l.gate == nil {
+		return conn, err
+	}
+	return gatedConn{conn, l.gate}, nil
 }
 
 func newNode(opts nodeOptions) (_ *node, err error) {
@@ -127,7 +136,7 @@ func newNode(opts nodeOptions) (_ *node, err error) {
 		HealthTracker:          health.NewTracker(n.bus),
 		DisablePortMapper:      true,
 		EndpointsFunc:          n.setEndpoints,
-		TestOnlyPacketListener: boundListener{opts.host},
+		TestOnlyPacketListener: boundListener{opts.host, opts.gate},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("magicsock: %w", err)

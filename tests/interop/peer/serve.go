@@ -45,6 +45,7 @@ func serveCommand(args []string) error {
 	relayOnly := flags.Bool("relay-only", false, "no direct UDP, and disable_direct_connections for clients")
 	websocketOnly := flags.Bool("websocket-only", false, "answer `Upgrade: DERP` with 400")
 	forceWebsockets := flags.Bool("force-websockets", false, "set derp_force_websockets for clients")
+	gated := flags.Bool("udp-gate", false, "the command `udp` decides whether the agent's UDP passes; slower than without")
 	flags.Parse(args)
 	logf := newLogger(*verbose)
 	setDebugKnobs(*relayOnly, true, false)
@@ -99,6 +100,9 @@ func serveCommand(args []string) error {
 	s.agentOptions = agentOptions{
 		host: hostAddr, derpMap: newDERPMap(*host, agentListener.Addr().(*net.TCPAddr).Port, stunPort), stun: stun,
 		blockDirect: *relayOnly, ssh: s.ssh, coordination: s.coordination, logf: logf,
+	}
+	if *gated {
+		s.agentOptions.gate = &udpGate{}
 	}
 	first := s.deployment.beginBuild("start", "initiator")
 	if err := s.runAgent(first); err != nil {
@@ -301,6 +305,11 @@ func (s *server) command(name string, args []string) (object, error) {
 		}
 		s.deployment.setLifecycle(args[0])
 		return nil, nil
+	case "udp":
+		if s.agentOptions.gate == nil || len(args) != 1 {
+			return nil, errors.New("usage: udp open|closed|closed-in|closed-out, with --udp-gate")
+		}
+		return nil, s.agentOptions.gate.set(args[0])
 	case "agent-log":
 		s.deployment.logAgent(strings.Join(args, " "))
 		return nil, nil
