@@ -4,6 +4,7 @@
  * There is nothing to dial and nothing to frame. What comes in goes to the node directly.
  */
 import { type Endpoint, equalEndpoints } from "../wire/endpoint.ts";
+import type { PacketSlot } from "./path.ts";
 
 /** As many full packets as one call can take where the kernel cuts them apart itself (Linux `UDP_MAX_SEGMENTS`). */
 export const BATCH_PACKETS = 48;
@@ -48,6 +49,7 @@ export class DatagramBatch {
 }
 
 export class DatagramPort {
+  readonly #slot: { buffer: Uint8Array<ArrayBuffer>; offset: number };
   #filling = new DatagramBatch();
   #spare: DatagramBatch | undefined = new DatagramBatch();
   /** The last endpoint that was sent to: one object for equal ones lets who sends keep what it made of it. */
@@ -57,18 +59,24 @@ export class DatagramPort {
   /** A closed port takes nothing. */
   isOpen = false;
 
-  /** Where to write a datagram of at most so many bytes; `undefined` while there is no room. */
-  slot(datagramBytes: number): { buffer: Uint8Array<ArrayBuffer>; offset: number } | undefined {
+  constructor() {
+    this.#slot = { buffer: this.#filling.buffer, offset: 0 };
+  }
+
+  /** As `Path.slot`. */
+  slot(datagramBytes: number): PacketSlot | undefined {
     if (!this.isOpen || !this.#filling.hasRoom(datagramBytes)) return undefined;
-    return { buffer: this.#filling.buffer, offset: this.#filling.end };
+    this.#slot.buffer = this.#filling.buffer;
+    this.#slot.offset = this.#filling.end;
+    return this.#slot;
   }
 
-  /** Where the batch being filled ends, for who has asked `hasRoom`. */
-  get filling(): DatagramBatch {
-    return this.#filling;
+  /** The datagram that was committed last, a view that holds until the next call. */
+  last(): Uint8Array<ArrayBuffer> {
+    return this.#filling.datagram(this.#filling.count - 1);
   }
 
-  /** Sends what was written at the end of the filling batch. */
+  /** Sends what was written into the last slot. */
   commit(datagramBytes: number, endpoint: Endpoint): void {
     const { endpoints, ends, end } = this.#filling;
     if (this.#last === undefined || !equalEndpoints(this.#last, endpoint)) this.#last = endpoint;

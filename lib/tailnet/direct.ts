@@ -1,0 +1,89 @@
+/**
+ * What a node needs to send and receive without a relay: the cores of direct paths, the datagrams that must leave, and the
+ * ways that packets to a peer take now. Loaded on demand: a node without it uses its relays alone.
+ *
+ * Order of use, for the node: `handleDatagram` and what else arrives; `pathTo` before a packet and `handleSent` after it;
+ * then `flush`, which moves pings, pongs and STUN requests to the port and gives what is for a relay to its owner.
+ */
+import type { Instant } from "../base/core.ts";
+import type { Endpoint } from "../wire/endpoint.ts";
+import { DatagramPort } from "./datagram_port.ts";
+import { DirectPath, DoubledPath } from "./direct_path.ts";
+import type { Path } from "./path.ts";
+import { DirectPaths, type DirectPathsOptions } from "./paths/direct_paths.ts";
+import type { DatagramVerdict, DirectEvent } from "./paths/events.ts";
+
+/** The ways to one peer, made anew only when one of them is another. */
+interface Ways {
+  readonly direct: DirectPath;
+  readonly relay: Path | undefined;
+  readonly both: Path;
+}
+
+/** A disco packet that goes over the relay of a peer. */
+export interface RelayedPacket {
+  readonly peerId: string;
+  readonly packet: Uint8Array;
+}
+
+export class Direct {
+  readonly paths: DirectPaths;
+  readonly port = new DatagramPort();
+  readonly #ways = new Map<string, Ways>();
+
+  constructor(options: DirectPathsOptions, now: Instant) {
+    this.paths = new DirectPaths(options, now);
+  }
+
+  addPeer(id: string, endpoints: readonly Endpoint[], now: Instant): void {
+    this.#ways.delete(id);
+    this.paths.addPeer(id, now);
+    this.paths.setAnnounced(id, endpoints, now);
+  }
+
+  removePeer(id: string): void {
+    this.#ways.delete(id);
+    this.paths.removePeer(id);
+  }
+
+  /** The way that the next packet to the peer takes; `relay` is the one over a relay, if there is one. */
+  pathTo(id: string, relay: Path | undefined, now: Instant): Path | undefined {
+    const route = this.paths.route(id, now);
+    if (route === undefined || route.kind === "relay" || !this.port.isOpen) return relay;
+    let ways = this.#ways.get(id);
+    if (ways === undefined || ways.relay !== relay || ways.direct.endpoint !== route.endpoint) {
+      const direct = new DirectPath(this.port, route.endpoint);
+      const both = relay === undefined ? direct : new DoubledPath(this.port, direct, relay);
+      ways = { direct, relay, both };
+      this.#ways.set(id, ways);
+    }
+    return route.kind === "direct" ? ways.direct : ways.both;
+  }
+
+  /** Takes a datagram, borrowed; WireGuard is the caller's to decrypt. */
+  handleDatagram(datagram: Uint8Array, from: Endpoint, now: Instant): DatagramVerdict {
+    return this.paths.handleDatagram(datagram, from, now);
+  }
+
+  /** Moves what must leave to the port; what is for a relay is returned, one at a time, until `undefined`. */
+  flush(): RelayedPacket | undefined {
+    for (let out = this.paths.pollTransmit(); out; out = this.paths.pollTransmit()) {
+      if (out.kind === "relay") return out;
+      // Without room it is lost as the network might lose it: whoever asks asks again.
+      this.port.send(out.datagram, out.endpoint);
+    }
+    return undefined;
+  }
+
+  handleTimeout(now: Instant): void {
+    this.paths.handleTimeout(now);
+  }
+
+  pollTimeout(): Instant | undefined {
+    return this.paths.pollTimeout();
+  }
+
+  pollEvent(): DirectEvent | undefined {
+    return this.paths.pollEvent();
+  }
+}
