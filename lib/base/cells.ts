@@ -29,6 +29,21 @@ export function cellsOf(text: string): number {
   return cells;
 }
 
+/** The end of `text`, on one line of at most `width` cells, behind an ellipsis when it was cut. */
+export function clipStart(text: string, width: number): string {
+  const line = text.replaceAll("\t", " ");
+  if (cellsOf(line) <= width) return line;
+  const characters = [...line];
+  let room = width - 1; // for the ellipsis
+  let from = characters.length;
+  while (from > 0) {
+    room -= cellsOfCharacter(characters[from - 1] ?? "");
+    if (room < 0) break;
+    from--;
+  }
+  return width <= 0 ? "" : `…${characters.slice(from).join("")}`;
+}
+
 /** `text` on one line of at most `width` cells, with an ellipsis when it was cut. */
 export function clip(text: string, width: number): string {
   const line = text.replaceAll("\t", " ");

@@ -1,5 +1,5 @@
 /** Choosing one of many on a terminal: type to narrow, arrows to move, Enter to take. Pure; `prompt.ts` shows it. */
-import { clip } from "../../base/cells.ts";
+import { cellsOf, clip, clipStart } from "../../base/cells.ts";
 import { UserError } from "../../base/errors.ts";
 import { stripToLine } from "../../coder/text.ts";
 import type { Workspace } from "../../coder/workspace_model.ts";
@@ -25,6 +25,8 @@ export interface PickerState {
 }
 
 const MAX_FILTER_CHARS = 64;
+/** With less room for what was typed, the question gives way to it. */
+const MIN_FILTER_CELLS = 6;
 const MAX_VISIBLE = 12;
 
 /** The items that hold every word of the filter. */
@@ -35,6 +37,7 @@ export function matching(state: PickerState): readonly PickerItem[] {
 
 export function renderPicker(state: PickerState, size: TerminalSize): readonly string[] {
   const found = matching(state);
+  // A line for the title, one for how many more there are, and one that stays empty, as long as there are lines enough.
   const visible = Math.max(1, Math.min(MAX_VISIBLE, size.rows - 3));
   const first = Math.min(
     Math.max(0, state.selected - Math.floor(visible / 2)),
@@ -50,11 +53,22 @@ export function renderPicker(state: PickerState, size: TerminalSize): readonly s
     : hidden > 0
     ? [`  (${hidden} more)`]
     : [];
-  return [
-    clip(`${state.title} ${state.filter}`.trimEnd(), size.columns),
+  const lines = [
+    titleOf(state, size.columns),
     ...rows,
     ...more.map((line) => clip(line, size.columns)),
   ];
+  if (lines.length <= size.rows) return lines;
+  return rows.length === 0 || size.rows > 1 ? lines.slice(0, Math.max(1, size.rows)) : rows;
+}
+
+/** The question and what was typed: its end, where there is no room for all of it. */
+function titleOf({ title, filter }: PickerState, columns: number): string {
+  if (filter === "") return clip(title, columns);
+  const room = columns - cellsOf(title) - 1;
+  return room >= Math.min(MIN_FILTER_CELLS, cellsOf(filter))
+    ? `${title} ${clipStart(filter, room)}`
+    : clipStart(filter, columns);
 }
 
 export function onPickerKey(state: PickerState, key: Key): PromptStep<PickerState, PickerItem> {
@@ -65,9 +79,15 @@ export function onPickerKey(state: PickerState, key: Key): PromptStep<PickerStat
   };
   switch (key.kind) {
     case "text":
-      return narrowed(state, (state.filter + key.text).slice(0, MAX_FILTER_CHARS));
+      return [...state.filter].length < MAX_FILTER_CHARS
+        ? narrowed(state, state.filter + key.text)
+        : { kind: "state", state };
     case "backspace":
       return narrowed(state, [...state.filter].slice(0, -1).join(""));
+    case "kill-word":
+      return narrowed(state, withoutLastWord(state.filter));
+    case "kill-line":
+      return narrowed(state, "");
     case "up":
       return move(-1);
     case "down":
@@ -89,6 +109,12 @@ export function onPickerKey(state: PickerState, key: Key): PromptStep<PickerStat
     case "end-of-input":
       return { kind: "canceled" };
   }
+}
+
+/** As Ctrl-W of a terminal: the blanks at the end and the word before them. */
+function withoutLastWord(text: string): string {
+  const trimmed = text.trimEnd();
+  return trimmed.slice(0, trimmed.lastIndexOf(" ") + 1);
 }
 
 function narrowed(state: PickerState, filter: string): PromptStep<PickerState, PickerItem> {
@@ -130,7 +156,7 @@ export async function pickWorkspace(
       hint: `Create one on ${client.url.origin}, then connect to it by its name`,
     });
   }
-  return (await runPrompt(host, picker("Which workspace?", items)))?.value;
+  return (await runPrompt(host, picker("Which workspace?", items), { signal }))?.value;
 }
 
 /** The bare name with one agent, `ws.agent` for each with several (behaviour §2.13). */

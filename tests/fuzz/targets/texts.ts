@@ -10,9 +10,10 @@ import { SSH_FLAGS } from "../../../lib/cli/grammar/flags_ssh.ts";
 import { expandPath } from "../../../lib/cli/grammar/path.ts";
 import { parseEditorHost } from "../../../lib/cli/ready/editor_host.ts";
 import { parseWorkspaceName } from "../../../lib/cli/ready/workspace_name.ts";
-import { parseKeys } from "../../../lib/cli/terminal/keys.ts";
+import { KeyDecoder } from "../../../lib/cli/terminal/keys.ts";
 import { AGENT } from "../../../lib/coder/agent_model.ts";
 import { parseAgentLogs, parseBuildLog } from "../../../lib/coder/log_stream.ts";
+import { redrawn } from "../../../lib/coder/redrawn.ts";
 import { goQuote, stripControls, stripToLine } from "../../../lib/coder/text.ts";
 import { parseDeploymentUrl } from "../../../lib/coder/url.ts";
 import { parseVersion } from "../../../lib/base/version.ts";
@@ -52,6 +53,11 @@ function jsonOf(text: string): unknown {
     throw error;
   }
 }
+
+/** Controls, and what cannot be seen. */
+const LEFTOVER =
+  // deno-lint-ignore no-control-regex -- it is what must not be left
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/;
 
 export const TEXT_TARGETS: readonly FuzzTarget[] = [
   textTarget({
@@ -104,13 +110,15 @@ export const TEXT_TARGETS: readonly FuzzTarget[] = [
   textTarget({
     room: "coder",
     name: "texts for terminals",
-    corpus: ["plain", "\u001b]0;title\u0007\u001b[31mred\u001b[0m", "a\u202eb\u009b2J\r\n"],
+    corpus: [
+      "plain",
+      "\u001b]0;title\u0007\u001b[31mred\u001b[0m",
+      "a\u202eb\u009b2J\r\n",
+      "10%\r\u001b[K20%\b\u001b[9C",
+    ],
     run(text) {
-      for (const shown of [stripControls(text), stripToLine(text), goQuote(text)]) {
-        // deno-lint-ignore no-control-regex -- controls are what must not be left
-        const leftover = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/.exec(
-          shown,
-        );
+      for (const shown of [stripControls(text), stripToLine(text), redrawn(text), goQuote(text)]) {
+        const leftover = LEFTOVER.exec(shown);
         if (leftover !== null) throw new Error(`left ${goQuote(leftover[0])}`);
       }
     },
@@ -182,7 +190,11 @@ export const TEXT_TARGETS: readonly FuzzTarget[] = [
     room: "cli",
     name: "keys",
     corpus: ["abc\u001b[A\u001b[1~\u001bOH\r\u007f", "\u001b[200~paste\u001b[201~", "é漢🧙"],
-    run: (text) => void parseKeys(text),
+    run(text) {
+      const keys = new KeyDecoder();
+      keys.decode(text);
+      keys.settle();
+    },
   }),
   textTarget({
     room: "ssh",
