@@ -39,6 +39,8 @@ interface Peer {
   /** Where the peer saw our pings come from, latest first. */
   observed: readonly Endpoint[];
   announced: readonly Endpoint[];
+  /** Somebody wants to hear of the next pong. */
+  isPingAsked: boolean;
 }
 
 const HANDLED: DatagramVerdict = { kind: "handled" };
@@ -108,7 +110,7 @@ export class DirectPaths {
   addPeer(id: string, now: Instant): void {
     const paths = new PeerPaths(now);
     paths.setFamilies(this.#own.families, now);
-    this.#peers.set(id, { id, paths, observed: [], announced: [] });
+    this.#peers.set(id, { id, paths, observed: [], announced: [], isPingAsked: false });
     this.#lastSource = undefined;
   }
 
@@ -141,6 +143,15 @@ export class DirectPaths {
   /** The address in use and its latency; `undefined` while the relay is. */
   inUse(id: string): { readonly endpoint: Endpoint; readonly latencyMs: number } | undefined {
     return this.#peers.get(id)?.paths.inUse;
+  }
+
+  /** Pings the address in use; `pong` tells the answer. False while there is none. */
+  ping(id: string, now: Instant): boolean {
+    const peer = this.#peers.get(id);
+    if (peer === undefined || !peer.paths.pingInUse(now)) return false;
+    peer.isPingAsked = true;
+    this.#drain(peer, now);
+    return true;
   }
 
   /** Addresses of the peer that are kept. */
@@ -262,7 +273,12 @@ export class DirectPaths {
         result.observed,
         ...peer.observed.filter((other) => !equalEndpoints(other, result.observed)),
       ].slice(0, MAX_OBSERVED);
-      peer.paths.handlePong(result.path.endpoint, result, now);
+      const { endpoint } = result.path;
+      peer.paths.handlePong(endpoint, result, now);
+      if (!peer.isPingAsked || peer.paths.inUse?.endpoint !== endpoint) return;
+      peer.isPingAsked = false;
+      const { latencyMs } = result;
+      this.#events.push({ kind: "pong", peerId: peer.id, endpoint, latencyMs });
     }
   }
 

@@ -30,7 +30,14 @@ export type DirectEvent =
   | { readonly kind: "endpoints"; readonly endpoints: readonly Endpoint[] }
   /** Look the host up and tell `handleResolved`. */
   | { readonly kind: "resolve"; readonly host: string }
-  | { readonly kind: "changed"; readonly peerId: string; readonly change: PathChange };
+  | { readonly kind: "changed"; readonly peerId: string; readonly change: PathChange }
+  /** The answer to `DirectPaths.ping`. */
+  | {
+    readonly kind: "pong";
+    readonly peerId: string;
+    readonly endpoint: Endpoint;
+    readonly latencyMs: number;
+  };
 
 /** What a datagram turned out to be. */
 export type DatagramVerdict =

@@ -26,7 +26,7 @@ import {
   TRUST_MS,
   UPGRADE_MS,
 } from "./limits.ts";
-import type { PeerPathsOutput, Route } from "./events.ts";
+import type { PathChange, PeerPathsOutput, Route } from "./events.ts";
 import { Search } from "./search.ts";
 import { SilenceWatch } from "./silence_watch.ts";
 
@@ -69,10 +69,8 @@ export class PeerPaths {
 
   constructor(now: Instant) {
     this.#search = new Search(now);
-    this.#callBucket = new TokenBucket(
-      { tokensPerSecond: CALLS_PER_SECOND, burstTokens: CALLS_BURST },
-      now,
-    );
+    const rate = { tokensPerSecond: CALLS_PER_SECOND, burstTokens: CALLS_BURST };
+    this.#callBucket = new TokenBucket(rate, now);
   }
 
   /** Which way the next packet goes. */
@@ -88,6 +86,13 @@ export class PeerPaths {
     if (this.#phase.kind !== "direct") return undefined;
     const { endpoint, latencyMs } = this.#phase.path;
     return { endpoint, latencyMs };
+  }
+
+  /** Pings the address in use for somebody who wants to know; false while the relay is in use. */
+  pingInUse(now: Instant): boolean {
+    if (this.#phase.kind !== "direct") return false;
+    this.#search.pingInUse(this.#phase.path, now);
+    return true;
   }
 
   /** The addresses that a datagram of this peer may come from: what it pinged from, and what answered. */
@@ -254,10 +259,7 @@ export class PeerPaths {
         return;
       case "dead":
         path.handleDeath(now);
-        this.#outputs.push({
-          kind: "changed",
-          change: { kind: "relay", wasDirect: path.endpoint },
-        });
+        this.#tell({ kind: "relay", wasDirect: path.endpoint });
         this.#enter({ kind: "relay" });
         this.#call("nothing", { isNews: true }, now);
         this.#round(now);
@@ -327,7 +329,7 @@ export class PeerPaths {
     const { endpoint, latencyMs } = candidate;
     this.#watch.reset(candidate.slowestMs);
     this.#enter({ kind: "direct", path: candidate, since: now, trustedUntil: now + TRUST_MS });
-    this.#outputs.push({ kind: "changed", change: { kind: "direct", endpoint, latencyMs } });
+    this.#tell({ kind: "direct", endpoint, latencyMs });
     this.#deadlines.clear("search");
     this.#deadlines.set("upgrade", now + FIRST_UPGRADE_MS);
     if (now < this.#activeUntil) this.#keepAlive(now);
@@ -342,6 +344,10 @@ export class PeerPaths {
 
   #call(list: CallList, options: { readonly isNews: boolean }, now: Instant): void {
     if (this.#calls.request(list, options, now)) this.#outputs.push({ kind: "call", list });
+  }
+
+  #tell(change: PathChange): void {
+    this.#outputs.push({ kind: "changed", change });
   }
 
   #enter(next: Phase): void {
