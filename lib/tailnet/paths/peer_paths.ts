@@ -27,18 +27,9 @@ import {
   UPGRADE_MS,
 } from "./limits.ts";
 import type { PathChange, PeerPathsOutput, Route } from "./events.ts";
+import { type PathPhase, PathUsage } from "./path_usage.ts";
 import { Search } from "./search.ts";
 import { SilenceWatch } from "./silence_watch.ts";
-
-type Phase =
-  | { readonly kind: "relay" }
-  | {
-    readonly kind: "direct";
-    readonly path: Candidate;
-    readonly since: Instant;
-    readonly trustedUntil: Instant;
-  }
-  | { readonly kind: "doubted"; readonly path: Candidate };
 
 type PathDeadline =
   /** When to ping the addresses that are due, while none is in use. */
@@ -53,8 +44,6 @@ const FRESH_CHOICE_MS = 1_000;
 /** The other addresses get a second chance soon after one answered. */
 const FIRST_UPGRADE_MS = 2_000;
 
-const RELAY: Route = { kind: "relay" };
-
 export class PeerPaths {
   readonly #search: Search;
   readonly #watch = new SilenceWatch();
@@ -62,9 +51,7 @@ export class PeerPaths {
   readonly #outputs: PeerPathsOutput[] = [];
   readonly #calls = new CallPacer();
   readonly #callBucket: TokenBucket;
-  #phase: Phase = { kind: "relay" };
-  #trustedRoute: Route = RELAY;
-  #doubtedRoute: Route = RELAY;
+  readonly #usage = new PathUsage();
   #activeUntil: Instant = -Infinity;
 
   constructor(now: Instant) {
@@ -75,10 +62,7 @@ export class PeerPaths {
 
   /** Which way the next packet goes. */
   route(now: Instant): Route {
-    const phase = this.#phase;
-    return phase.kind === "direct" && now < phase.trustedUntil
-      ? this.#trustedRoute
-      : this.#doubtedRoute;
+    return this.#usage.route(now);
   }
 
   /** The address in use and its latency; `undefined` while the relay is. */
@@ -272,7 +256,7 @@ export class PeerPaths {
   #handleDeadline(due: PathDeadline, now: Instant): void {
     switch (due) {
       case "search":
-        this.#search.candidates.prune(now, this.#pathInUse);
+        this.#search.candidates.prune(now, this.#usage.path);
         if (this.#isSearching(now)) this.#round(now);
         return;
       case "heartbeat":
@@ -290,8 +274,8 @@ export class PeerPaths {
     }
   }
 
-  get #pathInUse(): Candidate | undefined {
-    return this.#phase.kind === "relay" ? undefined : this.#phase.path;
+  get #phase(): PathPhase {
+    return this.#usage.phase;
   }
 
   #isSearching(now: Instant): boolean {
@@ -322,7 +306,7 @@ export class PeerPaths {
   #dropForgotten(now: Instant): void {
     const phase = this.#phase;
     if (phase.kind === "direct" && phase.path.isForgotten(now)) this.#suspect(phase.path, now);
-    this.#search.candidates.prune(now, this.#pathInUse);
+    this.#search.candidates.prune(now, this.#usage.path);
   }
 
   #switchTo(candidate: Candidate, now: Instant): void {
@@ -350,18 +334,10 @@ export class PeerPaths {
     this.#outputs.push({ kind: "changed", change });
   }
 
-  #enter(next: Phase): void {
-    const before = this.#pathInUse;
-    this.#phase = next;
-    if (next.kind === "relay") {
-      this.#trustedRoute = RELAY;
-      this.#doubtedRoute = RELAY;
-      this.#deadlines.clear("heartbeat");
-      this.#deadlines.clear("upgrade");
-    } else if (next.path !== before || this.#trustedRoute === RELAY) {
-      const { endpoint } = next.path;
-      this.#trustedRoute = { kind: "direct", endpoint };
-      this.#doubtedRoute = { kind: "both", endpoint };
-    }
+  #enter(next: PathPhase): void {
+    this.#usage.enter(next);
+    if (next.kind !== "relay") return;
+    this.#deadlines.clear("heartbeat");
+    this.#deadlines.clear("upgrade");
   }
 }

@@ -34,8 +34,6 @@ export class SimSide implements Party {
   readonly count = { direct: 0, relay: 0 };
   sent = 0;
   isSending = false;
-  /** Told to the coordinator, so to speak: straight to the other side. */
-  announcesEndpoints = true;
   /** The machine's answer to a look-up. */
   readonly resolves: readonly Uint8Array[] = [];
   #nextSendAt: Instant = -Infinity;
@@ -172,7 +170,7 @@ export class SimSide implements Party {
     for (let event = this.paths.pollEvent(); event; event = this.paths.pollEvent()) {
       if (event.kind === "resolve") this.paths.handleResolved(event.host, this.resolves, now);
       else if (event.kind === "changed") this.changes.push({ at: now, change: event.change });
-      else if (this.announcesEndpoints) this.#other?.announced(event.endpoints, now);
+      else if (event.kind === "endpoints") this.#other?.announced(event.endpoints, now);
     }
   }
 }
