@@ -20,11 +20,14 @@ export interface DuplexOptions {
   readonly allowHalfOpen?: boolean;
   /** Called for everything that arrives, before it is parsed. */
   readonly onReceived?: () => void;
+  /** Asked before each read: a promise to wait for, when what was received has to be used up first. */
+  readonly roomToRead?: () => Promise<void> | undefined;
 }
 
 export class ByteStreamDuplex extends Duplex {
   readonly #stream: ByteStream;
   readonly #onReceived: (() => void) | undefined;
+  readonly #roomToRead: () => Promise<void> | undefined;
   readonly #buffer = new Uint8Array(READ_BYTES);
 
   constructor(stream: ByteStream, options: DuplexOptions = {}) {
@@ -35,6 +38,7 @@ export class ByteStreamDuplex extends Duplex {
     });
     this.#stream = stream;
     this.#onReceived = options.onReceived;
+    this.#roomToRead = options.roomToRead ?? (() => undefined);
     // Every channel that waits for room listens for "drain" here.
     this.setMaxListeners(0);
   }
@@ -54,6 +58,12 @@ export class ByteStreamDuplex extends Duplex {
   }
 
   override _read(): void {
+    const room = this.#roomToRead();
+    if (room === undefined) this.#readMore();
+    else room.then(() => this.destroyed || this._read());
+  }
+
+  #readMore(): void {
     this.#stream.read(this.#buffer).then(
       (count) => {
         if (this.destroyed) return;

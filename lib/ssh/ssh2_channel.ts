@@ -2,6 +2,7 @@
  * One channel of npm ssh2 (RFC 4254 §5) as a `ByteStream`, and what can be asked of a session channel (§6).
  * Every request wants a reply, so that a refusal is told; ssh2's own `exec` and `shell` ask for fewer.
  */
+import type { Readable } from "node:stream";
 import { ByteWriter } from "../base/bytes.ts";
 import { type StreamEnd, StreamError } from "../base/stream.ts";
 import type { TerminalSize } from "./host.ts";
@@ -18,6 +19,10 @@ export interface SshChannelContext {
   readonly drained: () => Promise<void>;
   /** How a channel ended that closes now. */
   readonly endOf: () => StreamEnd;
+  /** The workspace sent more than the window it was given (RFC 4254 §5.2), which ssh2 lets pass. */
+  readonly overrun: () => void;
+  /** What had been received was read: there may be room for more. */
+  readonly onRead: () => void;
 }
 
 /** How a session's program ended. */
@@ -45,6 +50,7 @@ export class SshChannel extends NodeByteStream {
     });
     this.#channel = channel;
     this.#context = context;
+    for (const half of [channel, channel.stderr]) guardWindow(half, channel, context);
     this.stderr = new NodeSource(channel.stderr);
     if (!isSession) this.stderr.discard();
     channel.on("exit", (code: number | null, signal?: string) => {
@@ -53,6 +59,11 @@ export class SshChannel extends NodeByteStream {
         : { kind: "exit", code };
     });
     channel.on("close", () => this.finish(context.endOf()));
+  }
+
+  /** Bytes that were received and not read yet. */
+  get unreadBytes(): number {
+    return this.#channel.readableLength + this.#channel.stderr.readableLength;
   }
 
   /** Set before `closed` resolves, if the workspace said. */
@@ -138,4 +149,25 @@ export class SshChannel extends NodeByteStream {
       send(this.#channel.outgoing.id);
     });
   }
+}
+
+/**
+ * Takes only what fits the window: whoever does not wait for us could fill our memory while nobody reads. ssh2 has counted a
+ * packet already when it pushes it; what comes at a window of just zero it drops itself.
+ */
+function guardWindow(half: Readable, channel: Ssh2Channel, context: SshChannelContext): void {
+  const push = half.push.bind(half);
+  half.push = (chunk, encoding) => {
+    if (chunk !== null && channel.incoming.window < 0) {
+      context.overrun();
+      return false;
+    }
+    return push(chunk, encoding);
+  };
+  const read = half.read.bind(half);
+  half.read = (size) => {
+    const bytes: unknown = read(size);
+    if (bytes !== null) context.onRead();
+    return bytes;
+  };
 }

@@ -31,6 +31,13 @@ const CIPHERS = [
 /** What ssh2 announces for the channels it opens itself. */
 const WINDOW_BYTES = 2 * 1024 * 1024;
 const PACKET_BYTES = 32 * 1024;
+/**
+ * Bytes received on all channels together that nobody has read: beyond them the whole connection is not read, until somebody
+ * does. One channel's window alone stays far below.
+ */
+const MAX_UNREAD_BYTES = 32 * 1024 * 1024;
+/** Connections of the workspace at a time; more are refused. */
+const MAX_INCOMING = 256;
 const ACCEPTED = true;
 
 /** A connection from the workspace, for a forward we asked for. */
@@ -88,12 +95,18 @@ export class SshTransport {
   #acceptedKey: Uint8Array | undefined;
   #error: Error | undefined;
   #isClosed = false;
+  #incomingCount = 0;
+  /** Wakes the connection's reader, which waits for the readers of channels. */
+  #resume: (() => void) | undefined;
 
   constructor(ssh2: LoadedSsh2, stream: ByteStream, options: SshTransportOptions) {
     this.#sendPacket = ssh2.sendPacket;
     this.#verifyHostKey = options.verifyHostKey;
     this.#client = new ssh2.Client();
-    this.#duplex = new ByteStreamDuplex(stream, { onReceived: options.onReceived });
+    this.#duplex = new ByteStreamDuplex(stream, {
+      onReceived: options.onReceived,
+      roomToRead: () => this.#roomToRead(),
+    });
     const ready = Promise.withResolvers<void>();
     const closed = Promise.withResolvers<Error | undefined>();
     this.ready = ready.promise;
@@ -113,10 +126,12 @@ export class SshTransport {
         closed.resolve(this.#error);
       })
       .on("tcp connection", (details: Ssh2TcpConnection, accept, reject) => {
+        if (this.#incomingCount >= MAX_INCOMING) return reject();
         const boundTo = `${details.destIP}:${details.destPort}`;
         options.onIncoming(this.#incoming({ from: "tcp", boundTo, accept, reject }));
       })
       .on("unix connection", (details: Ssh2UnixConnection, accept, reject) => {
+        if (this.#incomingCount >= MAX_INCOMING) return reject();
         const boundTo = details.socketPath;
         options.onIncoming(this.#incoming({ from: "unix", boundTo, accept, reject }));
       });
@@ -233,7 +248,12 @@ export class SshTransport {
     return {
       from: call.from,
       boundTo: call.boundTo,
-      accept: () => this.#wrap(call.accept()),
+      accept: () => {
+        const channel = this.#wrap(call.accept());
+        this.#incomingCount++;
+        channel.closed.then(() => this.#incomingCount--);
+        return channel;
+      },
       reject: call.reject,
     };
   }
@@ -245,10 +265,33 @@ export class SshTransport {
       takeAgentChannels: () => this.#client._agentFwdEnabled = true,
       drained: () => this.#duplex.drained(),
       endOf: () => this.#endOfChannel(),
+      overrun: () =>
+        this.destroy(new Error("The workspace sends more than it was allowed to (RFC 4254 §5.2)")),
+      onRead: () => this.#wakeReader(),
     });
     this.#channels.add(wrapped);
-    wrapped.closed.then(() => this.#channels.delete(wrapped));
+    wrapped.closed.then(() => {
+      this.#channels.delete(wrapped);
+      this.#wakeReader();
+    });
     return wrapped;
+  }
+
+  #roomToRead(): Promise<void> | undefined {
+    if (this.#unreadBytes() < MAX_UNREAD_BYTES) return undefined;
+    return new Promise((resolve) => this.#resume = resolve);
+  }
+
+  #wakeReader(): void {
+    if (this.#resume === undefined || this.#unreadBytes() >= MAX_UNREAD_BYTES) return;
+    this.#resume();
+    this.#resume = undefined;
+  }
+
+  #unreadBytes(): number {
+    let bytes = 0;
+    for (const channel of this.#channels) bytes += channel.unreadBytes;
+    return bytes;
   }
 
   /** How a channel ends that ends now. */

@@ -29,6 +29,8 @@ export interface Ssh2Channel extends Duplex {
   /** `session`, `direct-tcpip`, … */
   readonly type: string;
   readonly outgoing: { readonly id: number; readonly state: string };
+  /** What the other side may still send, by our count: below zero it did not ask. */
+  readonly incoming: { readonly window: number };
   subtype: string | undefined;
   close(): void;
   setWindow(rows: number, columns: number, heightPixels: number, widthPixels: number): void;

@@ -17,7 +17,11 @@ export interface ServerChannel extends Duplex {
   close(): void;
   readonly outgoing: { readonly id: number };
   readonly _client: {
-    readonly _protocol: { exitStatus(channel: number, code: number): void };
+    readonly _protocol: {
+      exitStatus(channel: number, code: number): void;
+      channelData(channel: number, data: Uint8Array): void;
+      channelExtData(channel: number, data: Uint8Array, type: number): void;
+    };
   };
 }
 

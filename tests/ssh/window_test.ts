@@ -1,0 +1,55 @@
+/** What a workspace may make us hold: no more than the windows we gave, and no more than a bound over all channels. */
+import { Buffer } from "node:buffer";
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { connectSsh } from "../../lib/ssh/connection.ts";
+import { ManualClock } from "../support/manual_clock.ts";
+import { type ServerChannel, type TestSession, TestSshServer } from "../support/ssh_server.ts";
+
+const WINDOW_BYTES = 2 * 1024 * 1024;
+/** No divisor of the window: it is not hit exactly, where ssh2 itself drops what comes. */
+const PACKET_BYTES = 30_000;
+
+/** Sends without a look at the window, as a hostile server would. */
+function sendAnyway(channel: ServerChannel, bytes: number, to: "stdout" | "stderr"): void {
+  const protocol = channel._client._protocol;
+  const packet = Buffer.alloc(PACKET_BYTES, 120);
+  for (let sent = 0; sent < bytes; sent += PACKET_BYTES) {
+    if (to === "stdout") protocol.channelData(channel.outgoing.id, packet);
+    else protocol.channelExtData(channel.outgoing.id, packet, 1);
+  }
+}
+
+Deno.test("SshConnection ends when the workspace sends beyond the window that it was given (RFC 4254 §5.2)", async (t) => {
+  for (const to of ["stdout", "stderr"] as const) {
+    await t.step(to, async () => {
+      // What lies unread below a full buffer is still granted anew: two windows are held at most.
+      const onSession = ({ channel }: TestSession) => sendAnyway(channel, 3 * WINDOW_BYTES, to);
+      const server = await TestSshServer.start({ onSession });
+      const connection = await connectSsh(server.stream, { clock: new ManualClock() });
+      const session = await connection.openSession({ command: "flood" });
+      const end = await session.ended; // nobody reads
+      ok(end.kind === "lost", end.kind);
+      strictEqual(end.message, "The workspace sends more than it was allowed to (RFC 4254 §5.2)");
+      await connection.close();
+    });
+  }
+});
+
+Deno.test("SshConnection takes all that the window allows, whoever reads late", async () => {
+  const onSession = ({ channel }: TestSession) => {
+    sendAnyway(channel, WINDOW_BYTES - PACKET_BYTES, "stdout");
+    channel.exit(0);
+    channel.close();
+  };
+  const server = await TestSshServer.start({ onSession });
+  const connection = await connectSsh(server.stream, { clock: new ManualClock() });
+  const session = await connection.openSession({ command: "much" });
+  const into = new Uint8Array(65_536);
+  let total = 0;
+  for (let count = await session.readStdout(into); count !== null;) {
+    total += count;
+    count = await session.readStdout(into);
+  }
+  deepStrictEqual(total, Math.ceil(WINDOW_BYTES / PACKET_BYTES - 1) * PACKET_BYTES);
+  await connection.close();
+});
