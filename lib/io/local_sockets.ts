@@ -87,15 +87,38 @@ async function listen(target: LocalTarget): Promise<LocalListener> {
       }
       case "unix":
         await removeStale(target.path);
-        return new SystemListener(
-          Deno.listen({ transport: "unix", path: target.path }),
-          target,
-        );
+        return new SystemListener(listenPrivately(target.path), target);
       case "pipe":
         throw new Error("named pipes cannot be listened on");
     }
   } catch (error) {
     throw new Error(`listen on ${formatTarget(target)}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/** Our sockets lead into a workspace: their owner's alone from the first instant, as OpenSSH's (StreamLocalBindMask 0177). */
+function listenPrivately(path: string): Deno.Listener {
+  const listen = () => Deno.listen({ transport: "unix", path });
+  if (Deno.build.os === "windows") return listen();
+  let before: number;
+  try {
+    before = Deno.umask(0o177);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    // Not permitted to say so beforehand (`sys`): at once afterwards, or not at all.
+    const listener = listen();
+    try {
+      Deno.chmodSync(path, 0o600);
+      return listener;
+    } catch (cause) {
+      listener.close();
+      throw cause;
+    }
+  }
+  try {
+    return listen();
+  } finally {
+    Deno.umask(before);
   }
 }
 

@@ -135,3 +135,39 @@ Deno.test("tryLockFile() says why a lock file cannot be opened", async () => {
     );
   });
 });
+
+Deno.test({
+  name: "tryLockFile() makes and locks nothing through a link",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    inTempDir(async (path) => {
+      const target = `${path}.target`;
+      await Deno.symlink(target, path);
+      await rejects(tryLockFile(path), {
+        name: "HostError",
+        message: `open ${path}: not a plain file`,
+      });
+      await rejects(Deno.lstat(target), Deno.errors.NotFound);
+      await Deno.writeTextFile(target, "precious");
+      await rejects(tryLockFile(path), { message: `open ${path}: not a plain file` });
+      await Deno.remove(path);
+      await Deno.mkdir(path);
+      await rejects(tryLockFile(path), { message: `open ${path}: not a plain file` });
+    }),
+});
+
+Deno.test({
+  name: "tryLockFile() makes the file its owner's alone",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    inTempDir(async (path) => {
+      const before = Deno.umask(0);
+      try {
+        const lock = await tryLockFile(path);
+        deepStrictEqual(((await Deno.stat(path)).mode ?? 0) & 0o777, 0o600);
+        lock?.release();
+      } finally {
+        Deno.umask(before);
+      }
+    }),
+});

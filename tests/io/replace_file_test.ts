@@ -53,3 +53,23 @@ Deno.test("replaceTextFile() leaves nothing behind when it cannot replace", asyn
     deepStrictEqual(namesIn(dir), ["1234.json"]);
   });
 });
+
+Deno.test({
+  name: "replaceTextFile() follows no link that waits beside the file, and foretells no name",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    inTempDir(async (dir) => {
+      const path = `${dir}/1234.json`;
+      await Deno.writeTextFile(`${dir}/precious`, "precious");
+      await Deno.symlink(`${dir}/precious`, `${path}.${Deno.pid}.tmp`);
+      await replaceTextFile(path, "{}", { mode: 0o600 });
+      deepStrictEqual(await Deno.readTextFile(`${dir}/precious`), "precious");
+      ok((await Deno.lstat(path)).isFile);
+      // A link in the file's own place is replaced, not followed.
+      await Deno.remove(path);
+      await Deno.symlink(`${dir}/precious`, path);
+      await replaceTextFile(path, "{}", { mode: 0o600 });
+      deepStrictEqual(await Deno.readTextFile(`${dir}/precious`), "precious");
+      ok((await Deno.lstat(path)).isFile);
+    }),
+});
