@@ -3,5 +3,8 @@ import { main } from "./lib/cli/main.ts";
 import { createHost } from "./lib/io/host.ts";
 
 if (import.meta.main) {
-  Deno.exit(await main(Deno.args, createHost()));
+  const host = createHost();
+  const code = await main(Deno.args, host);
+  await host.flush();
+  Deno.exit(code);
 }

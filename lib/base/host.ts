@@ -10,6 +10,8 @@ export interface Host {
   readonly stdin: HostInput;
   readonly stdout: HostOutput;
   readonly stderr: HostOutput;
+  /** Resolves when all that was printed was taken, or nobody takes it any more. */
+  flush(): Promise<void>;
   readonly files: HostFiles;
   readonly clock: HostClock;
   readonly random: Random;
@@ -18,6 +20,7 @@ export interface Host {
   /** As Go names it: `amd64`, `arm64`, … */
   readonly arch: string;
   readonly pid: number;
+  /** Of the process that we belong to now: another one when that which started us has ended. */
   readonly parentPid: number;
   /** Absolute; `undefined` when the machine knows none. */
   readonly homeDir: string | undefined;
@@ -58,9 +61,12 @@ export interface HostOutput {
   readonly isTerminal: boolean;
   /** Columns and rows; `undefined` when it is no terminal or the size is unknown. */
   size(): TerminalSize | undefined;
-  /** Resolves when all bytes were taken. Rejects with `HostError` when nobody reads any more. One write at a time. */
+  /**
+   * Resolves when all bytes were taken. Rejects with `HostError`: `broken-pipe` when nobody reads any more, else what went wrong,
+   * such as `no-space`. One write at a time.
+   */
   write(bytes: Uint8Array): Promise<void>;
-  /** Text for people, at once and in order; never throws, a failure is dropped. */
+  /** Text for people, in order and without waiting; never throws, a failure is dropped. */
   print(text: string): void;
 }
 

@@ -16,11 +16,13 @@ const VERBOSE_WORDS: ReadonlySet<string> = new Set(["-v", "--verbose", "--verbos
 export async function main(args: readonly string[], host: Host): Promise<number> {
   const words: string[] = ["hawser"];
   try {
+    if (args[0] === "--version") return await printVersion(host);
     let rest = args;
     let entries = COMMANDS;
     for (;;) {
+      if (words.length === 1 && rest[0] === "--version") return await printVersion(host);
       const split = splitCommand(rest, GLOBAL_FLAGS);
-      const name = split.command ?? wordOf(split.args);
+      const name = split.command ?? "help";
       if (words.length === 1 && name === "version") return await printVersion(host);
       if (name === "help") return await printHelp(host, { words, entries });
       const entry = entries.find((candidate) => candidate.name === name);
@@ -47,11 +49,6 @@ function unknownCommand(words: readonly string[], name: string): ExitError {
     `${program}: ${what}`,
     [`Run "${words.join(" ")} --help" for what there is.`],
   );
-}
-
-/** What a command line without a command asks for. */
-function wordOf(args: readonly string[]): string {
-  return args.includes("--version") ? "version" : "help";
 }
 
 /** Asked of the raw arguments, since the failure may be one of parsing them. */

@@ -5,13 +5,10 @@ import type {
   Host,
   HostFile,
   HostFiles,
-  HostInput,
-  HostOutput,
   NetworkOptions,
   RunOptions,
   RunResult,
   SignalName,
-  TerminalSize,
 } from "../base/host.ts";
 import { SystemClock } from "./clock.ts";
 import { systemEnv as env } from "./env.ts";
@@ -20,12 +17,12 @@ import type { GetEnv } from "./proxy.ts";
 import { suspendProcess } from "./job_control.ts";
 import { tryLockFile } from "./lock_file.ts";
 import { SYSTEM_RANDOM } from "./random.ts";
+import { leaveRawMode, type TerminalMode, terminalSize } from "./raw_mode.ts";
 import { replaceTextFile } from "./replace_file.ts";
+import { standardStreams } from "./std_streams.ts";
 import { SystemTransport } from "./transport.ts";
 
 const DEFAULT_MAX_OUTPUT_BYTES = 8 * 1_024 * 1_024;
-const RAW = true;
-const COOKED = false;
 const RESIZE_POLL_MS = 1_000;
 const GO_ARCH: Readonly<Record<string, string>> = { x86_64: "amd64", aarch64: "arm64" };
 
@@ -33,17 +30,21 @@ const GO_ARCH: Readonly<Record<string, string>> = { x86_64: "amd64", aarch64: "a
 export function createHost(): Host {
   const os: string = Deno.build.os;
   const terminal: TerminalMode = { isRaw: false };
+  const { stdin, stdout, stderr } = standardStreams(terminal);
   return {
-    stdin: systemInput(terminal),
-    stdout: systemOutput(Deno.stdout, terminal),
-    stderr: systemOutput(Deno.stderr, terminal),
+    stdin,
+    stdout,
+    stderr,
+    flush: () => stderr.flush(),
     files: SYSTEM_FILES,
     clock: new SystemClock(),
     random: SYSTEM_RANDOM,
     os,
     arch: GO_ARCH[Deno.build.arch] ?? Deno.build.arch,
     pid: Deno.pid,
-    parentPid: Deno.ppid,
+    get parentPid() {
+      return Deno.ppid;
+    },
     homeDir: env("HOME") || env("USERPROFILE") || undefined,
     tempDir: tempDir(os),
     env,
@@ -81,99 +82,6 @@ function tempDir(os: string): string {
     return env("TMP") ?? env("TEMP") ?? env("USERPROFILE") ?? "C:\\Windows\\Temp";
   }
   return env("TMPDIR") || "/tmp";
-}
-
-/** What the standard streams share: one terminal. */
-interface TerminalMode {
-  isRaw: boolean;
-}
-
-function systemInput(terminal: TerminalMode): HostInput {
-  return {
-    get isTerminal() {
-      return Deno.stdin.isTerminal();
-    },
-    async read(into) {
-      try {
-        return await Deno.stdin.read(into);
-      } catch (error) {
-        throw toHostError("read standard input", error);
-      }
-    },
-    size: () => terminalSize(Deno.stdin),
-    enterRawMode() {
-      Deno.stdin.setRaw(RAW);
-      stopOutputProcessing();
-      terminal.isRaw = true;
-      return () => leaveRawMode(terminal);
-    },
-  };
-}
-
-/** Idempotent; never throws. */
-function leaveRawMode(terminal: TerminalMode): void {
-  if (!terminal.isRaw) return;
-  terminal.isRaw = false;
-  try {
-    Deno.stdin.setRaw(COOKED);
-  } catch (error) {
-    // The terminal is gone (hang-up): there is nothing left to restore.
-    if (!(error instanceof Error)) throw error;
-  }
-}
-
-/**
- * Deno's raw mode leaves the terminal's output processing on: a line feed of a remote program would gain a carriage return.
- * Leaving raw mode restores this as well. Without `stty`, or the permission to run it, full-screen programs draw less well.
- */
-function stopOutputProcessing(): void {
-  if (Deno.build.os === "windows") return;
-  try {
-    new Deno.Command("stty", { args: ["-opost"], stdin: "inherit", stdout: "null", stderr: "null" })
-      .outputSync();
-  } catch (error) {
-    const isExpected = error instanceof Deno.errors.NotFound ||
-      error instanceof Deno.errors.NotCapable || error instanceof Deno.errors.PermissionDenied;
-    if (!isExpected) throw error;
-  }
-}
-
-function terminalSize(stream: { isTerminal(): boolean }): TerminalSize | undefined {
-  if (!stream.isTerminal()) return undefined;
-  try {
-    return Deno.consoleSize(); // asks each of the standard streams
-  } catch (error) {
-    // A terminal that does not know its size is used without one.
-    if (error instanceof Error) return undefined;
-    throw error;
-  }
-}
-
-function systemOutput(stream: typeof Deno.stdout, terminal: TerminalMode): HostOutput {
-  const encoder = new TextEncoder();
-  return {
-    get isTerminal() {
-      return stream.isTerminal();
-    },
-    size: () => terminalSize(stream),
-    async write(bytes) {
-      try {
-        for (let at = 0; at < bytes.length;) at += await stream.write(bytes.subarray(at));
-      } catch (error) {
-        throw toHostError("write to standard output", error);
-      }
-    },
-    print(text) {
-      // In raw mode a line feed alone does not return to the first column.
-      const bytes = encoder.encode(terminal.isRaw ? text.replaceAll(/\r?\n/g, "\r\n") : text);
-      try {
-        for (let at = 0; at < bytes.length;) at += stream.writeSync(bytes.subarray(at));
-      } catch (error) {
-        // Nobody reads what is printed for people: not worth dying for.
-        if (!(error instanceof Error)) throw error;
-      }
-    },
-  };
 }
 
 const SYSTEM_FILES: HostFiles = {

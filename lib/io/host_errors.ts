@@ -15,6 +15,10 @@ function classifyFileError(error: unknown): [HostErrorCode, string] {
   if (error instanceof Deno.errors.NotFound) return ["not-found", "no such file or directory"];
   if (error instanceof Deno.errors.AlreadyExists) return ["exists", "file exists"];
   if (error instanceof Deno.errors.BrokenPipe) return ["broken-pipe", "broken pipe"];
+  // A standard stream that is a socket.
+  if (error instanceof Deno.errors.ConnectionReset) {
+    return ["broken-pipe", "connection reset by peer"];
+  }
   if (error instanceof Deno.errors.NotCapable) {
     return ["not-permitted", `not permitted: ${cutBefore(text, ", run again")}`];
   }

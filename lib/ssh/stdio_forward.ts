@@ -1,4 +1,5 @@
 /** `-W host:port`: standard input and output joined to a TCP connection made by the workspace. */
+import { untilAborted } from "../base/abort.ts";
 import { messageOf, UserError } from "../base/errors.ts";
 import { type ByteStream, StreamError } from "../base/stream.ts";
 import type { SshConnection } from "./connection.ts";
@@ -20,7 +21,10 @@ export interface StdioForwardOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Resolves when the other side has ended its direction. Rejects with `UserError` when it cannot be reached. */
+/**
+ * Resolves when the other side has ended its direction. Rejects with `UserError` when it cannot be reached, and with what the
+ * standard streams reject with.
+ */
 export async function runStdioForward(
   connection: SshConnection,
   host: StdioForwardHost,
@@ -39,33 +43,35 @@ export async function runStdioForward(
       cause: error,
     });
   }
-  // The input may outlive the connection by the one read that is pending: it cannot be called back.
-  const sending = send(host.stdin, channel);
   const onAbort = () => channel.abort();
   signal?.addEventListener("abort", onAbort, { once: true });
   if (signal?.aborted) onAbort();
+  const failed = Promise.withResolvers<never>();
+  // The input may outlive the connection by the one read that is pending: it cannot be called back.
+  const sending = send(host.stdin, channel).catch((error: unknown) => failed.reject(error));
   try {
-    const buffer = new Uint8Array(COPY_BYTES);
-    for (
-      let count = await channel.read(buffer);
-      count !== null;
-      count = await channel.read(buffer)
-    ) {
-      await host.stdout.write(buffer.subarray(0, count));
-    }
-    channel.abort();
+    // Whoever does not read our output keeps nobody from leaving.
+    await untilAborted(Promise.race([receive(channel, host.stdout), failed.promise]), signal);
     return { exitCode: 0 };
   } catch (error) {
-    channel.abort();
     signal?.throwIfAborted();
     if (!(error instanceof StreamError)) throw error;
     return { exitCode: CONNECTION_LOST_CODE, message: CONNECTION_LOST_TEXT, detail: error.message };
   } finally {
+    channel.abort();
     signal?.removeEventListener("abort", onAbort);
     await Promise.race([sending, channel.closed]);
   }
 }
 
+async function receive(channel: ByteStream, stdout: SessionOutput): Promise<void> {
+  const buffer = new Uint8Array(COPY_BYTES);
+  for (let count = await channel.read(buffer); count !== null; count = await channel.read(buffer)) {
+    await stdout.write(buffer.subarray(0, count));
+  }
+}
+
+/** Rejects when the input cannot be read. */
 async function send(stdin: SessionInput, channel: ByteStream): Promise<void> {
   const buffer = new Uint8Array(COPY_BYTES);
   try {

@@ -2,6 +2,8 @@
  * Runs one session at the user's terminal, pipe or file: raw mode and back, resize, input to its end, escapes, both outputs,
  * and the outcome. Raw mode is left on every way out, the suspended process included.
  */
+import { HostError } from "../base/host.ts";
+import { StreamError } from "../base/stream.ts";
 import type { SshConnection } from "./connection.ts";
 import { CONNECTION_LOST_CODE, outcomeOf, type SessionOutcome } from "./ends.ts";
 import { DEFAULT_ESCAPE_CHAR, EscapeFilter, escapeHelp, formatEscapeChar } from "./escape.ts";
@@ -163,6 +165,13 @@ class TerminalSession {
     this.#over.resolve(outcome);
   }
 
+  /** One of our own streams failed: what arrived, or was read, is not all there is. */
+  #fail(error: unknown): void {
+    this.#session.abort();
+    this.#options.leave();
+    this.#over.reject(error);
+  }
+
   #resize(): void {
     const size = sizeOf(this.#host);
     if (size !== undefined) this.#session.resize(size);
@@ -170,6 +179,7 @@ class TerminalSession {
 
   async #pumpInput(filter: EscapeFilter | undefined): Promise<void> {
     const buffer = new Uint8Array(COPY_BYTES);
+    const { isTerminal } = this.#host.stdin; // asked before: one that was hung up calls itself none
     try {
       for (;;) {
         const count = await this.#host.stdin.read(buffer);
@@ -181,9 +191,11 @@ class TerminalSession {
       await this.#typing;
       await this.#session.closeStdin();
     } catch (error) {
-      // Input that cannot be read has ended; a session that takes none any more tells its end itself.
-      if (!(error instanceof Error)) throw error;
-      await this.#session.closeStdin();
+      // A session that takes no input any more tells its end itself.
+      if (error instanceof StreamError) await this.#session.closeStdin();
+      // A terminal that was hung up has ended.
+      else if (isTerminal || isBrokenPipe(error)) await this.#session.closeStdin();
+      else this.#fail(error);
     }
   }
 
@@ -261,17 +273,19 @@ class TerminalSession {
     to: SessionOutput,
   ): Promise<void> {
     const buffer = new Uint8Array(COPY_BYTES);
-    let isOpen = true;
     for (let count = await read(buffer); count !== null; count = await read(buffer)) {
-      if (!isOpen) continue; // drained, so that the channel comes to its end
       try {
         await to.write(buffer.subarray(0, count));
       } catch (error) {
-        if (!(error instanceof Error)) throw error;
-        isOpen = false;
         // Nobody reads our output any more, as in `hawser ssh ws yes | head -1`: the program there is to stop as well.
-        if (to === this.#host.stdout) this.#end({ exitCode: BROKEN_PIPE_CODE });
+        if (isBrokenPipe(error)) this.#end({ exitCode: BROKEN_PIPE_CODE });
+        else this.#fail(error);
+        return;
       }
     }
   }
+}
+
+function isBrokenPipe(error: unknown): boolean {
+  return error instanceof HostError && error.code === "broken-pipe";
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { connectSsh, type SshConnection } from "../../lib/ssh/connection.ts";
+import { HostError } from "../../lib/base/host.ts";
 import { runTerminalSession, wantsPty } from "../../lib/ssh/terminal_session.ts";
 import { FakeTerminal } from "../support/fake_terminal.ts";
 import { ManualClock } from "../support/manual_clock.ts";
@@ -216,16 +217,83 @@ Deno.test("terminal session given up rejects with the reason, and signals a prog
   });
 });
 
-Deno.test("terminal session ends the program when nobody reads its output any more", async () => {
-  const yes = ({ channel }: TestSession) => {
-    const more = () => void channel.write("y\n".repeat(1_000), more);
-    more();
-  };
-  await withSession(yes, async (connection) => {
-    const terminal = new FakeTerminal({ isStdinTerminal: false, isStdoutTerminal: false });
-    const running = runTerminalSession(connection, terminal, { command: "yes" });
-    await terminal.stdout.waitFor("y\n");
-    terminal.stdout.isBroken = true;
-    assert.deepEqual(await running, { exitCode: 141 });
+const BROKEN_PIPE = new HostError("broken-pipe", "write to standard output: broken pipe");
+const FULL = new HostError("no-space", "write to standard output: no space left on device");
+const UNREADABLE = new HostError("other", "read standard input: input/output error");
+
+/** Writes to both outputs, to one for ever, and reads. */
+function yes({ channel }: TestSession): void {
+  const more = () => void channel.write("y\n".repeat(1_000), more);
+  more();
+  channel.stderr.write("warning\n");
+  channel.resume();
+}
+
+const PIPES = { isStdinTerminal: false, isStdoutTerminal: false };
+
+for (const stream of ["stdout", "stderr"] as const) {
+  Deno.test(`terminal session ends the program when nobody reads its ${stream} any more`, async () => {
+    await withSession(yes, async (connection) => {
+      const terminal = new FakeTerminal(PIPES);
+      terminal[stream].failure = BROKEN_PIPE;
+      const running = runTerminalSession(connection, terminal, { command: "yes" });
+      assert.deepEqual(await running, { exitCode: 141 });
+    });
   });
+
+  Deno.test(`terminal session tells that its ${stream} cannot be written for another reason`, async () => {
+    await withSession(yes, async (connection) => {
+      const terminal = new FakeTerminal(PIPES);
+      terminal[stream].failure = FULL;
+      await assert.rejects(runTerminalSession(connection, terminal, { command: "yes" }), FULL);
+    });
+  });
+
+  Deno.test(`terminal session ends at its signal, though nobody reads its ${stream}`, async () => {
+    await withSession(yes, async (connection) => {
+      const terminal = new FakeTerminal(PIPES);
+      terminal[stream].gate = new Promise(() => {});
+      const stop = new AbortController();
+      const options = { command: "yes", signal: stop.signal, onStarted: () => stop.abort() };
+      await assert.rejects(runTerminalSession(connection, terminal, options), stop.signal.reason);
+    });
+  });
+}
+
+Deno.test("terminal session tells that its input cannot be read, and ends the program there", async () => {
+  const ended = Promise.withResolvers<void>();
+  const onSession = (session: TestSession) => {
+    session.channel.on("close", () => ended.resolve());
+    yes(session);
+  };
+  await withSession(onSession, async (connection) => {
+    const terminal = new FakeTerminal(PIPES);
+    const running = runTerminalSession(connection, terminal, { command: "cat >file" });
+    await terminal.type("half of it");
+    terminal.breakInput(UNREADABLE);
+    await assert.rejects(running, UNREADABLE);
+    await ended.promise;
+  });
+});
+
+Deno.test("terminal session takes a terminal that was hung up, and a reset connection, for the end of input", async (t) => {
+  for (
+    const [name, options, error] of [
+      ["terminal", {}, UNREADABLE],
+      [
+        "socket",
+        PIPES,
+        new HostError("broken-pipe", "read standard input: connection reset by peer"),
+      ],
+    ] as const
+  ) {
+    await t.step(name, () =>
+      withSession(shell, async (connection) => {
+        const terminal = new FakeTerminal(options);
+        const running = runTerminalSession(connection, terminal);
+        await terminal.stdout.waitFor("$ ");
+        terminal.breakInput(error);
+        assert.deepEqual(await running, { exitCode: 0 });
+      }));
+  }
 });

@@ -106,8 +106,8 @@ export class CommandRun implements AsyncDisposable {
 
   /** Standard input and output break, as when whoever held them dies. */
   breakStreams(): void {
-    this.stdout.isBroken = true;
-    this.#inputBroken?.(new Error("read: bad file descriptor"));
+    this.stdout.failure = new HostError("broken-pipe", "write to standard output: broken pipe");
+    this.#inputBroken?.(new HostError("broken-pipe", "read standard input: broken pipe"));
   }
 
   /** Delivers a signal; whether anybody listened. */
@@ -217,7 +217,8 @@ export class CapturedOutput implements HostOutput {
   readonly #decoder = new TextDecoder();
   readonly #waiting = new Set<() => void>();
   text = "";
-  isBroken = false;
+  /** How writes fail from now on. */
+  failure: Error | undefined;
   #isOver = false;
 
   constructor(isTerminal: boolean, size: () => TerminalSize | undefined) {
@@ -230,7 +231,7 @@ export class CapturedOutput implements HostOutput {
   }
 
   write(bytes: Uint8Array): Promise<void> {
-    if (this.isBroken) return Promise.reject(new HostError("broken-pipe", "write: broken pipe"));
+    if (this.failure !== undefined) return Promise.reject(this.failure);
     this.print(this.#decoder.decode(bytes, { stream: true }));
     return Promise.resolve();
   }

@@ -120,6 +120,10 @@ export class FakeHost implements Host {
     return this.#env.get(name);
   }
 
+  flush(): Promise<void> {
+    return Promise.resolve();
+  }
+
   disconnect(): void {}
 
   network(options: NetworkOptions): HttpTransport {

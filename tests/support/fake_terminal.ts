@@ -22,6 +22,7 @@ export class FakeTerminal implements TerminalHost {
   size: TerminalSize;
   #isRaw = false;
   readonly #keyboard: PipeEnd;
+  readonly #inputFailure = Promise.withResolvers<never>();
   readonly #resizeHandlers = new Set<() => void>();
 
   constructor(options: FakeTerminalOptions = {}) {
@@ -31,7 +32,7 @@ export class FakeTerminal implements TerminalHost {
     this.#keyboard = keyboard;
     this.stdin = {
       isTerminal: isStdinTerminal,
-      read: (into) => program.read(into),
+      read: (into) => Promise.race([program.read(into), this.#inputFailure.promise]),
       size: () => isStdinTerminal ? this.size : undefined,
       enterRawMode: () => {
         this.modes.push("raw");
@@ -76,6 +77,12 @@ export class FakeTerminal implements TerminalHost {
     return this.#keyboard.write(new TextEncoder().encode(text));
   }
 
+  /** Reads of the input fail from now on. */
+  breakInput(error: Error): void {
+    this.#inputFailure.promise.catch(() => {}); // between two reads
+    this.#inputFailure.reject(error);
+  }
+
   /** The end of input. */
   async typeEnd(): Promise<void> {
     await this.#keyboard.closeWrite();
@@ -86,7 +93,10 @@ class FakeOutput implements SessionOutput {
   readonly isTerminal: boolean;
   readonly #size: () => TerminalSize | undefined;
   text = "";
-  isBroken = false;
+  /** How writes fail from now on. */
+  failure: Error | undefined;
+  /** While set, writes wait. */
+  gate: Promise<void> | undefined;
   #wake: (() => void) | undefined;
 
   constructor(isTerminal: boolean, size: () => TerminalSize | undefined) {
@@ -98,10 +108,10 @@ class FakeOutput implements SessionOutput {
     return this.#size();
   }
 
-  write(bytes: Uint8Array): Promise<void> {
-    if (this.isBroken) return Promise.reject(new Error("write: broken pipe"));
+  async write(bytes: Uint8Array): Promise<void> {
+    await this.gate;
+    if (this.failure !== undefined) throw this.failure;
     this.print(new TextDecoder().decode(bytes));
-    return Promise.resolve();
   }
 
   print(text: string): void {

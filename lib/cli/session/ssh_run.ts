@@ -31,6 +31,12 @@ export interface SshPlan {
   readonly log: Log;
 }
 
+/**
+ * How long a connection is still made for an input that has ended: time for what a probe asks, as `</dev/null` does, and for
+ * every error to be told. A build or a start-up script is not waited for on behalf of somebody who went away.
+ */
+const ENDED_INPUT_GRACE_MS = 5_000;
+
 /** Thrown to itself when OpenSSH went away while there was no session yet. */
 class InputEnded extends Error {
   override name = "InputEnded";
@@ -46,9 +52,12 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
   const loading = input === undefined ? loadSession() : undefined;
   loading?.catch(() => {}); // told below
   let hasSession = false;
-  input?.ended.then(() => {
-    if (!hasSession) interrupt.cancel(new InputEnded());
-  });
+  input?.ended.then(() => host.clock.sleep(ENDED_INPUT_GRACE_MS, interrupt.signal)).then(
+    () => {
+      if (!hasSession) interrupt.cancel(new InputEnded());
+    },
+    () => {}, // it is over before
+  );
   try {
     const configuration = await readConfiguration(host, global, interrupt.signal);
     const client = createClient(host, {

@@ -41,14 +41,15 @@ export async function runStdio(
   const onAbort = () => stream.abort("Interrupted");
   over.addEventListener("abort", onAbort, { once: true });
   try {
-    const end = await pipeStdio(stream, input, host.stdout);
-    const isReset = signal.aborted || end.kind === "unread";
+    const end = await pipeStdio(stream, { input, output: host.stdout, signal: over });
+    const isReset = signal.aborted || end.kind === "unread" || end.kind === "failed";
     if (isReset && via === "tunnel") await sayGoodbye(steps, connected);
+    if (end.kind === "failed") throw end.error;
     const { reason } = background.ended;
     if (reason instanceof SessionEnded) {
       if (reason.isLost) throw new ExitError(CONNECTION_LOST_CODE, reason.message);
       progress.line(reason.message);
-    } else if (end.kind === "lost" && !over.aborted) {
+    } else if (end.kind === "lost") {
       const stopped = await background.whyLost();
       if (stopped !== undefined) {
         progress.line(stopped.message);

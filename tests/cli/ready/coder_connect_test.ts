@@ -108,9 +108,16 @@ Deno.test("TestCoderConnectStdio: bytes go to and from the SSH server behind Cod
     await server.closeWrite();
     return text;
   })();
-  deepStrictEqual(await pipeStdio(stream, new EarlyInput(host.stdin), host.stdout), {
-    kind: "ended",
-  });
+  deepStrictEqual(
+    await pipeStdio(stream, {
+      input: new EarlyInput(host.stdin),
+      output: host.stdout,
+      signal: new AbortController().signal,
+    }),
+    {
+      kind: "ended",
+    },
+  );
   deepStrictEqual(host.stdout.text, "SSH-2.0-Go\r\n");
   deepStrictEqual(await serving, "SSH-2.0-client\r\n");
 });

@@ -58,6 +58,10 @@ class Screen implements HostOutput {
   print(): void {}
 }
 
+function pipe(near: PipeEnd, input: EarlyInput, output: HostOutput, signal?: AbortSignal) {
+  return pipeStdio(near, { input, output, signal: signal ?? new AbortController().signal });
+}
+
 async function settle(): Promise<void> {
   for (let i = 0; i < 50; i++) await Promise.resolve();
 }
@@ -95,13 +99,22 @@ Deno.test("EarlyInput tells the end at once, whatever is still unread", async ()
   await input.ended;
 });
 
-Deno.test("EarlyInput takes a failure to read for the end: there is nothing more to come", async () => {
+Deno.test("EarlyInput tells a failure to read, behind what was read: it is no end", async () => {
   const keyboard = new Keyboard();
   const input = new EarlyInput(keyboard);
   keyboard.feed("before");
-  keyboard.feed(new HostError("other", "read standard input: i/o error"));
+  keyboard.feed(new HostError("other", "read standard input: input/output error"));
   await input.ended;
   strictEqual((await input.pull())?.length, 6);
+  await rejects(input.pull(), /read standard input: input\/output error/);
+  await rejects(input.pull(), HostError);
+});
+
+Deno.test("EarlyInput takes a connection that was reset for its end: whoever wrote has gone", async () => {
+  const keyboard = new Keyboard();
+  const input = new EarlyInput(keyboard);
+  keyboard.feed(new HostError("broken-pipe", "read standard input: connection reset by peer"));
+  await input.ended;
   strictEqual(await input.pull(), null);
 });
 
@@ -121,7 +134,7 @@ Deno.test("pipeStdio() carries both ways, and the input's end is a half-close", 
   const keyboard = new Keyboard();
   const screen = new Screen();
   keyboard.feed("question ");
-  const piping = pipeStdio(near, new EarlyInput(keyboard), screen);
+  const piping = pipe(near, new EarlyInput(keyboard), screen);
   keyboard.feed("two");
   keyboard.feed(null);
   strictEqual(await readAll(far), "question two");
@@ -135,7 +148,7 @@ Deno.test("pipeStdio() carries both ways, and the input's end is a half-close", 
 Deno.test("pipeStdio() ends with the workspace's end, though standard input goes on", async () => {
   const [near, far] = createBytePipe();
   const screen = new Screen();
-  const piping = pipeStdio(near, new EarlyInput(new Keyboard()), screen);
+  const piping = pipe(near, new EarlyInput(new Keyboard()), screen);
   await far.write(bytesOf("bye"));
   await far.closeWrite();
   deepStrictEqual(await piping, { kind: "ended" });
@@ -144,7 +157,7 @@ Deno.test("pipeStdio() ends with the workspace's end, though standard input goes
 
 Deno.test("pipeStdio() tells a stream that is lost, with its reason", async () => {
   const [near, far] = createBytePipe();
-  const piping = pipeStdio(near, new EarlyInput(new Keyboard()), new Screen());
+  const piping = pipe(near, new EarlyInput(new Keyboard()), new Screen());
   await settle();
   far.lose("the agent was restarted");
   deepStrictEqual(await piping, { kind: "lost", message: "the agent was restarted" });
@@ -154,7 +167,7 @@ Deno.test("pipeStdio(): a stream lost while its input waits is told once, and no
   const [near, far] = createBytePipe({ bufferBytes: 4 });
   const keyboard = new Keyboard();
   keyboard.feed("more than four bytes");
-  const piping = pipeStdio(near, new EarlyInput(keyboard), new Screen());
+  const piping = pipe(near, new EarlyInput(keyboard), new Screen());
   await settle();
   far.lose("gone");
   deepStrictEqual(await piping, { kind: "lost", message: "gone" });
@@ -164,17 +177,54 @@ Deno.test("pipeStdio(): when nobody reads our output any more the stream is rese
   const [near, far] = createBytePipe();
   const screen = new Screen();
   screen.failure = new HostError("broken-pipe", "write to standard output: broken pipe");
-  const piping = pipeStdio(near, new EarlyInput(new Keyboard()), screen);
+  const piping = pipe(near, new EarlyInput(new Keyboard()), screen);
   await far.write(bytesOf("x"));
   deepStrictEqual(await piping, { kind: "unread" });
   strictEqual((await near.closed).kind, "aborted");
+});
+
+Deno.test("pipeStdio(): a failure of a standard stream that is no broken pipe is told, and resets the stream", async (t) => {
+  const full = new HostError("no-space", "write to standard output: no space left on device");
+  const broken = new HostError("other", "read standard input: input/output error");
+  await t.step("output", async () => {
+    const [near, far] = createBytePipe();
+    const screen = new Screen();
+    screen.failure = full;
+    const piping = pipe(near, new EarlyInput(new Keyboard()), screen);
+    await far.write(bytesOf("x"));
+    deepStrictEqual(await piping, { kind: "failed", error: full });
+    strictEqual((await far.closed).kind, "reset");
+  });
+  await t.step("input", async () => {
+    const [near, far] = createBytePipe();
+    const keyboard = new Keyboard();
+    keyboard.feed("half a que");
+    keyboard.feed(broken);
+    deepStrictEqual(await pipe(near, new EarlyInput(keyboard), new Screen()), {
+      kind: "failed",
+      error: broken,
+    });
+    strictEqual((await far.closed).kind, "reset");
+  });
+});
+
+Deno.test("pipeStdio() stops at its signal, though nobody reads the output", async () => {
+  const [near, far] = createBytePipe();
+  const screen = new Screen();
+  screen.gate = new Promise(() => {});
+  const stop = new AbortController();
+  const piping = pipe(near, new EarlyInput(new Keyboard()), screen, stop.signal);
+  await far.write(bytesOf("x"));
+  await settle();
+  stop.abort();
+  deepStrictEqual(await piping, { kind: "stopped" });
 });
 
 Deno.test("pipeStdio() lets other failures through", async () => {
   const [near, far] = createBytePipe();
   const screen = new Screen();
   screen.failure = new RangeError("a mistake of ours");
-  const piping = pipeStdio(near, new EarlyInput(new Keyboard()), screen);
+  const piping = pipe(near, new EarlyInput(new Keyboard()), screen);
   await far.write(bytesOf("x"));
   await rejects(piping, RangeError);
 });
@@ -184,7 +234,7 @@ Deno.test("pipeStdio(): output that is taken slowly holds the stream up", async 
   const screen = new Screen();
   const gate = Promise.withResolvers<void>();
   screen.gate = gate.promise;
-  const piping = pipeStdio(near, new EarlyInput(new Keyboard()), screen);
+  const piping = pipe(near, new EarlyInput(new Keyboard()), screen);
   let isWritten = false;
   const writing = far.write(new Uint8Array(10_000).fill(65)).then(() => isWritten = true);
   await settle();
