@@ -1,6 +1,6 @@
 /** Agents and their scripts (http-api §3.5), in our names. Fields of older servers are folded into the newer ones. */
 import * as v from "valibot";
-import { COUNT, FLAG, list, TEXT, TIME, WEB_URL } from "./model_parts.ts";
+import { COUNT, FLAG, ID, list, NEEDED_TEXT, TEXT, TIME, WEB_URL } from "./model_parts.ts";
 
 /** `connecting`, `timeout`, `disconnected`, `connected`, or a word of a newer server. */
 export type AgentStatus = string;
@@ -11,10 +11,10 @@ const SCRIPT = v.object({ start_blocks_login: FLAG });
 const LOG_SOURCE = v.object({ id: v.string(), display_name: TEXT });
 
 const WIRE_AGENT = v.object({
-  id: v.string(),
+  id: ID,
   parent_id: TEXT,
-  name: v.string(),
-  status: v.string(),
+  name: NEEDED_TEXT,
+  status: NEEDED_TEXT,
   lifecycle_state: TEXT,
   operating_system: TEXT,
   architecture: TEXT,

@@ -5,6 +5,7 @@ import * as v from "valibot";
 import { concatBytes } from "../base/bytes.ts";
 import { UserError } from "../base/errors.ts";
 import { ApiError, type ApiValidation, notCoderError } from "./errors.ts";
+import { MAX_JSON_ELEMENTS, parseJson } from "./json.ts";
 import { goQuote, stripToLine } from "./text.ts";
 import type { HttpHeaders, HttpResponse } from "../base/http.ts";
 
@@ -59,6 +60,7 @@ const ERROR_BODY = v.object({
 
 const MAX_PAGE_DETAIL_CHARS = 2048;
 const MAX_JSON_DETAIL_CHARS = 1024;
+const MAX_VALIDATIONS = 32;
 
 /** The error that an answer with an error status stands for. */
 export function errorOfAnswer(asked: Asked, response: HttpResponse, body: string): Error {
@@ -124,7 +126,7 @@ function wordsOf(status: number, contentType: string | undefined, body: string):
   if (body.trim() === "") {
     return { ...bare, isJson: true, message: "empty response body", detail: "" };
   }
-  const parsed = v.safeParse(ERROR_BODY, tryJson(body));
+  const parsed = v.safeParse(ERROR_BODY, jsonOrNothing(body));
   if (!parsed.success || parsed.output.message === "") {
     const shown = body.length > MAX_JSON_DETAIL_CHARS
       ? body.slice(0, MAX_JSON_DETAIL_CHARS) + "..."
@@ -136,20 +138,25 @@ function wordsOf(status: number, contentType: string | undefined, body: string):
       detail: shown,
     };
   }
-  return { ...parsed.output, isJson: true };
+  const { message, detail, validations } = parsed.output;
+  return {
+    isJson: true,
+    message: message.slice(0, MAX_PAGE_DETAIL_CHARS),
+    detail: detail.slice(0, MAX_PAGE_DETAIL_CHARS),
+    validations: validations.slice(0, MAX_VALIDATIONS).map((validation) => ({
+      field: validation.field.slice(0, MAX_JSON_DETAIL_CHARS),
+      detail: validation.detail.slice(0, MAX_JSON_DETAIL_CHARS),
+    })),
+  };
 }
 
 function isJsonType(contentType: string | undefined): boolean {
   return /^application\/([\w.-]+\+)?json\s*(;|$)/i.test(contentType ?? "");
 }
 
-function tryJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+function jsonOrNothing(text: string): unknown {
+  const parsed = parseJson(text);
+  return parsed.kind === "json" ? parsed.json : undefined;
 }
 
 /**
@@ -162,8 +169,15 @@ export function parseAnswer<Schema extends v.GenericSchema>(
   answer: { readonly response: HttpResponse; readonly body: string },
 ): v.InferOutput<Schema> {
   const { response, body } = answer;
-  const json = tryJson(body);
-  if (json === undefined) {
+  const parsed = parseJson(body);
+  if (parsed.kind === "too-many") {
+    throw new UserError(
+      `Cannot read the answer to ${asked.method} ${asked.url}: it has more than ` +
+        `${MAX_JSON_ELEMENTS} elements`,
+      { hint: "Check that the URL is that of a Coder deployment" },
+    );
+  }
+  if (parsed.kind === "not-json") {
     const type = header(response.headers, "content-type") ?? "nothing";
     if (!isFromCoder(response)) {
       throw notCoderError(asked.url.origin, `expected JSON, got ${goQuote(stripToLine(type))}`);
@@ -172,7 +186,7 @@ export function parseAnswer<Schema extends v.GenericSchema>(
       hint: "Is something between this machine and the deployment changing its answers?",
     });
   }
-  return checkJson(schema, json, `the answer to ${asked.method} ${asked.url}`);
+  return checkJson(schema, parsed.json, `the answer to ${asked.method} ${asked.url}`);
 }
 
 /** `json` as the schema wants it. Throws `UserError` that names `what` and the path of the first problem. */
@@ -187,7 +201,9 @@ export function checkJson<Schema extends v.GenericSchema>(
   const path = v.getDotPath(issue) ?? "the whole";
   const problem = issue.received === "undefined"
     ? "is missing"
-    : `should be ${issue.expected ?? "valid"}, is ${stripToLine(issue.received).slice(0, 80)}`;
+    : `should be ${issue.expected ?? issue.message}, is ${
+      stripToLine(issue.received).slice(0, 80)
+    }`;
   throw new UserError(
     `Cannot use ${what}: ${stripToLine(path)} ${problem}`,
     { hint: "The server may be older or newer than hawser knows, or no Coder deployment at all" },

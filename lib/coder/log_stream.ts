@@ -5,7 +5,8 @@
 import * as v from "valibot";
 import { ProtocolError } from "../base/errors.ts";
 import { trimEnd } from "../base/trim.ts";
-import { TEXT, TIME } from "./model_parts.ts";
+import { MAX_JSON_ELEMENTS, parseJson } from "./json.ts";
+import { LOG_ID, TEXT, TIME } from "./model_parts.ts";
 import { redrawn } from "./redrawn.ts";
 import { stripControls } from "./text.ts";
 
@@ -13,7 +14,7 @@ import { stripControls } from "./text.ts";
 const MAX_OUTPUT_CHARS = 1_048_576;
 
 const OUTPUT = v.pipe(
-  TEXT,
+  v.nullish(v.string(), ""),
   v.transform((text) => trimEnd(redrawn(text.slice(0, MAX_OUTPUT_CHARS)), "\n")),
 );
 
@@ -23,7 +24,7 @@ const STAGE = v.pipe(
 );
 
 const WIRE_BUILD_LOG = v.object({
-  id: v.number(),
+  id: LOG_ID,
   created_at: TIME,
   log_level: TEXT,
   stage: STAGE,
@@ -52,7 +53,7 @@ export const BUILD_LOG = v.pipe(
 );
 
 const WIRE_AGENT_LOG = v.object({
-  id: v.number(),
+  id: LOG_ID,
   created_at: TIME,
   level: TEXT,
   output: OUTPUT,
@@ -99,18 +100,14 @@ function parse<Schema extends v.GenericSchema>(
   message: string,
   what: string,
 ): v.InferOutput<Schema> {
-  let json: unknown;
-  try {
-    json = JSON.parse(message);
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    throw new LogStreamError(`Cannot read ${what}: message is not JSON`, {
-      code: "not-json",
-      spec: "http-api §6",
-      cause,
-    });
+  const parsed = parseJson(message);
+  if (parsed.kind !== "json") {
+    const problem = parsed.kind === "not-json"
+      ? "is not JSON"
+      : `has more than ${MAX_JSON_ELEMENTS} elements`;
+    throw new LogStreamError(`Cannot read ${what}: message ${problem}`, { code: parsed.kind });
   }
-  const result = v.safeParse(schema, json, { abortEarly: true });
+  const result = v.safeParse(schema, parsed.json, { abortEarly: true });
   if (result.success) return result.output;
   const [issue] = result.issues;
   throw new LogStreamError(

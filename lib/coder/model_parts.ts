@@ -18,14 +18,32 @@ export function timeMs(text: string): number | undefined {
   return beyond === undefined ? ms : ms + Number(`0.${beyond}`);
 }
 
+/** Names, states and sentences; log lines have a limit of their own. */
+const MAX_TEXT_CHARS = 16_384;
+
+const cut = (text: string): string =>
+  text.length > MAX_TEXT_CHARS ? text.slice(0, MAX_TEXT_CHARS) : text;
+
 /** Optional text, empty when absent. */
-export const TEXT = v.nullish(v.string(), "");
+export const TEXT = v.pipe(v.nullish(v.string(), ""), v.transform(cut));
+
+/** Text that must be there. */
+export const NEEDED_TEXT = v.pipe(v.string(), v.transform(cut));
+
+/** What names an object. It becomes part of paths, of requests and of files, so it is never anything else. */
+export const ID = v.pipe(v.string(), v.uuid("a UUID"));
+
+/** The same where older servers have none: empty then. */
+export const OPTIONAL_ID = v.nullish(v.union([ID, v.literal("")]), "");
+
+/** Numbers of log lines: increasing, not dense. */
+export const LOG_ID = v.pipe(v.number(), v.safeInteger("a whole number"));
 
 /** An optional address of a page, empty when absent or when it is none (`webUrl`). */
 export const WEB_URL = v.pipe(TEXT, v.transform(webUrl));
 
 /** Optional number, 0 when absent. */
-export const COUNT = v.nullish(v.number(), 0);
+export const COUNT = v.nullish(v.pipe(v.number(), v.finite("a number")), 0);
 
 const UNSET = false;
 

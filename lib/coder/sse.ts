@@ -1,6 +1,6 @@
 /**
  * Server-sent events (HTML Living Standard §9.2.5, §9.2.6) as a core: bytes in, events out, any split of the input.
- * Left out on purpose: `id` and `retry`, which Coder does not send; reconnecting is `watch.ts`.
+ * Left out on purpose: `id`, and `retry`, since when to come back is ours to say (`watch.ts`).
  *   field ":" [space] value (LF | CR | CRLF), an empty line ends the event
  */
 import { ProtocolError } from "../base/errors.ts";
@@ -18,6 +18,8 @@ export class EventStreamError extends ProtocolError {
 
 /** A full workspace with many agents is some hundred KB. */
 const MAX_EVENT_CHARS = 8 * 1024 * 1024;
+/** Coder writes its JSON as one; an empty one costs its sender five bytes and us an object. */
+const MAX_DATA_LINES = 1_024;
 const MAX_QUEUED_EVENTS = 1_024;
 
 export class EventStreamParser {
@@ -33,7 +35,7 @@ export class EventStreamParser {
   #dataChars = 0;
   #isEmpty = true;
 
-  /** Takes the next bytes. Throws `EventStreamError` when an event grows beyond 8 Mi characters. */
+  /** Takes the next bytes. Throws `EventStreamError` when an event grows beyond 8 Mi characters or 1024 lines. */
   handleBytes(chunk: Uint8Array): void {
     const text = this.#decoder.decode(chunk, { stream: true });
     let from = 0;
@@ -41,16 +43,16 @@ export class EventStreamParser {
       if (text.startsWith("\n")) from = 1;
       this.#skipLf = false;
     }
-    const lineEnd = /\r\n?|\n/g;
-    lineEnd.lastIndex = from;
-    for (let match = lineEnd.exec(text); match !== null; match = lineEnd.exec(text)) {
-      this.#push(text.slice(from, match.index));
-      const line = this.#line.join("");
-      this.#line = [];
-      this.#lineChars = 0;
-      this.#handleLine(line);
-      from = lineEnd.lastIndex;
-      this.#skipLf = match[0] === "\r" && from === text.length;
+    let lf = text.indexOf("\n", from);
+    let cr = text.indexOf("\r", from);
+    while (lf !== -1 || cr !== -1) {
+      const isCr = cr !== -1 && (lf === -1 || cr < lf);
+      const end = isCr ? cr : lf;
+      this.#endLine(text.slice(from, end));
+      from = end + (isCr && lf === end + 1 ? 2 : 1);
+      this.#skipLf = isCr && from === text.length && lf === -1;
+      if (lf !== -1 && lf < from) lf = text.indexOf("\n", from);
+      if (cr !== -1 && cr < from) cr = text.indexOf("\r", from);
     }
     this.#push(text.slice(from));
   }
@@ -58,6 +60,14 @@ export class EventStreamParser {
   /** The next complete event. One that the end of the stream cut off is never given out (§9.2.6). */
   pollEvent(): ServerSentEvent | undefined {
     return this.#events.shift();
+  }
+
+  #endLine(piece: string): void {
+    this.#push(piece);
+    const line = this.#line.length > 1 ? this.#line.join("") : this.#line[0] ?? "";
+    if (this.#line.length > 0) this.#line = [];
+    this.#lineChars = 0;
+    this.#handleLine(line);
   }
 
   #push(piece: string): void {
@@ -68,8 +78,10 @@ export class EventStreamParser {
   }
 
   #checkSize(): void {
-    if (this.#lineChars + this.#dataChars > MAX_EVENT_CHARS) {
-      throw new EventStreamError(`Cannot read event: longer than ${MAX_EVENT_CHARS} characters`, {
+    const isLong = this.#lineChars + this.#dataChars > MAX_EVENT_CHARS;
+    if (isLong || this.#data.length > MAX_DATA_LINES) {
+      const limit = isLong ? `${MAX_EVENT_CHARS} characters` : `${MAX_DATA_LINES} lines`;
+      throw new EventStreamError(`Cannot read event: longer than ${limit}`, {
         code: "event-too-large",
         spec: "HTML §9.2.6",
       });

@@ -5,6 +5,7 @@ import { type Log, SILENT_LOG } from "../base/log.ts";
 import { checkJson } from "./answer.ts";
 import type { CoderClient } from "./client.ts";
 import { ApiError, describe, StepError } from "./errors.ts";
+import { MAX_JSON_ELEMENTS, parseJson } from "./json.ts";
 import { EventStreamError, EventStreamParser } from "./sse.ts";
 import { TransportError } from "../base/http.ts";
 import { segment } from "./url.ts";
@@ -111,7 +112,7 @@ async function readEvents(
     for (let event = parser.pollEvent(); event !== undefined; event = parser.pollEvent()) {
       watch.handleSign(clock.now());
       if (event.type !== "data") continue;
-      const workspace = checkJson(WORKSPACE, parseJson(event.data), "a watch event");
+      const workspace = checkJson(WORKSPACE, jsonOf(event.data), "a watch event");
       onWorkspace?.(workspace);
       watch.handleBuild(workspace.latestBuild, clock.now());
       if (!watch.isOpen) return;
@@ -119,14 +120,11 @@ async function readEvents(
   }
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    throw new EventStreamError("Cannot read watch event: data is not JSON", {
-      code: "not-json",
-      cause,
-    });
-  }
+function jsonOf(text: string): unknown {
+  const parsed = parseJson(text);
+  if (parsed.kind === "json") return parsed.json;
+  const problem = parsed.kind === "not-json"
+    ? "is not JSON"
+    : `has more than ${MAX_JSON_ELEMENTS} elements`;
+  throw new EventStreamError(`Cannot read watch event: data ${problem}`, { code: parsed.kind });
 }

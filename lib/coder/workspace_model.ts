@@ -1,11 +1,11 @@
 /** Workspaces, builds and provisioner jobs (http-api §3.1–§3.4), in our names. */
 import * as v from "valibot";
 import { AGENT, type Agent } from "./agent_model.ts";
-import { COUNT, FLAG, list, TEXT, TIME } from "./model_parts.ts";
+import { COUNT, FLAG, ID, list, NEEDED_TEXT, OPTIONAL_ID, TEXT, TIME } from "./model_parts.ts";
 
 const WIRE_JOB = v.object({
   id: v.string(),
-  status: v.string(),
+  status: NEEDED_TEXT,
   created_at: TIME,
   started_at: TIME,
   completed_at: TIME,
@@ -57,11 +57,11 @@ const MATCHED_PROVISIONERS = v.object({
 });
 
 const WIRE_BUILD = v.object({
-  id: v.string(),
-  workspace_id: TEXT,
-  template_version_id: v.string(),
+  id: ID,
+  workspace_id: OPTIONAL_ID,
+  template_version_id: ID,
   build_number: COUNT,
-  transition: v.string(),
+  transition: NEEDED_TEXT,
   status: TEXT,
   reason: TEXT,
   job: JOB,
@@ -122,19 +122,19 @@ function toBuild(wire: v.InferOutput<typeof WIRE_BUILD>): Build {
 }
 
 const WIRE_WORKSPACE = v.object({
-  id: v.string(),
-  name: v.string(),
+  id: ID,
+  name: NEEDED_TEXT,
   owner_id: TEXT,
-  owner_name: v.string(),
+  owner_name: NEEDED_TEXT,
   organization_id: TEXT,
-  template_id: TEXT,
+  template_id: OPTIONAL_ID,
   template_name: TEXT,
-  template_active_version_id: TEXT,
+  template_active_version_id: OPTIONAL_ID,
   template_require_active_version: FLAG,
   automatic_updates: TEXT,
   outdated: FLAG,
   latest_build: BUILD,
-  ttl_ms: v.nullish(v.number()),
+  ttl_ms: v.nullish(v.pipe(v.number(), v.finite("a number"))),
   dormant_at: TIME,
   locked_at: TIME, // v0.25.0 to v2.1.3
 });

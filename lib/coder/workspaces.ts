@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import type { CoderClient } from "./client.ts";
 import { isAtLeast } from "../base/version.ts";
-import { list, TEXT } from "./model_parts.ts";
+import { ID, list, TEXT } from "./model_parts.ts";
 import { segment } from "./url.ts";
 import { BUILD, type Build, WORKSPACE, type Workspace, WORKSPACE_LIST } from "./workspace_model.ts";
 
@@ -48,7 +48,7 @@ export interface TemplateVersion {
   readonly warnings: readonly string[];
 }
 
-const TEMPLATE_VERSION = v.object({ id: v.string(), name: TEXT, warnings: list(v.string()) });
+const TEMPLATE_VERSION = v.object({ id: ID, name: TEXT, warnings: list(v.string()) });
 
 export async function getTemplateVersion(
   client: CoderClient,
@@ -58,7 +58,7 @@ export async function getTemplateVersion(
   return await client.get(`/templateversions/${segment(versionId)}`, TEMPLATE_VERSION, options);
 }
 
-const TEMPLATE = v.object({ id: v.string(), active_version_id: v.string() });
+const TEMPLATE = v.object({ id: ID, active_version_id: ID });
 
 /** The version of a template that new builds should use. */
 export async function getActiveVersionId(

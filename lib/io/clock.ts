@@ -8,6 +8,9 @@ import type { HostClock } from "../base/host.ts";
 /** A forward step of the wall clock beyond this is taken for a sleep, below it for a clock being set. */
 const SLEEP_THRESHOLD_MS = 5_000;
 
+/** The platform's timers fire at once when they are told more. */
+const MAX_TIMER_MS = 0x7fff_ffff;
+
 /** Adds up the time that the monotonic clock missed. Pure: it is fed both readings. */
 export class SleepDetector {
   #sleptMs = 0;
@@ -49,10 +52,20 @@ export class SystemClock implements HostClock {
         clearTimeout(timer);
         reject(signal?.reason);
       };
-      const timer = setTimeout(() => {
-        signal?.removeEventListener("abort", onAbort);
-        resolve();
-      }, ms);
+      let leftMs = ms;
+      const wait = () => {
+        const stepMs = Math.min(leftMs, MAX_TIMER_MS);
+        leftMs -= stepMs;
+        timer = setTimeout(
+          leftMs > 0 ? wait : () => {
+            signal?.removeEventListener("abort", onAbort);
+            resolve();
+          },
+          stepMs,
+        );
+      };
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      wait();
       signal?.addEventListener("abort", onAbort, { once: true });
     });
   }

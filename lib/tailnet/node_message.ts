@@ -17,6 +17,9 @@ export const KEY_BYTES = 32;
 /** More addresses or endpoints of one node than this are not kept. */
 export const MAX_LIST_ENTRIES = 64;
 
+/** No address and no endpoint is longer. */
+const MAX_TEXT_CHARS = 64;
+
 const KEY_PREFIX = new TextEncoder().encode("np");
 const DISCO_PREFIX = "discokey:";
 const HOST_BITS = "/128";
@@ -72,13 +75,24 @@ export function nodeFromProto(message: Node): TailnetNode | undefined {
     asOfMs: message.asOf === undefined ? 0 : msOfTimestamp(message.asOf),
     key,
     disco,
-    preferredDerp: message.preferredDerp,
-    derpLatency: new Map(message.derpLatency),
-    derpForcedWebsocket: new Map(message.derpForcedWebsocket),
+    // No region has such a number: as good as none.
+    preferredDerp: Math.max(0, message.preferredDerp),
+    derpLatency: firstOf(message.derpLatency),
+    derpForcedWebsocket: firstOf(message.derpForcedWebsocket),
     addresses: parseList(message.addresses, parseHostPrefix),
     allowedIps: parseList(message.allowedIps, parseHostPrefix),
     endpoints: parseList(message.endpoints, parseEndpoint),
   };
+}
+
+/** As many entries as are kept. */
+function firstOf<Key, Value>(map: ReadonlyMap<Key, Value>): Map<Key, Value> {
+  const kept = new Map<Key, Value>();
+  for (const [key, value] of map) {
+    if (kept.size === MAX_LIST_ENTRIES) break;
+    kept.set(key, value);
+  }
+  return kept;
 }
 
 interface Timestamp {
@@ -121,6 +135,7 @@ function parseList<T>(texts: readonly string[], parse: (text: string) => T | und
   const parsed: T[] = [];
   for (const text of texts) {
     if (parsed.length === MAX_LIST_ENTRIES) break;
+    if (text.length > MAX_TEXT_CHARS) continue;
     const value = parse(text);
     if (value !== undefined) parsed.push(value);
   }

@@ -68,6 +68,23 @@ Deno.test("EventStreamParser gives the same events for any split of the bytes", 
   }));
 });
 
+Deno.test("EventStreamParser bounds the lines of an event, and takes megabytes of what is none", () => {
+  const feed = (text: string, chunks: number) => {
+    const parser = new EventStreamParser();
+    for (let i = 0; i < chunks; i++) {
+      parser.handleBytes(ENCODER.encode(text));
+      while (parser.pollEvent() !== undefined);
+    }
+  };
+  for (const line of ["data:\n", "data\r\n", "data: x\r"]) {
+    assert.throws(() => feed(line.repeat(10_000), 1), EventStreamError);
+    feed(line.repeat(1_000) + "\n\n", 100);
+  }
+  for (const line of ["\n", "\r", "\r\n", ":\n", "x\n", "retry: 0\n", "id\n"]) {
+    feed(line.repeat(100_000), 20);
+  }
+});
+
 Deno.test("EventStreamParser bounds an event that never ends", () => {
   const parser = new EventStreamParser();
   const chunk = ENCODER.encode("data: " + "x".repeat(1_000_000));

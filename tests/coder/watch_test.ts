@@ -19,19 +19,39 @@ function newWatch(): WorkspaceWatch {
 Deno.test("WorkspaceWatch ends the session on a stopped, rebuilt or deleted workspace only (behaviour §1.8)", async (t) => {
   const rows: { name: string; in: Wire; out: string | undefined }[] = [
     { name: "same build", in: {}, out: undefined },
-    { name: "stopping", in: { id: "x", transition: "stop", status: "stopping" }, out: undefined },
-    { name: "stopped", in: { id: "x", transition: "stop", status: "stopped" }, out: "stopped" },
+    {
+      name: "stopping",
+      in: { id: IDS.otherBuild, transition: "stop", status: "stopping" },
+      out: undefined,
+    },
+    {
+      name: "stopped",
+      in: { id: IDS.otherBuild, transition: "stop", status: "stopped" },
+      out: "stopped",
+    },
     {
       name: "a new start",
-      in: { id: "x", transition: "start", status: "pending" },
+      in: { id: IDS.otherBuild, transition: "start", status: "pending" },
       out: "rebuilt",
     },
-    { name: "failed stop", in: { id: "x", transition: "stop", status: "failed" }, out: undefined },
-    { name: "deleting", in: { id: "x", transition: "delete", status: "deleting" }, out: undefined },
-    { name: "deleted", in: { id: "x", transition: "delete", status: "deleted" }, out: "deleted" },
+    {
+      name: "failed stop",
+      in: { id: IDS.otherBuild, transition: "stop", status: "failed" },
+      out: undefined,
+    },
+    {
+      name: "deleting",
+      in: { id: IDS.otherBuild, transition: "delete", status: "deleting" },
+      out: undefined,
+    },
+    {
+      name: "deleted",
+      in: { id: IDS.otherBuild, transition: "delete", status: "deleted" },
+      out: "deleted",
+    },
     {
       name: "a word nobody knows",
-      in: { id: "x", transition: "hibernate", status: "zzz" },
+      in: { id: IDS.otherBuild, transition: "hibernate", status: "zzz" },
       out: undefined,
     },
   ];
@@ -105,7 +125,10 @@ Deno.test("watchWorkspace() lives through a control plane that is away, and sees
     } else if (opened === 4) { // nonsense
       body.push("event: data\ndata: {]\n\n");
     } else {
-      body.push("event: ping\n\n", frame({ id: "x", transition: "stop", status: "stopped" }));
+      body.push(
+        "event: ping\n\n",
+        frame({ id: IDS.otherBuild, transition: "stop", status: "stopped" }),
+      );
     }
     return { body };
   });

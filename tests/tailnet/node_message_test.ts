@@ -33,6 +33,23 @@ Deno.test("a node without usable keys is no node", () => {
   for (const row of rows) assert.equal(nodeFromProto(row), undefined);
 });
 
+Deno.test("a home that no region can be is none, and tables of a node are bounded", () => {
+  const table = Array.from({ length: 5_000 }, (_, i) => [i, i] as const);
+  const node = nodeFromProto({
+    ...nodeToProto(testNode(1)),
+    preferredDerp: -5,
+    derpLatency: new Map(table.map(([i]) => [`${i}-v4`, i])),
+    derpForcedWebsocket: new Map(table.map(([i]) => [i, "proxy"])),
+    endpoints: [":".repeat(1_000_000), "1.2.3.4:7"],
+    addresses: [`${"f:".repeat(500_000)}/128`],
+  });
+  assert.equal(node?.preferredDerp, 0);
+  assert.equal(node?.derpLatency.size, MAX_LIST_ENTRIES);
+  assert.equal(node?.derpForcedWebsocket.size, MAX_LIST_ENTRIES);
+  assert.equal(node?.endpoints.length, 1);
+  assert.equal(node?.addresses.length, 0);
+});
+
 Deno.test("addresses and endpoints that cannot be used are left out, and so is what is too much", () => {
   const node = nodeFromProto({
     ...nodeToProto(testNode(1)),

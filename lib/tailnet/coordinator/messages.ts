@@ -23,6 +23,10 @@ import type { DerpMap } from "../derp_map.ts";
 import { msOfTimestamp, nodeFromProto, nodeToProto } from "../node_message.ts";
 import type { TailnetNode } from "../node_message.ts";
 
+/** As much of somebody's words as is worth keeping. */
+const MAX_WORDS_CHARS = 1024;
+const MAX_TOKEN_CHARS = 4096;
+
 export const RpcName = {
   coordinate: "/coder.tailnet.v2.Tailnet/Coordinate",
   streamDerpMaps: "/coder.tailnet.v2.Tailnet/StreamDERPMaps",
@@ -98,7 +102,8 @@ export function decodeCoordinateAnswer(bytes: Uint8Array): CoordinateAnswer {
     bytes,
     decodeCoordinateResponse,
   );
-  return { updates: peerUpdates.map(toPeerUpdate).filter((update) => update !== undefined), error };
+  const updates = peerUpdates.map(toPeerUpdate).filter((update) => update !== undefined);
+  return { updates, error: cut(error) };
 }
 
 /** Throws `DrpcError`. */
@@ -115,7 +120,11 @@ export function decodeRefreshAnswer(bytes: Uint8Array): RefreshAnswer {
   );
   const expiresAtMs = message.expiresAt === undefined ? 0 : msOfTimestamp(message.expiresAt);
   return {
-    resumeToken: { token: message.token, expiresAtMs },
+    // It becomes part of a URL; one that long is none.
+    resumeToken: {
+      token: message.token.length > MAX_TOKEN_CHARS ? "" : message.token,
+      expiresAtMs,
+    },
     refreshInMs: message.refreshIn === undefined ? undefined : msOfTimestamp(message.refreshIn),
   };
 }
@@ -138,9 +147,13 @@ export function decodeMessage<Message>(
   }
 }
 
+function cut(text: string): string {
+  return text.length > MAX_WORDS_CHARS ? text.slice(0, MAX_WORDS_CHARS) : text;
+}
+
 function toPeerUpdate(update: CoordinateResponse_PeerUpdate): PeerUpdate | undefined {
   if (update.id.length !== UUID_BYTES) return undefined;
-  const common = { peerId: formatUuid(update.id), reason: update.reason };
+  const common = { peerId: formatUuid(update.id), reason: cut(update.reason) };
   switch (update.kind) {
     case Kind.NODE: {
       const node = update.node === undefined ? undefined : nodeFromProto(update.node);

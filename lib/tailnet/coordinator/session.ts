@@ -64,6 +64,9 @@ type SessionDeadline =
 const DISCONNECT_TIMEOUT_MS = 1_000;
 /** When the server does not say (`tailnet/controllers.go` basicResumeTokenRefresher). */
 const DEFAULT_REFRESH_MS = 30 * 60_000;
+/** What a server may ask for: a token that lives shorter is not worth having, one that lives longer is asked for all the same. */
+const MIN_REFRESH_MS = 10_000;
+const MAX_REFRESH_MS = 24 * 60 * 60_000;
 /** Requests that a server leaves unread; it holds 32 (`tailnet/coordinator.go` RequestBufferSize). */
 const MAX_PENDING_BYTES = 1024 * 1024;
 
@@ -237,7 +240,7 @@ export class CoordinatorSession {
       if (e.kind === "message") {
         const { resumeToken, refreshInMs } = decodeRefreshAnswer(e.message);
         const delayMs = refreshInMs !== undefined && refreshInMs > 0
-          ? refreshInMs
+          ? Math.min(Math.max(MIN_REFRESH_MS, refreshInMs), MAX_REFRESH_MS)
           : DEFAULT_REFRESH_MS;
         this.#deadlines.set("refresh", now + delayMs);
         if (resumeToken.token !== "") this.#events.push({ kind: "resumeToken", resumeToken });

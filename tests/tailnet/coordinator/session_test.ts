@@ -123,3 +123,27 @@ Deno.test("a coordinator that reads nothing is given up before memory is", () =>
     end: { kind: "failed", message: "the coordinator reads nothing" },
   });
 });
+
+Deno.test("however soon the server wants a token to be asked for again, it is asked every ten seconds at most", () => {
+  for (const [refreshInMs, atMost, atLeast] of [[1e-6, 7, 6], [1, 7, 6], [1e300, 1, 1]] as const) {
+    let grants = 0;
+    const server = new CoordinatorServer({
+      derpMap: MAP,
+      grantResumeToken: () => {
+        grants++;
+        return { token: "t", refreshInMs: Math.min(refreshInMs, 1e15), expiresAtMs: 5 };
+      },
+    });
+    const role = { kind: "client", agentId: AGENT_ID } as const;
+    const end = server.openSession({ peerId: testUuid(8), role }, 0);
+    const session = new CoordinatorSession({ tunnels: [AGENT_ID], node: testNode(5) }, 0);
+    for (let now = 0; now < 60_001; now += 1) {
+      if ((session.pollTimeout() ?? Infinity) <= now) session.handleTimeout(now);
+      end.handleBytes(bytesOf(session), now);
+      const answer = bytesOf(end);
+      if (answer.length > 0) session.handleBytes(answer, now);
+    }
+    assert.ok(grants <= atMost && grants >= atLeast, `${grants} grants at ${refreshInMs} ms`);
+    assert.ok((session.pollTimeout() ?? Infinity) < 25 * 3_600_000);
+  }
+});

@@ -3,7 +3,7 @@
  * time: half an hour ahead, and again in the last minute. The deadline alone counts, also without a `ttl_ms`: a template
  * can stop workspaces by itself, which the official command is silent about.
  */
-import { Deadlines } from "../../../base/deadlines.ts";
+import { Deadlines, earlier } from "../../../base/deadlines.ts";
 import { stripToLine } from "../../../coder/text.ts";
 
 export interface Notice {
@@ -21,6 +21,8 @@ type Timer =
   | "now";
 
 const MINUTE_MS = 60_000;
+/** A deadline that a server moves to and fro all the time is told no more often than this. */
+const MIN_GAP_MS = MINUTE_MS / 2;
 const LEAD_MS: Readonly<Record<Timer, number>> = { soon: 30 * MINUTE_MS, now: MINUTE_MS };
 
 export class AutostopNotices {
@@ -28,6 +30,7 @@ export class AutostopNotices {
   readonly #due = new Set<Timer>();
   #name = "";
   #deadlineMs: WallMs | undefined;
+  #shownAt: WallMs | undefined;
 
   /**
    * Should be called with each state of the workspace that was seen; `undefined` for no deadline. A deadline that moved
@@ -68,13 +71,23 @@ export class AutostopNotices {
   pollNotice(nowMs: WallMs): Notice | undefined {
     const [due] = this.#due;
     if (due === undefined || this.#deadlineMs === undefined) return undefined;
+    // A clock that was set back must not silence the next one.
+    if (
+      this.#shownAt !== undefined && nowMs >= this.#shownAt && nowMs < this.#shownAt + MIN_GAP_MS
+    ) {
+      return undefined;
+    }
     this.#due.delete(due);
+    this.#shownAt = nowMs;
     return noticeOf(this.#name, this.#deadlineMs - nowMs);
   }
 
   /** The wall-clock instant of the next notice. */
   pollTimeout(): WallMs | undefined {
-    return this.#timers.next();
+    const next = this.#timers.next();
+    return this.#due.size === 0 || this.#shownAt === undefined
+      ? next
+      : earlier(next, this.#shownAt + MIN_GAP_MS);
   }
 }
 

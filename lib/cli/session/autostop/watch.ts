@@ -72,17 +72,19 @@ export class AutostopWatch {
     const { signal } = this.#options;
     try {
       let pollAt = host.clock.now();
+      let floorAt = pollAt;
       while (!signal.aborted) {
         if (host.clock.now() >= pollAt) {
           await this.#poll();
           pollAt = host.clock.now() + this.#intervalMs;
+          floorAt = host.clock.now() + MIN_INTERVAL_MS;
         }
         await this.#showDue();
         const noticeAtMs = this.#notices.pollTimeout() ?? Infinity;
         const noticeInMs = Math.ceil(noticeAtMs - host.clock.wallMs());
         const pollInMs = pollAt - host.clock.now();
         // What falls due between two polls is asked for once more: activity may have moved it.
-        if (noticeInMs < pollInMs) pollAt = host.clock.now() + noticeInMs;
+        if (noticeInMs < pollInMs) pollAt = Math.max(floorAt, host.clock.now() + noticeInMs);
         await this.#sleep(Math.max(0, Math.min(noticeInMs, pollInMs)));
       }
     } catch (error) {

@@ -1,4 +1,4 @@
-import { deepStrictEqual } from "node:assert/strict";
+import { deepStrictEqual, ok } from "node:assert/strict";
 import { AutostopNotices, noticeOf } from "../../../../lib/cli/session/autostop/notices.ts";
 
 const MINUTE_MS = 60_000;
@@ -123,6 +123,21 @@ Deno.test("AutostopNotices: who is told what and when (behaviour §1.7)", async 
   for (const { name, script, seen } of ROWS) {
     await t.step(name, () => deepStrictEqual(script(new Script()).seen, seen));
   }
+});
+
+Deno.test("AutostopNotices tells a deadline that is moved all the time twice a minute at most", () => {
+  const core = new AutostopNotices();
+  let told = 0;
+  for (let second = 0; second < 600; second++) {
+    const nowMs = START_MS + second * 1_000;
+    // Five minutes, gone, one minute, the past.
+    const minutes = [5, undefined, 1, -3][second % 4];
+    const deadlineMs = minutes === undefined ? undefined : nowMs + minutes * MINUTE_MS;
+    core.handleDeadline("dev", deadlineMs, nowMs);
+    core.handleTimeout(nowMs);
+    while (core.pollNotice(nowMs) !== undefined) told++;
+  }
+  ok(told >= 15 && told <= 20, `${told} notices`);
 });
 
 Deno.test("AutostopNotices drops a notice that became untrue before it was shown", () => {

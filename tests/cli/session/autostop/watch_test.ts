@@ -83,6 +83,24 @@ Deno.test("AutostopWatch honours the poll interval and still tells in time, afte
   deepStrictEqual(polls, [0, 10, 35, 39]);
 });
 
+Deno.test("AutostopWatch asks no more than once a second, whatever deadline each answer names", async () => {
+  const { seen, polls } = await watchFor(1, {
+    deadline: 1,
+    before: ({ coder, host }) => {
+      const answer = coder.routes.get(GET);
+      let i = 0;
+      coder.routes.set(GET, (request) => {
+        // Due now, due in a moment, long past: never the same minute twice.
+        const offset = [0, 0.001, 1.001, -1_000, 30, 30.001][i++ % 6] ?? 0;
+        coder.workspace = wireWithDeadline(host.clock.now() / MINUTE_MS + offset + i * 60);
+        return answer?.(request) ?? {};
+      });
+    },
+  });
+  ok(polls.length <= 61, `${polls.length} polls`);
+  ok(seen.length <= 3, seen.join());
+});
+
 Deno.test("AutostopWatch asks no more than once a second, and by default when the interval is none", async () => {
   const fast = await watchFor(0.05, { pollIntervalMs: 1 });
   deepStrictEqual(fast.polls.map((minute) => Math.round(minute * 60)), [0, 1, 2]);
