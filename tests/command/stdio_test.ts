@@ -4,6 +4,7 @@ import { equalBytes } from "../../lib/base/bytes.ts";
 import { SystemClock } from "../../lib/io/clock.ts";
 import { connectSsh, type SshConnection } from "../../lib/ssh/connection.ts";
 import { createBytePipe } from "../support/byte_pipe.ts";
+import { HurryingClock } from "../support/hurrying_clock.ts";
 import { type CommandOptions, type CommandRun, within } from "../support/command_host.ts";
 import { commandTest, type Desk, SHELL, WORKSPACE } from "./support.ts";
 
@@ -114,13 +115,60 @@ commandTest("A transport that is lost ends --stdio with 255 (behaviour §5, 9)",
   });
 });
 
-commandTest("OpenSSH that goes away while we wait ends the wait with 0", async (desk) => {
-  await using run = desk.start(["--stdio", "myworkspace"]);
+const NEVER_CONNECTS = {
+  workspaces: [{ name: "myworkspace", agents: [{ ...SHELL, connects: false }] }],
+};
+
+commandTest("OpenSSH that was killed while we wait ends the wait with 0", async (desk) => {
+  let parentPid = 4_321;
+  const clock = new HurryingClock(40);
+  await using run = desk.start(["--stdio", "myworkspace"], { clock, parentPid: () => parentPid });
   await run.stderr.waitFor("Waiting for the workspace agent to connect");
+  parentPid = 1;
   await run.typeEnd();
   const { code, stdout } = await run.result();
   deepStrictEqual({ code, stdout }, { code: 0, stdout: "" });
-}, { workspaces: [{ name: "myworkspace", agents: [{ ...SHELL, connects: false }] }] });
+}, NEVER_CONNECTS);
+
+commandTest(
+  "Input that has ended does not end a wait: there is still an answer to give",
+  async (desk) => {
+    const clock = new HurryingClock(40);
+    await using run = desk.start(["--stdio", "myworkspace"], { clock, stdin: "" });
+    await run.stderr.waitFor("Waiting for the workspace agent to connect");
+    await clock.sleep(10_000);
+    desk.sandbox.workspace.agent().connect();
+    const { code, stdout } = await run.result();
+    deepStrictEqual({ code, stdout }, { code: 0, stdout: "SSH-2.0-Go\r\n" });
+  },
+  NEVER_CONNECTS,
+);
+
+for (const stdin of ["", "\n", "SSH-2.0-probe\r\n", "GET / HTTP/1.0\r\n\r\n"]) {
+  commandTest(`A probe of ${JSON.stringify(stdin)} has the greeting, and 0`, async (desk) => {
+    const { code, stdout, stderr } = await desk.run(["--stdio", "myworkspace"], { stdin });
+    deepStrictEqual({ code, stderr }, { code: 0, stderr: "" });
+    match(stdout, /^SSH-2\.0-Go\r\n/);
+  });
+
+  commandTest(`A probe of ${JSON.stringify(stdin)} hears every error, and has 1`, async (desk) => {
+    const token = { CODER_SESSION_TOKEN: "nobody-0123456789012345678901" };
+    for (
+      const { name, env = {}, says } of [
+        {
+          name: "nosuch",
+          says: /^error: Resource not found or you do not have access to this resource$/m,
+        },
+        { name: "two", says: /^error: multiple agents found, .*: \[a b\]$/m },
+        { name: "myworkspace", env: token, says: /You are signed out or your session has expired/ },
+      ]
+    ) {
+      const { code, stdout, stderr } = await desk.run(["--stdio", name], { stdin, env });
+      deepStrictEqual({ name, code, stdout }, { name, code: 1, stdout: "" });
+      match(stderr, says);
+    }
+  }, { workspaces: [WORKSPACE, { name: "two", agents: [{ name: "a" }, { name: "b" }] }] });
+}
 
 for (
   const [name, args] of [

@@ -33,6 +33,8 @@ export interface CommandOptions {
   /** Replaces single functions. */
   readonly files?: Partial<HostFiles>;
   readonly clock?: Host["clock"];
+  /** The process that started the command, asked again and again. @default the test's own parent */
+  readonly parentPid?: () => number;
 }
 
 /** What a command left behind. */
@@ -162,6 +164,9 @@ export class CommandRun implements AsyncDisposable {
       files: { ...real.files, ...options.files },
       clock: options.clock ?? real.clock,
       homeDir,
+      get parentPid() {
+        return options.parentPid?.() ?? real.parentPid;
+      },
       tempDir: this.folder,
       env: lookUp,
       ...systemNetwork(lookUp),

@@ -2,6 +2,7 @@
  * The course of `ssh` once its arguments are read: configuration, workspace, tunnel, then raw bytes or a session. Shared by
  * `ssh`, `vscodessh` and `demo`.
  */
+import { untilAborted } from "../../base/abort.ts";
 import type { Log } from "../../base/log.ts";
 import { createClient } from "../config/client.ts";
 import { readConfiguration } from "../config/config.ts";
@@ -31,33 +32,25 @@ export interface SshPlan {
   readonly log: Log;
 }
 
-/**
- * How long a connection is still made for an input that has ended: time for what a probe asks, as `</dev/null` does, and for
- * every error to be told. A build or a start-up script is not waited for on behalf of somebody who went away.
- */
-const ENDED_INPUT_GRACE_MS = 5_000;
-
 /** Thrown to itself when OpenSSH went away while there was no session yet. */
-class InputEnded extends Error {
-  override name = "InputEnded";
+class ClientGone extends Error {
+  override name = "ClientGone";
 }
+
+/** How often to look whether whoever started us is still there. */
+const PARENT_POLL_MS = 1_000;
 
 /** Runs to the end; the exit code. Throws what `reportError` can tell. */
 export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
   const { global, options, log, progress } = plan;
   using interrupt = new Interrupt(host);
-  // From the first instant: OpenSSH speaks first, and when it goes away nobody waits for a session.
+  // From the first instant: OpenSSH speaks first.
   const input = options.stdio ? new EarlyInput(host.stdin) : undefined;
   // Loading SSH takes as long as reaching the workspace: both at once. Raw bytes never pay for it.
   const loading = input === undefined ? loadSession() : undefined;
   loading?.catch(() => {}); // told below
-  let hasSession = false;
-  input?.ended.then(() => host.clock.sleep(ENDED_INPUT_GRACE_MS, interrupt.signal)).then(
-    () => {
-      if (!hasSession) interrupt.cancel(new InputEnded());
-    },
-    () => {}, // it is over before
-  );
+  const early = new AbortController();
+  if (input !== undefined) watchInput(host, input, { interrupt, signal: early.signal });
   try {
     const configuration = await readConfiguration(host, global, interrupt.signal);
     const client = createClient(host, {
@@ -87,8 +80,10 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
       container: options.container,
       containerUser: options.containerUser,
     });
-    hasSession = true;
-    if (input !== undefined) return await runStdio(steps, connected, { options, input });
+    if (input !== undefined) {
+      const onOpen = () => early.abort();
+      return await runStdio(steps, connected, { options, input, onOpen });
+    }
     const { runSession } = await (loading ?? loadSession());
     return await runSession(steps, connected, {
       options,
@@ -98,9 +93,32 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
       containerVariables,
     });
   } catch (error) {
-    if (error instanceof InputEnded) return 0;
+    if (error instanceof ClientGone) return 0;
     throw error;
+  } finally {
+    early.abort();
   }
+}
+
+/**
+ * While there is no session yet: input that cannot be read ends us, and so does the end of the input when whoever started us has
+ * gone as well, as an SSH client that was killed. The end alone does not: there is still an answer to give.
+ */
+function watchInput(
+  host: Host,
+  input: EarlyInput,
+  { interrupt, signal }: { readonly interrupt: Interrupt; readonly signal: AbortSignal },
+): void {
+  const { parentPid, clock } = host;
+  const watch = async () => {
+    await untilAborted(input.ended, signal);
+    if (input.failure !== undefined) throw input.failure;
+    while (host.parentPid === parentPid) await clock.sleep(PARENT_POLL_MS, signal);
+    throw new ClientGone();
+  };
+  watch().catch((reason: unknown) => {
+    if (!signal.aborted) interrupt.cancel(reason);
+  });
 }
 
 async function loadSession(): Promise<typeof import("./ssh_session.ts")> {

@@ -20,6 +20,8 @@ import type { Steps } from "../ready/steps.ts";
 export interface StdioOptions {
   readonly options: SshOptions;
   readonly input: EarlyInput;
+  /** Called when the agent's port is open. */
+  readonly onOpen: () => void;
 }
 
 const CONNECTION_LOST_CODE = 255;
@@ -30,10 +32,11 @@ const GOODBYE_MS = 500;
 export async function runStdio(
   steps: Steps,
   connected: Connected,
-  { input, options }: StdioOptions,
+  { input, options, onOpen }: StdioOptions,
 ): Promise<number> {
   const { host, signal, progress, log } = steps;
   const { stream, via } = await openSsh(steps, connected, options);
+  onOpen();
   log.info("connected", { via });
   await using background = await startBackground(steps, connected, { options, via });
   const over = AbortSignal.any([signal, background.ended]);

@@ -113,14 +113,22 @@ export async function pipeStdio(
   { input, output, signal }: PipeOptions,
 ): Promise<PipeEnd> {
   const failed = Promise.withResolvers<never>();
+  let isHalfClosed = false;
   // Not waited for: it may hang in a read of standard input that nobody can interrupt.
-  copyUp(input, stream).catch((error: unknown) => failed.reject(error));
+  copyUp(input, stream).then(
+    () => isHalfClosed = true,
+    (error: unknown) => failed.reject(error),
+  );
   try {
     await untilAborted(Promise.race([copyDown(stream, output), failed.promise]), signal);
     return { kind: "ended" };
   } catch (error) {
     if (signal.aborted) return { kind: "stopped" };
-    if (error instanceof StreamError) return { kind: "lost", message: error.message };
+    if (error instanceof StreamError) {
+      // A server that gave up on words it could not read may reset what it has not read. We had said goodbye.
+      if (isHalfClosed && error.end.kind === "reset") return { kind: "ended" };
+      return { kind: "lost", message: error.message };
+    }
     if (!(error instanceof HostError)) throw error;
     const isUnread = isBrokenPipe(error);
     stream.abort(isUnread ? "Nobody reads the output" : error.message);
