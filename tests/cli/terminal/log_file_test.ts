@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../../lib/base/errors.ts";
 import { HostError } from "../../../lib/base/host.ts";
-import { logDirOf, openLogFile } from "../../../lib/cli/terminal/log_file.ts";
+import { logDirOf, openLogFile, renderFields } from "../../../lib/cli/terminal/log_file.ts";
 import { Progress } from "../../../lib/cli/terminal/progress.ts";
 import { teeLog, timelineLog } from "../../../lib/cli/terminal/timeline.ts";
 import { FakeHost } from "../../support/fake_host.ts";
@@ -35,6 +35,20 @@ Deno.test("The lines are the official command's (behaviour §1.13)", async () =>
       "2026-07-24 11:00:00.000 [erro]  command exit",
     ]);
   }
+});
+
+Deno.test("Fields of a log line hold nothing that a terminal obeys or that looks like another field", () => {
+  const rows: readonly (readonly [value: string, shown: string])[] = [
+    ["plain-1.2/3:4", "plain-1.2/3:4"],
+    ["\u009b2J\u009b31mowned", '"\\u009b2J\\u009b31mowned"'],
+    ["\u202eturned", '"\\u202eturned"'],
+    ["\u200bhidden", '"\\u200bhidden"'],
+    ["\x1b]0;title\x07", '"\\x1b]0;title\\a"'],
+    ["a\nb", '"a\\nb"'],
+    ["a=b", '"a=b"'],
+    ['"', '"\\""'],
+  ];
+  for (const [value, shown] of rows) assert.equal(renderFields({ key: value }), `  key=${shown}`);
 });
 
 Deno.test("A folder that is missing, full or forbidden is told (issue 4, Bad input)", async () => {
