@@ -19,11 +19,12 @@ import { tryLockFile } from "./lock_file.ts";
 import { SYSTEM_RANDOM } from "./random.ts";
 import { leaveRawMode, type TerminalMode, terminalSize } from "./raw_mode.ts";
 import { replaceTextFile } from "./replace_file.ts";
-import { standardStreams } from "./std_streams.ts";
+import { type StandardOutput, standardStreams } from "./std_streams.ts";
 import { SystemTransport } from "./transport.ts";
 
 const DEFAULT_MAX_OUTPUT_BYTES = 8 * 1_024 * 1_024;
 const RESIZE_POLL_MS = 1_000;
+const TERMINAL_FLUSH_MS = 1_000;
 const GO_ARCH: Readonly<Record<string, string>> = { x86_64: "amd64", aarch64: "arm64" };
 
 /** The machine that the program runs on. */
@@ -35,7 +36,7 @@ export function createHost(): Host {
     stdin,
     stdout,
     stderr,
-    flush: () => stderr.flush(),
+    flush: () => flushAll([stdout, stderr]),
     files: SYSTEM_FILES,
     clock: new SystemClock(),
     random: SYSTEM_RANDOM,
@@ -75,6 +76,17 @@ export function systemNetwork(env: GetEnv): Pick<Host, "network" | "disconnect">
       transports.clear();
     },
   };
+}
+
+/** A terminal that somebody stopped (XOFF) is not waited for without end; other readers may take their time. */
+async function flushAll(outputs: readonly StandardOutput[]): Promise<void> {
+  await Promise.all(outputs.map(async (output) => {
+    if (!output.isTerminal) return await output.flush();
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, TERMINAL_FLUSH_MS);
+    await Promise.race([output.flush(), late]);
+    clearTimeout(timer);
+  }));
 }
 
 function tempDir(os: string): string {

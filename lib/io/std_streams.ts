@@ -105,6 +105,8 @@ export class StandardOutput implements HostOutput {
   #printedBytes = 0;
   #leftOut = 0;
   #printing: Promise<void> | undefined;
+  /** A write under way; it never rejects. */
+  #writing: Promise<void> | undefined;
   #makeSureItBlocks: (() => void) | undefined;
 
   constructor(stream: OutputStream, options: StandardOutputOptions) {
@@ -122,8 +124,14 @@ export class StandardOutput implements HostOutput {
 
   async write(bytes: Uint8Array): Promise<void> {
     // What was printed before comes before.
-    while (this.#printing !== undefined) await this.#printing;
-    await this.#writeAll(bytes);
+    if (this.#printing !== undefined) await this.flush();
+    const writing = this.#writeAll(bytes);
+    this.#writing = writing.then(nothing, nothing); // told to the caller
+    try {
+      await writing;
+    } finally {
+      this.#writing = undefined;
+    }
   }
 
   print(text: string): void {
@@ -133,7 +141,7 @@ export class StandardOutput implements HostOutput {
     const isRaw = terminal.isRaw && isTerminal;
     let bytes = this.#encoder.encode(isRaw ? text.replaceAll(/\r?\n/g, "\r\n") : text);
     // On a terminal in step with whatever else is drawn there. Others may have a reader who stands still.
-    if (isTerminal && this.#printing === undefined) bytes = this.#writeNow(bytes);
+    if (isTerminal && this.#isFree()) bytes = this.#writeNow(bytes);
     if (bytes.length === 0) return;
     if (this.#printedBytes + bytes.length > MAX_PRINTED_BYTES) {
       this.#leftOut++;
@@ -147,6 +155,13 @@ export class StandardOutput implements HostOutput {
   /** Resolves when what was printed was taken, or nobody takes it any more. */
   async flush(): Promise<void> {
     while (this.#printing !== undefined) await this.#printing;
+  }
+
+  /** Whether nothing is under way, and a write that would block cannot keep some of the bytes. */
+  #isFree(): boolean {
+    if (this.#printing !== undefined || this.#writing !== undefined) return false;
+    this.#makeSureItBlocks?.();
+    return this.#options.isBuffered !== true || this.#makeSureItBlocks !== undefined;
   }
 
   /** Writes what can be written at once; the rest. */
@@ -164,6 +179,7 @@ export class StandardOutput implements HostOutput {
   }
 
   async #printAll(): Promise<void> {
+    if (this.#writing !== undefined) await this.#writing;
     try {
       for (let next = this.#nextPrinted(); next !== undefined; next = this.#nextPrinted()) {
         await this.#writeAll(next);
@@ -209,3 +225,5 @@ export class StandardOutput implements HostOutput {
     }
   }
 }
+
+function nothing(): void {}

@@ -8,6 +8,7 @@ import type { SshConnection } from "./connection.ts";
 import { CONNECTION_LOST_CODE, outcomeOf, type SessionOutcome } from "./ends.ts";
 import { DEFAULT_ESCAPE_CHAR, EscapeFilter, escapeHelp, formatEscapeChar } from "./escape.ts";
 import type { SessionInput, SessionOutput, TerminalSize } from "./host.ts";
+import { ScreenModes } from "./screen_modes.ts";
 import type { SshSession } from "./session.ts";
 
 const COPY_BYTES = 64 * 1024;
@@ -101,6 +102,8 @@ class TerminalSession {
   readonly #escapeChar: number;
   /** Resolves when we end the session ourselves. */
   readonly #over = Promise.withResolvers<SessionOutcome>();
+  /** What the program over there turned on at our terminal. */
+  readonly #screen = new ScreenModes();
   #leaveRawMode: (() => void) | undefined;
   #isOver = false;
   #typedBytes = 0;
@@ -119,6 +122,7 @@ class TerminalSession {
     const { signal } = this.#options;
     // As OpenSSH: where the output goes is no matter, whoever types has a terminal over there that echoes and takes Ctrl-C.
     const isRaw = isPty && stdin.isTerminal;
+    let isEndedByProgram = false;
     let stopResizing = () => {};
     const onAbort = () => this.#interrupt();
     signal?.addEventListener("abort", onAbort, { once: true });
@@ -141,7 +145,10 @@ class TerminalSession {
       // What we end ourselves waits neither for the workspace nor for whoever reads our output.
       const outcome = await Promise.race([
         this.#over.promise,
-        ended.then(([end]) => outcomeOf(end)),
+        ended.then(([end]) => {
+          isEndedByProgram = end.kind === "exit" || end.kind === "signal";
+          return outcomeOf(end);
+        }),
       ]);
       signal?.throwIfAborted();
       return outcome;
@@ -149,6 +156,8 @@ class TerminalSession {
       this.#isOver = true;
       stopResizing();
       signal?.removeEventListener("abort", onAbort);
+      // A program that ended has tidied up, or meant what it left behind. One that was cut off could not.
+      if (isPty && stdout.isTerminal && !isEndedByProgram) stdout.print(this.#screen.restore());
       this.#leaveRawMode?.();
     }
   }
@@ -160,6 +169,7 @@ class TerminalSession {
   }
 
   #end(outcome: SessionOutcome): void {
+    this.#isOver = true;
     this.#session.abort();
     this.#options.leave();
     this.#over.resolve(outcome);
@@ -167,6 +177,7 @@ class TerminalSession {
 
   /** One of our own streams failed: what arrived, or was read, is not all there is. */
   #fail(error: unknown): void {
+    this.#isOver = true;
     this.#session.abort();
     this.#options.leave();
     this.#over.reject(error);
@@ -265,6 +276,7 @@ class TerminalSession {
 
   /** In raw mode a newline alone does not return to the first column. */
   #say(text: string): void {
+    this.#screen.handleOutput(new TextEncoder().encode(text));
     this.#host.stderr.print(text.replaceAll("\n", "\r\n"));
   }
 
@@ -273,9 +285,13 @@ class TerminalSession {
     to: SessionOutput,
   ): Promise<void> {
     const buffer = new Uint8Array(COPY_BYTES);
+    const isWatched = to === this.#host.stdout && to.isTerminal;
     for (let count = await read(buffer); count !== null; count = await read(buffer)) {
+      if (this.#isOver) return; // what the terminal is restored to must stay
+      const bytes = buffer.subarray(0, count);
+      if (isWatched) this.#screen.handleOutput(bytes);
       try {
-        await to.write(buffer.subarray(0, count));
+        await to.write(bytes);
       } catch (error) {
         // Nobody reads our output any more, as in `hawser ssh ws yes | head -1`: the program there is to stop as well.
         if (isBrokenPipe(error)) this.#end({ exitCode: BROKEN_PIPE_CODE });

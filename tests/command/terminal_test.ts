@@ -154,6 +154,16 @@ if (IS_UNIX) {
     );
   }
 
+  commandTest("A real terminal: what was drawn goes when SIGTERM ends it", async (desk) => {
+    await inTerminal(desk, async (seat) => {
+      await seat.type("printf '\\033[?1049h\\033[?1000hdra''wn'; cat\r");
+      await seat.waitFor(/drawn$/);
+      seat.raise("TERM");
+      // deno-lint-ignore no-control-regex -- the terminal's own language
+      await seat.waitFor(/drawn[^]*\x1b\[\?1000l[^]*\x1b\[\?1049l(\r\n)?\[code/);
+    }, 143);
+  });
+
   commandTest("A real terminal: SIGTERM ends with 143 and restores it", async (desk) => {
     await inTerminal(desk, (seat) => {
       seat.raise("TERM");

@@ -157,6 +157,28 @@ Deno.test("StandardOutput.print() on a terminal that would block comes in order,
   strictEqual(stream.text, "abcdefghi");
 });
 
+Deno.test("StandardOutput.print() comes behind a write that is under way", async () => {
+  const stream = new ScriptedStream([], { isTerminal: true });
+  const gate = Promise.withResolvers<void>();
+  stream.gate = gate.promise;
+  const stdout = output(stream);
+  const writing = stdout.write(encoder.encode("drawn"));
+  stdout.print("restored");
+  gate.resolve();
+  await writing;
+  await stdout.flush();
+  strictEqual(stream.text, "drawnrestored");
+});
+
+Deno.test("StandardOutput.print() of a stream with a buffer makes it block first", async () => {
+  const stream = new ScriptedStream([], { isTerminal: true });
+  const stdout = output(stream, { isBuffered: true });
+  stdout.print("a");
+  await stdout.flush();
+  stdout.print("b");
+  deepStrictEqual(stream.calls, ["ready", "again", "write", "again", "writeSync"]);
+});
+
 Deno.test("StandardOutput.print() returns the carriage in raw mode, on a terminal only", async () => {
   const terminal = { isRaw: true };
   const screen = new ScriptedStream([], { isTerminal: true });

@@ -297,3 +297,71 @@ Deno.test("terminal session takes a terminal that was hung up, and a reset conne
       }));
   }
 });
+
+/** Draws as an editor does, and ends with 0 when it is told to, leaving everything on. */
+function editor({ channel }: TestSession): void {
+  channel.write("$ vim\r\n\x1b[?1049h\x1b[?1000h\x1b[?2004h\x1b[?25l~ drawn");
+  channel.on("data", (chunk: Uint8Array) => {
+    if (!new TextDecoder().decode(chunk).includes("quit")) return;
+    channel.exit(0);
+    channel.close();
+  });
+}
+
+const RESTORED = "\x1b[?1000l\x1b[?2004l\x1b[?25h\x1b[?1049l";
+
+const CUTS: Readonly<
+  Record<string, (terminal: FakeTerminal, server: TestSshServer, stop: AbortController) => unknown>
+> = {
+  "a signal": (_terminal, _server, stop) => stop.abort(),
+  "the loss of the connection": (_terminal, server) => server.stream.lose(),
+  "~.": (terminal) => terminal.type("\r~."),
+};
+
+for (const [name, cut] of Object.entries(CUTS)) {
+  Deno.test(`terminal session leaves the terminal whole after ${name}`, async () => {
+    await withSession(editor, async (connection, server) => {
+      const terminal = new FakeTerminal();
+      const stop = new AbortController();
+      const running = runTerminalSession(connection, terminal, { signal: stop.signal });
+      await terminal.stdout.waitFor("drawn");
+      await cut(terminal, server, stop);
+      await running.catch((error: unknown) => assert.equal(error, stop.signal.reason));
+      assert(
+        terminal.stdout.text.endsWith(`drawn${RESTORED}`),
+        JSON.stringify(terminal.stdout.text),
+      );
+      assert(!terminal.isRaw);
+    });
+  });
+}
+
+Deno.test("terminal session that is cut off at a prompt leaves the next line to the local one", async () => {
+  await withSession(shell, async (connection, server) => {
+    const terminal = new FakeTerminal();
+    const running = runTerminalSession(connection, terminal);
+    await terminal.stdout.waitFor("$ ");
+    server.stream.lose();
+    await running;
+    assert(terminal.stdout.text.endsWith("$ \r\n"));
+  });
+});
+
+Deno.test("terminal session touches nothing after a program that ended, and in no file", async () => {
+  await withSession(editor, async (connection) => {
+    const terminal = new FakeTerminal();
+    const running = runTerminalSession(connection, terminal);
+    await terminal.stdout.waitFor("drawn");
+    await terminal.type("quit");
+    await running;
+    assert(terminal.stdout.text.endsWith("drawn"));
+  });
+  await withSession(editor, async (connection, server) => {
+    const terminal = new FakeTerminal({ isStdoutTerminal: false });
+    const running = runTerminalSession(connection, terminal);
+    await terminal.stdout.waitFor("drawn");
+    server.stream.lose();
+    await running;
+    assert(terminal.stdout.text.endsWith("drawn"));
+  });
+});
