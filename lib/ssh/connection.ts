@@ -226,6 +226,7 @@ export class SshConnection implements AsyncDisposable {
         if (this.#over.signal.aborted) return;
         throw error;
       }
+      if (this.#transport.isHeldUp) keepalive.handleReceived(this.#clock.now());
       keepalive.handleTimeout(this.#clock.now());
       for (let out = keepalive.pollOutput(); out !== undefined; out = keepalive.pollOutput()) {
         if (out.kind === "ping") {

@@ -1,14 +1,14 @@
 /**
- * With `ssh2_channel.ts` the only file that knows npm ssh2: all else in this room speaks of `SshTransport` and `SshChannel`.
+ * With `ssh2_channel.ts` and `ssh2_agent.ts` the only file that knows npm ssh2: all else in this room speaks of `SshTransport` and `SshChannel`.
  * ssh2 keeps the SSH transport and connection protocols (RFC 4253, RFC 4254); sessions, forwards and policy are ours.
  * Its own timers stay off: time limits and keepalives belong to `connection.ts`, which is handed a clock.
  */
 import { equalBytes } from "../base/bytes.ts";
-import { type ByteStream, type StreamEnd, StreamError } from "../base/stream.ts";
+import type { ByteStream, StreamEnd } from "../base/stream.ts";
 import { ByteStreamDuplex } from "./duplex.ts";
+import { forwardedAgent } from "./ssh2_agent.ts";
 import { SshChannel } from "./ssh2_channel.ts";
 import type {
-  Ssh2Agent,
   Ssh2AgentModule,
   Ssh2Channel,
   Ssh2Client,
@@ -31,10 +31,7 @@ const CIPHERS = [
 /** What ssh2 announces for the channels it opens itself. */
 const WINDOW_BYTES = 2 * 1024 * 1024;
 const PACKET_BYTES = 32 * 1024;
-/**
- * Bytes received on all channels together that nobody has read: beyond them the whole connection is not read, until somebody
- * does. One channel's window alone stays far below.
- */
+/** Bytes received on all channels together that nobody has read: beyond them the connection itself is not read. */
 const MAX_UNREAD_BYTES = 32 * 1024 * 1024;
 /** Connections of the workspace at a time; more are refused. */
 const MAX_INCOMING = 256;
@@ -144,7 +141,9 @@ export class SshTransport {
       keepaliveInterval: 0,
       algorithms: { cipher: CIPHERS, compress: ["none"] },
       hostVerifier: (key, verify) => this.#verify(new Uint8Array(key), verify),
-      ...(options.dialAgent === undefined ? {} : { agent: agentOf(ssh2, options.dialAgent) }),
+      ...(options.dialAgent === undefined
+        ? {}
+        : { agent: forwardedAgent(new ssh2.BaseAgent(), options.dialAgent) }),
     });
   }
 
@@ -200,6 +199,11 @@ export class SshTransport {
     if (this.#isClosed || !this.#duplex.writable) return;
     this.#client._callbacks.push(() => {}); // keeps answers to global requests in order
     this.#client._protocol.ping();
+  }
+
+  /** Whether we do not read because nobody reads what was received: the other side cannot be heard then. */
+  get isHeldUp(): boolean {
+    return this.#resume !== undefined;
   }
 
   /** Says goodbye and ends writing; `closed` resolves when the other side has done so too. */
@@ -315,34 +319,4 @@ function inPlainWords(error: Error): Error {
   const message = error.message.replace(/^\(SSH\) Channel open failure: /, "")
     .replace(/^Unable to (un)?bind .*$/, "request denied by peer");
   return message === error.message ? error : new Error(message, { cause: error });
-}
-
-function agentOf(ssh2: LoadedSsh2, dial: () => Promise<ByteStream>): Ssh2Agent {
-  const getStream: Ssh2Agent["getStream"] = (done) => {
-    dial().then(
-      (stream) =>
-        done(undefined, new ByteStreamDuplex(endOnBreak(stream), { allowHalfOpen: true })),
-      (error: unknown) => done(error instanceof Error ? error : new Error(String(error))),
-    );
-  };
-  return Object.assign(new ssh2.BaseAgent(), { getStream });
-}
-
-/** ssh2 pipes agent connections and handles no errors: one that breaks has to look like one that ends. */
-function endOnBreak(stream: ByteStream): ByteStream {
-  const quiet = async <Value>(operation: Promise<Value>, otherwise: Value): Promise<Value> => {
-    try {
-      return await operation;
-    } catch (error) {
-      if (error instanceof StreamError) return otherwise;
-      throw error;
-    }
-  };
-  return {
-    closed: stream.closed,
-    read: (into) => quiet<number | null>(stream.read(into), null),
-    write: (bytes) => quiet(stream.write(bytes), undefined),
-    closeWrite: () => stream.closeWrite(),
-    abort: (message) => stream.abort(message),
-  };
 }

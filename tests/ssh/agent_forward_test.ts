@@ -6,6 +6,7 @@ import {
   prepareAgentForward,
 } from "../../lib/ssh/agent_forward.ts";
 import { connectSsh } from "../../lib/ssh/connection.ts";
+import { createBytePipe, type PipeEnd } from "../support/byte_pipe.ts";
 import { MemorySockets } from "../support/memory_sockets.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { serverStream } from "../support/ssh_forwarding.ts";
@@ -138,6 +139,27 @@ Deno.test("agent channels reach the local agent, and end when it breaks", async 
 
   agent.close();
   await assert.rejects(openAgentChannel(await server.connected));
+  session.abort();
+  await connection.close();
+});
+
+Deno.test("agent channels are bounded: a workspace cannot use up the local agent", async () => {
+  const server = await TestSshServer.start({ onSession: () => {} });
+  const dialled: PipeEnd[] = [];
+  const dialAgent = () => {
+    const [near, far] = createBytePipe();
+    dialled.push(far);
+    return Promise.resolve(near);
+  };
+  const connection = await connectSsh(server.stream, { clock: new ManualClock(), dialAgent });
+  const session = await connection.openSession({ command: "x", forwardAgent: true });
+  const there = await server.connected;
+  for (let opened = 0; opened < 64; opened++) await openAgentChannel(there);
+  await assert.rejects(openAgentChannel(there));
+  assert.equal(dialled.length, 64);
+  dialled[0]?.abort();
+  await new Promise((resolve) => setTimeout(resolve));
+  await openAgentChannel(there);
   session.abort();
   await connection.close();
 });

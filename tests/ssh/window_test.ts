@@ -53,3 +53,53 @@ Deno.test("SshConnection takes all that the window allows, whoever reads late", 
   deepStrictEqual(total, Math.ceil(WINDOW_BYTES / PACKET_BYTES - 1) * PACKET_BYTES);
   await connection.close();
 });
+
+Deno.test("SshConnection is not read while its channels hold much that nobody reads, and is not dead for that", async () => {
+  const SESSIONS = 16;
+  const EACH_BYTES = 3 * 1024 * 1024;
+  let receivedBytes = 0;
+  const onSession = ({ channel }: TestSession) => {
+    const chunk = Buffer.alloc(64 * 1024, 120);
+    const more = (left: number) => {
+      channel.write(chunk, () => left > chunk.length ? more(left - chunk.length) : end());
+    };
+    const end = () => {
+      channel.exit(0);
+      channel.close();
+    };
+    more(EACH_BYTES);
+  };
+  const clock = new ManualClock();
+  const server = await TestSshServer.start({ onSession });
+  const keepalive = { intervalMs: 1_000, countMax: 3 };
+  const { stream } = server;
+  const read = stream.read.bind(stream);
+  stream.read = async (into) => {
+    const count = await read(into);
+    receivedBytes += count ?? 0;
+    return count;
+  };
+  const connection = await connectSsh(stream, { clock, keepalive });
+  const sessions = await Promise.all(
+    Array.from({ length: SESSIONS }, () => connection.openSession({ command: "much" })),
+  );
+  for (let before = -1; receivedBytes !== before;) {
+    before = receivedBytes;
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve));
+  }
+  ok(receivedBytes > 31 * 1024 * 1024 && receivedBytes < 34 * 1024 * 1024, `${receivedBytes}`);
+  for (let second = 0; second < 10; second++) {
+    clock.advance(1_000);
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  const totals = await Promise.all(sessions.map(async (session) => {
+    const into = new Uint8Array(65_536);
+    let total = 0;
+    for (let n = await session.readStdout(into); n !== null; n = await session.readStdout(into)) {
+      total += n;
+    }
+    return total;
+  }));
+  deepStrictEqual(totals, sessions.map(() => EACH_BYTES));
+  await connection.close();
+});
