@@ -16,14 +16,19 @@ import type { TlsMaterial } from "./io/conn.ts";
 import { type DialOptions, newDialOptions } from "./io/dial.ts";
 import { systemEnv } from "./io/env.ts";
 import type { AgentSessionStatus } from "./tailnet/agent_session.ts";
+import {
+  coordinationOf,
+  type CoordinationProtocol,
+} from "./tailnet/coordinator/protocol_version.ts";
 import { type DerpMap, derpMapOf, type DerpNode, type DerpRegion } from "./tailnet/derp_map.ts";
 import { derpMapFromJson } from "./tailnet/derp_map_json.ts";
 
 export { AGENT_SSH_PORT } from "./tailnet/agent_ports.ts";
-export { derpMapFromJson, derpMapOf };
+export { coordinationOf, derpMapFromJson, derpMapOf };
 export type {
   AgentSessionStatus,
   ByteStream,
+  CoordinationProtocol,
   DerpMap,
   DerpNode,
   DerpRegion,
@@ -49,6 +54,8 @@ export interface DialAgentOptions {
   readonly forcesWebsocket?: boolean;
   /** Whether the server passes READY_FOR_HANDSHAKE on (v2.11 and newer). @default true */
   readonly expectsReady?: boolean;
+  /** How the server coordinates, see `coordinationOf`; another one is found out. @default "v2" */
+  readonly coordination?: CoordinationProtocol;
   /** Certificates besides the system's. */
   readonly tls?: TlsMaterial;
   /** How to dial, instead of `tls` and `env`, when what was learnt of the way to the deployment is shared. */
@@ -97,6 +104,7 @@ export function startAgent(options: DialAgentOptions): AgentConnection & {
     derpMap: options.derpMap,
     forcesWebsocket: options.forcesWebsocket ?? false,
     expectsReady: options.expectsReady ?? true,
+    coordination: options.coordination ?? "v2",
     clock: new SystemClock(),
     dial: options.dial ?? newDialOptions(env, options.tls),
     log: options.log ?? SILENT_LOG,

@@ -10,10 +10,15 @@ import type { Random } from "../base/core.ts";
 export const UUID_BYTES = 16;
 export const IPV6_BYTES = 16;
 
-/** fd7a:115c:a1e0::/48, in which every agent of every release owns an address. */
+/** fd7a:115c:a1e0::/48, in which every agent of every release owns an address (coder/coder `tailnet/conn.go`). */
 export const TAILSCALE_PREFIX: Readonly<Uint8Array> = fromHex("fd7a115ca1e0");
 /** fd60:627a:a42b::/48, owned besides by agents since v2.17. */
 export const CODER_PREFIX: Readonly<Uint8Array> = fromHex("fd60627aa42b");
+
+/** What agents before v2.16 own besides, and those before v0.26.2 alone: the same for all of them. */
+export const LEGACY_AGENT_ADDRESS: Readonly<Uint8Array> = fromHex(
+  "fd7a115ca1e049d6b259b7acb1b248f4",
+);
 
 const INT63_MASK = (1n << 63n) - 1n;
 const UUID_TEXT = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -39,7 +44,7 @@ export function randomUuid(random: Random): Uint8Array<ArrayBuffer> {
   return uuid;
 }
 
-/** The address that an agent of any release answers at. */
+/** The address that an agent answers at, from v0.26.2 on. */
 export function addressOfUuid(
   uuid: Uint8Array,
   prefix: Readonly<Uint8Array> = TAILSCALE_PREFIX,

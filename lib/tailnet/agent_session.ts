@@ -3,11 +3,19 @@
  * (coder/coder `tailnet/controllers.go`, `codersdk/workspacesdk/workspacesdk.go`). Once a session stands, neither a lost
  * coordinator nor a lost relay ends it; what does is told by an event.
  */
+import { equalBytes } from "../base/bytes.ts";
 import type { Instant, Random } from "../base/core.ts";
 import { Deadlines, earlier } from "../base/deadlines.ts";
 import type { Aead } from "../crypto/mod.ts";
 import { generatePrivateKey } from "../crypto/mod.ts";
-import { addressOfUuid, parseUuid, randomAddress, randomNodeId } from "./address.ts";
+import {
+  addressOfUuid,
+  LEGACY_AGENT_ADDRESS,
+  parseUuid,
+  randomAddress,
+  randomNodeId,
+} from "./address.ts";
+import type { CoordinationProtocol } from "./coordinator/protocol_version.ts";
 import { CoordinatorLine, type CoordinatorLineEvent } from "./coordinator_line.ts";
 import type { CoordinatorLink } from "./coordinator_link.ts";
 import { type DerpMap, relayRegions, rewriteEmbeddedRelay } from "./derp_map.ts";
@@ -28,6 +36,8 @@ export interface AgentSessionOptions {
   readonly forcesWebsocket: boolean;
   /** Whether the server passes READY_FOR_HANDSHAKE on. @default true */
   readonly expectsReady?: boolean;
+  /** What the server speaks, as far as known. @default "v2" */
+  readonly coordination?: CoordinationProtocol;
   readonly random: Random;
   readonly aead: Aead;
   readonly wallMsAtZero: number;
@@ -84,7 +94,8 @@ type AgentNodeEvent = Extract<CoordinatorLineEvent, { kind: "node" }>;
 
 export class AgentSession {
   readonly node: TunnelNode;
-  readonly agentAddress: Uint8Array;
+  readonly #uuidAddress: Uint8Array;
+  #agentAddress: Uint8Array;
   readonly #options: AgentSessionOptions;
   readonly #coordinator: CoordinatorLine;
   readonly #nodeId: bigint;
@@ -111,7 +122,8 @@ export class AgentSession {
     if (uuid === undefined) throw new TypeError(`agentId must be a UUID: is "${options.agentId}"`);
     const { random, wallMsAtZero } = options;
     this.#options = options;
-    this.agentAddress = addressOfUuid(uuid);
+    this.#uuidAddress = addressOfUuid(uuid);
+    this.#agentAddress = this.#uuidAddress;
     this.#nodeId = randomNodeId(random);
     this.node = new TunnelNode({
       addresses: [randomAddress(random)],
@@ -129,10 +141,16 @@ export class AgentSession {
       random,
       wallMsAtZero,
       expectsReady: options.expectsReady ?? true,
+      coordination: options.coordination ?? "v2",
     }, now);
     this.#map = options.derpMap;
     this.#useMap(options.derpMap, now);
     this.#drainCoordinator(now);
+  }
+
+  /** Where the agent is dialled: what its UUID gives, unless it is older than that. */
+  get agentAddress(): Uint8Array {
+    return this.#agentAddress;
   }
 
   get isReachable(): boolean {
@@ -431,6 +449,7 @@ export class AgentSession {
 
   #takeAgentNode(event: AgentNodeEvent, now: Instant): void {
     const { node } = event;
+    this.#agentAddress = this.#addressIn(node.addresses);
     const change = this.node.upsertPeer({
       id: this.#options.agentId,
       nodeKey: node.key,
@@ -453,6 +472,14 @@ export class AgentSession {
     this.#deadlines.set("handshake", now + HANDSHAKE_LIMIT_MS);
     // Not waiting for the agent's word: when it knows us already this saves a round trip, else it is lost and repeated.
     this.#beginHandshake(now);
+  }
+
+  #addressIn(announced: readonly Uint8Array[]): Uint8Array {
+    const owns = (address: Readonly<Uint8Array>) =>
+      announced.some((each) => equalBytes(each, address));
+    return !owns(this.#uuidAddress) && owns(LEGACY_AGENT_ADDRESS)
+      ? LEGACY_AGENT_ADDRESS
+      : this.#uuidAddress;
   }
 
   /** What is reachable stays so, whatever the coordinator or a relay for later say. */

@@ -6,7 +6,8 @@
 import type { Instant, Random } from "../base/core.ts";
 import { Deadlines, earlier } from "../base/deadlines.ts";
 import {
-  COORDINATE_VERSION,
+  type CoordinationProtocol,
+  coordinationQuery,
   CoordinatorClient,
   type CoordinatorEvent,
   type DisconnectReason,
@@ -25,6 +26,8 @@ export interface CoordinatorLineOptions {
   readonly wallMsAtZero: number;
   /** Whether the server passes READY_FOR_HANDSHAKE on. */
   readonly expectsReady: boolean;
+  /** What the server speaks, as far as known. */
+  readonly coordination: CoordinationProtocol;
 }
 
 export type CoordinatorLineEvent =
@@ -43,6 +46,8 @@ type LineDeadline =
   | "silence";
 
 const SILENCE_MS = 15_000;
+/** Where JSON is spoken nobody answers us, but servers ping every 15 s (coder/coder `coderd/httpapi/websocket.go`). */
+const JSON_SILENCE_MS = 45_000;
 /** Waits between the first attempts: three within five seconds, then the user is told. */
 const FIRST_DIAL_DELAYS_MS: readonly number[] = [1_000, 2_000];
 const LATER_DIAL_DELAY_MS = 5_000;
@@ -54,17 +59,20 @@ export class CoordinatorLine {
   readonly #deadlines = new Deadlines<LineDeadline>();
   readonly #events: CoordinatorLineEvent[] = [];
   #link: CoordinatorLink | undefined;
+  #protocol: CoordinationProtocol;
   #hasHeard = false;
   #failures = 0;
   #lastFailure: string | undefined;
 
   constructor(options: CoordinatorLineOptions, now: Instant) {
     this.#options = options;
+    this.#protocol = options.coordination;
     this.#client = new CoordinatorClient({
       random: options.random,
       wallMsAtZero: options.wallMsAtZero,
       tunnels: [options.agentId],
       expectsReady: options.expectsReady,
+      protocol: options.coordination,
     }, now);
     this.#drain(now);
   }
@@ -111,6 +119,9 @@ export class CoordinatorLine {
   handleBytes(link: CoordinatorLink, chunk: Uint8Array, now: Instant): void {
     if (link !== this.#link) return;
     link.handleBytes(chunk);
+    if (link.isOpen && this.#protocol === "v1") {
+      this.#deadlines.set("silence", now + JSON_SILENCE_MS);
+    }
     this.#pumpLink(link, now);
     this.#drain(now);
   }
@@ -154,7 +165,7 @@ export class CoordinatorLine {
       switch (event.kind) {
         case "open":
           // Later connections are judged by the keepalives inside; before the first word from there, silence is silence.
-          if (this.#hasHeard) this.#deadlines.clear("silence");
+          if (this.#hasHeard && this.#protocol === "v2") this.#deadlines.clear("silence");
           this.#client.handleConnected(now);
           break;
         case "data":
@@ -182,6 +193,7 @@ export class CoordinatorLine {
   #handleEvent(event: CoordinatorEvent, now: Instant): void {
     switch (event.kind) {
       case "dial":
+        this.#protocol = event.protocol;
         this.#prepareLink(event.resumeToken, now);
         return;
       case "hangUp":
@@ -202,10 +214,14 @@ export class CoordinatorLine {
       case "removed":
       case "derpMap":
         this.#hasHeard = true;
-        this.#deadlines.clear("silence");
+        if (this.#protocol === "v2") this.#deadlines.clear("silence");
         this.#events.push(event);
         return;
       case "connected":
+        // A coordinator of JSON has no more to say until there is an agent.
+        if (this.#protocol === "v1") this.#hasHeard = true;
+        this.#events.push(event);
+        return;
       case "serverError":
       case "failed":
       case "closed":
@@ -216,10 +232,10 @@ export class CoordinatorLine {
 
   #prepareLink(resumeToken: string | undefined, now: Instant): void {
     const { agentId, deploymentUrl, headers, random } = this.#options;
-    const query = new URLSearchParams({ version: COORDINATE_VERSION });
-    if (resumeToken !== undefined) query.set("resume_token", resumeToken);
+    const query = coordinationQuery(this.#protocol, resumeToken).toString();
+    const path = `/api/v2/workspaceagents/${agentId}/coordinate`;
     const link = new CoordinatorLink({
-      path: `/api/v2/workspaceagents/${agentId}/coordinate?${query}`,
+      path: query === "" ? path : `${path}?${query}`,
       host: deploymentUrl.host,
       headers,
       random,

@@ -7,7 +7,6 @@ import { type ConnectionInfo, getConnectionInfo } from "../../coder/agents.ts";
 import { StepError } from "../../coder/errors.ts";
 import { ProtocolError, UserError } from "../../base/errors.ts";
 import { isAtLeast, READY_FOR_HANDSHAKE_SINCE } from "../../base/version.ts";
-import { assertSupportedServer } from "../../coder/version.ts";
 import { dialOptionsOf } from "../../io/transport.ts";
 import type { ByteStream, startAgent } from "../../mod.ts";
 import { waitForAgent } from "./agent_wait.ts";
@@ -59,7 +58,6 @@ export async function connect(steps: Steps, options: ConnectOptions): Promise<Co
   const docsUrl = findDocsUrl(steps);
   docsUrl.catch(() => {}); // likewise
   const target = await resolveTarget(steps, options);
-  assertSupportedServer(steps.client.serverVersion);
   const beginning = beginTunnel(steps, options, { agentId: target.agent.id, network });
   beginning.catch(() => {}); // likewise
   try {
@@ -86,7 +84,7 @@ async function beginTunnel(
   const { client, host, signal, log } = steps;
   const { configuration } = options;
   const info = await retrying(steps, () => getConnectionInfo(client, to.agentId, { signal }));
-  const { derpMapFromJson, startAgent } = await to.network;
+  const { coordinationOf, derpMapFromJson, startAgent } = await to.network;
   const derpMap = usable(() => derpMapFromJson(info.derpMap));
   log.debug("relay map", { regions: derpMap.regions.size, leftOut: derpMap.leftOut });
   const tunnel = startAgent({
@@ -97,6 +95,7 @@ async function beginTunnel(
     derpMap,
     forcesWebsocket: info.derpForceWebsockets,
     expectsReady: isAtLeast(client.serverVersion, READY_FOR_HANDSHAKE_SINCE),
+    coordination: coordinationOf(client.serverVersion),
     dial: dialOptionsOf(host, configuration.network),
     userAgent: userAgentOf(host, options.command),
     log: log.child("net"),

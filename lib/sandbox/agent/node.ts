@@ -10,10 +10,11 @@ import { generatePrivateKey, loadAead } from "../../crypto/mod.ts";
 import { type Companion, NodeDriver } from "../../io/node_driver.ts";
 import { failLoudly } from "../tasks.ts";
 import type { TcpSocket } from "../../netstack/mod.ts";
-import { addressOfUuid, CODER_PREFIX, nodeIdOfUuid, parseUuid } from "../../tailnet/address.ts";
+import { parseUuid } from "../../tailnet/address.ts";
 import { CoordinatorClient, type CoordinatorEvent } from "../../tailnet/coordinator/client.ts";
 import { defaultHomeRegion, type DerpMap, rewriteEmbeddedRelay } from "../../tailnet/derp_map.ts";
 import { TunnelNode } from "../../tailnet/node.ts";
+import { type AgentIdentity, identityOf } from "./release.ts";
 import type { LocalSession, SandboxCoordinator } from "../net/coordinator.ts";
 
 /** A connection that a client opens to one of our ports. */
@@ -31,6 +32,8 @@ export interface AgentNodeOptions {
   readonly agentId: string;
   readonly deploymentUrl: URL;
   readonly coordinator: SandboxCoordinator;
+  /** The release that the agent is of, which is its server's. */
+  readonly version: string;
   /** Sent to relays: they tell agents by it. */
   readonly relayHeaders: readonly (readonly [string, string])[];
   /** Whether the agent tells clients that it knows them (v2.11 and newer). */
@@ -50,6 +53,7 @@ export class AgentNode implements Companion {
   readonly #node: TunnelNode;
   readonly #driver: NodeDriver;
   readonly #client: CoordinatorClient;
+  readonly #identity: AgentIdentity;
   readonly #lostUntil = new Map<string, Instant>();
   #session: LocalSession | undefined;
   /** What the coordinator said while we were frozen. */
@@ -67,8 +71,9 @@ export class AgentNode implements Companion {
     const uuid = parseUuid(agentId);
     if (uuid === undefined) throw new TypeError(`agentId must be a UUID: is "${agentId}"`);
     const wallMsAtZero = clock.wallMs() - now;
+    this.#identity = identityOf(uuid, { version: options.version, random });
     this.#node = new TunnelNode({
-      addresses: [addressOfUuid(uuid), addressOfUuid(uuid, CODER_PREFIX)],
+      addresses: this.#identity.addresses,
       nodePrivateKey: generatePrivateKey(random),
       discoPrivateKey: generatePrivateKey(random),
       random,
@@ -92,7 +97,7 @@ export class AgentNode implements Companion {
     });
     this.#useMap(options.coordinator.derpMap, now);
     this.#client.updateSelf({
-      id: nodeIdOfUuid(uuid),
+      id: this.#identity.nodeId,
       asOfMs: wallMsAtZero + now,
       key: this.#node.nodePublicKey,
       disco: this.#node.discoPublicKey,
@@ -241,6 +246,7 @@ export class AgentNode implements Companion {
     const number = ++this.#sessionNumber;
     const isCurrent = () => !this.#isStopped && number === this.#sessionNumber;
     this.#session = coordinator.connectAgent(agentId, {
+      ownsLegacyAddress: this.#identity.ownsLegacyAddress,
       onBytes: (payload) =>
         this.#hear(isCurrent, () => this.#client.handleBytes(payload, this.#driver.now())),
       onClosed: (message) =>

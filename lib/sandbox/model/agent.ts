@@ -178,6 +178,7 @@ export class SandboxAgent {
       agentId: this.id,
       deploymentUrl: host.url,
       coordinator: host.coordinator,
+      version: host.version(),
       relayHeaders: host.agentHeaders,
       sendsReady: () => isAtLeast(host.version(), READY_FOR_HANDSHAKE_SINCE),
       onAccepted: (accepted) => serveAccepted(accepted, { ssh, tasks: host.tasks }),

@@ -8,6 +8,7 @@ import { randomBytes } from "../../base/core.ts";
 import { earlier } from "../../base/deadlines.ts";
 import { formatUuid, randomUuid } from "../../tailnet/address.ts";
 import type { DerpMap } from "../../tailnet/derp_map.ts";
+import type { CoordinationProtocol } from "../../tailnet/coordinator/protocol_version.ts";
 import {
   CoordinatorServer,
   type CoordinatorServerSession,
@@ -133,13 +134,21 @@ export class SandboxCoordinator {
   /** Serves a client's websocket; resolves when it is over. */
   async serve(
     upgraded: UpgradedConn,
-    client: { readonly agentId: string; readonly resumeToken?: string },
+    client: {
+      readonly agentId: string;
+      readonly protocol: CoordinationProtocol;
+      readonly resumeToken?: string;
+    },
   ): Promise<void> {
     if (this.#isStopped) return;
     const { random } = this.#options;
     const peerId = this.peerOfToken(client.resumeToken ?? "") ?? formatUuid(randomUuid(random));
     const role: PeerRole = { kind: "client", agentId: client.agentId };
-    const session = this.#server.openSession({ peerId, role }, this.#now());
+    const session = this.#server.openSession({
+      peerId,
+      role,
+      protocol: client.protocol,
+    }, this.#now());
     const peer = new WebsocketPeer(upgraded, {
       random,
       stream: true,
@@ -161,11 +170,13 @@ export class SandboxCoordinator {
   connectAgent(
     agentId: string,
     ends: {
+      /** Whether it is of a release that has the address which all agents shared. @default false */
+      readonly ownsLegacyAddress?: boolean;
       readonly onBytes: (payload: Uint8Array) => void;
       readonly onClosed: (message: string) => void;
     },
   ): LocalSession {
-    const role: PeerRole = { kind: "agent" };
+    const role: PeerRole = { kind: "agent", ownsLegacyAddress: ends.ownsLegacyAddress ?? false };
     const session = this.#server.openSession({ peerId: agentId, role }, this.#now());
     this.#ports.set(session, {
       send: (payload) => queueMicrotask(() => ends.onBytes(payload)),

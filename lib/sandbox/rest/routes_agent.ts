@@ -1,4 +1,9 @@
 /** Agents: state, logs, and the way to them (http-api §3.5, §6.2, §7). */
+import { isAtLeast } from "../../base/version.ts";
+import {
+  coordinationOf,
+  type CoordinationProtocol,
+} from "../../tailnet/coordinator/protocol_version.ts";
 import { failureAnswer, type HttpAnswer, jsonAnswer } from "../http/messages.ts";
 import { type Call, findAgent, surroundingsOf } from "./deployment.ts";
 import { serveUpgrade } from "./endpoint.ts";
@@ -11,6 +16,7 @@ import { connectionInfo } from "./routes_deployment.ts";
 const API_MAJOR = 2;
 const API_MINOR = 10;
 const DEFAULT_VERSION = "1.0";
+const NO_JSON_SINCE = "v2.16.0";
 
 function agentLogs(call: Call): HttpAnswer {
   return answerLogs(call, {
@@ -50,7 +56,10 @@ function listeningPorts(call: Call): HttpAnswer {
 function coordinate(call: Call): HttpAnswer | Promise<HttpAnswer> {
   const { agent } = findAgent(call);
   const { query } = call.request;
-  const problem = versionProblem(query.get("version") ?? DEFAULT_VERSION);
+  const version = query.get("version") ?? DEFAULT_VERSION;
+  const server = call.deployment.settings.version;
+  const protocol = protocolOf(version, server);
+  const problem = protocol === "v1" ? undefined : versionProblem(version);
   if (problem !== undefined) {
     return failureAnswer(400, "Unknown or unsupported API version", {
       validations: [{ field: "version", detail: problem }],
@@ -64,11 +73,17 @@ function coordinate(call: Call): HttpAnswer | Promise<HttpAnswer> {
       validations: [{ field: "resume_token", detail: "Invalid resume token" }],
     });
   }
-  const client = { agentId: agent.id, ...(resumeToken === "" ? {} : { resumeToken }) };
+  const client = { agentId: agent.id, protocol, ...(resumeToken === "" ? {} : { resumeToken }) };
   return serveUpgrade(
     websocketAnswer(call, (upgraded) => coordinator.serve(upgraded, client)),
     call.deployment.faults.coordinator,
   );
+}
+
+/** Before v2.8 nobody is asked; until v2.16 clients may choose. */
+function protocolOf(asked: string, server: string): CoordinationProtocol {
+  if (coordinationOf(server) === "v1") return "v1";
+  return asked === DEFAULT_VERSION && !isAtLeast(server, NO_JSON_SINCE) ? "v1" : "v2";
 }
 
 /** What is wrong with the version asked for (coder/coder `apiversion/apiversion.go`). */

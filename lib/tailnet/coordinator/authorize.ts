@@ -8,6 +8,7 @@ import {
   addressOfUuid,
   CODER_PREFIX,
   formatUuid,
+  LEGACY_AGENT_ADDRESS,
   parseIpv6,
   parseUuid,
   UUID_BYTES,
@@ -16,8 +17,8 @@ import {
 export type PeerRole =
   /** May open a tunnel to this agent and no other. */
   | { readonly kind: "client"; readonly agentId: string }
-  /** May have the addresses of its UUID and no others. */
-  | { readonly kind: "agent" };
+  /** May have the addresses of its UUID and no others, but the one that agents before v2.16 share. */
+  | { readonly kind: "agent"; readonly ownsLegacyAddress?: boolean };
 
 const PREFIX = "authorization: ";
 
@@ -58,7 +59,8 @@ function refusalOfAddress(text: string, peerId: string, role: PeerRole): string 
   if (bits !== "128") return `invalid address bits, expected 128, got ${bits}`;
   const uuid = parseUuid(peerId);
   if (role.kind === "client" || uuid === undefined) return undefined;
-  const own = [addressOfUuid(uuid), addressOfUuid(uuid, CODER_PREFIX)];
+  const own: Readonly<Uint8Array>[] = [addressOfUuid(uuid), addressOfUuid(uuid, CODER_PREFIX)];
+  if (role.ownsLegacyAddress === true) own.push(LEGACY_AGENT_ADDRESS);
   return own.some((allowed) => equalBytes(allowed, address))
     ? undefined
     : `invalid node address, got ${addressText}`;

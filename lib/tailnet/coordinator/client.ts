@@ -23,7 +23,12 @@ import type { DialFailure, DisconnectReason } from "./dial_failure.ts";
 import type { ResumeToken } from "./messages.ts";
 import { PeerBook } from "./peer_book.ts";
 import type { PeerEvent } from "./peer_book.ts";
-import { CoordinatorSession } from "./session.ts";
+import { type CoordinationSession, makeSession } from "./protocol.ts";
+import {
+  coordinationOfByte,
+  type CoordinationProtocol,
+  otherCoordination,
+} from "./protocol_version.ts";
 import type { SessionEvent } from "./session.ts";
 
 export interface CoordinatorClientOptions {
@@ -36,11 +41,17 @@ export interface CoordinatorClientOptions {
   readonly role?: "client" | "agent";
   /** Whether the server passes READY_FOR_HANDSHAKE on (from v2.11 on). @default true */
   readonly expectsReady?: boolean;
+  /** What the server speaks, as far as known: another one is found out. @default "v2" */
+  readonly protocol?: CoordinationProtocol;
 }
 
 export type CoordinatorEvent =
-  /** Open the websocket, with `?resume_token=` if given. */
-  | { readonly kind: "dial"; readonly resumeToken: string | undefined }
+  /** Open the websocket with the query of `coordinationQuery`. */
+  | {
+    readonly kind: "dial";
+    readonly protocol: CoordinationProtocol;
+    readonly resumeToken: string | undefined;
+  }
   /** Send what `pollTransmit` still gives, then close the websocket with 1000. */
   | { readonly kind: "hangUp" }
   | { readonly kind: "connected" }
@@ -70,8 +81,9 @@ type State =
   | { readonly kind: "dialing"; readonly resumeToken: string | undefined }
   | {
     readonly kind: "connected";
-    readonly session: CoordinatorSession;
+    readonly session: CoordinationSession;
     readonly since: Instant;
+    hasSpoken: boolean;
   }
   | { readonly kind: "over" };
 
@@ -89,7 +101,10 @@ export class CoordinatorClient {
   readonly #events: CoordinatorEvent[] = [];
   #state: State;
   /** The last words of a connection that is over. */
-  #farewell: CoordinatorSession | undefined;
+  #farewell: CoordinationSession | undefined;
+  #protocol: CoordinationProtocol;
+  /** Coordinations that the server refused, or did not speak, since it last spoke ours. */
+  readonly #refused = new Set<CoordinationProtocol>();
   #node: TailnetNode | undefined;
   #map: DerpMap | undefined;
   #toldMap: DerpMap | undefined;
@@ -100,6 +115,7 @@ export class CoordinatorClient {
 
   constructor(options: CoordinatorClientOptions, now: Instant) {
     this.#options = options;
+    this.#protocol = options.protocol ?? "v2";
     this.#backoff = new Backoff(options.random);
     this.#tunnels = new Set(options.tunnels);
     this.#book = new PeerBook({
@@ -165,18 +181,27 @@ export class CoordinatorClient {
     if (this.#state.kind !== "dialing") return;
     this.#farewell = undefined;
     this.#hasConnected = true;
-    const session = new CoordinatorSession({
+    if (this.#protocol === "v1") this.#book.expectNoReady();
+    const session = makeSession(this.#protocol, {
       tunnels: [...this.#tunnels],
       ...(this.#node === undefined ? {} : { node: this.#node }),
       wantsResumeToken: !this.#isAgent,
     }, now);
-    this.#state = { kind: "connected", session, since: now };
+    this.#state = { kind: "connected", session, since: now, hasSpoken: false };
     this.#events.push({ kind: "connected" });
   }
 
   /** Takes the payload of a binary message, borrowed. Late ones are ignored. */
   handleBytes(chunk: Uint8Array, now: Instant): void {
-    if (this.#state.kind !== "connected") return;
+    const [first] = chunk;
+    if (this.#state.kind !== "connected" || first === undefined) return;
+    if (!this.#state.hasSpoken) {
+      this.#state.hasSpoken = true;
+      if (coordinationOfByte(first) !== this.#protocol) {
+        return this.#changeProtocol(this.#state, now);
+      }
+      this.#refused.clear();
+    }
     this.#state.session.handleBytes(chunk, now);
     this.#pumpSession(now);
   }
@@ -186,6 +211,9 @@ export class CoordinatorClient {
     if (this.#state.kind === "dialing") this.#handleDialFailure(reason, now);
     else if (this.#state.kind === "connected") {
       const message = reason.kind === "refused" ? `HTTP status ${reason.status}` : reason.message;
+      // A server of the old kind without a word for us looks the same: whoever asks it for JSON knows.
+      const isSilent = reason.kind === "unreachable" && !this.#state.hasSpoken;
+      if (isSilent && this.#protocol === "v2") this.#turnFrom("v2");
       this.#handleConnectionEnd(this.#state, message, now);
     }
   }
@@ -198,7 +226,7 @@ export class CoordinatorClient {
     } else if (this.#state.kind === "waiting" && this.#state.until <= now) {
       const resumeToken = this.#usableResumeToken(now);
       this.#state = { kind: "dialing", resumeToken };
-      this.#events.push({ kind: "dial", resumeToken });
+      this.#events.push({ kind: "dial", protocol: this.#protocol, resumeToken });
     }
   }
 
@@ -226,7 +254,23 @@ export class CoordinatorClient {
     return this.#options.role === "agent";
   }
 
-  #withSession(work: (session: CoordinatorSession) => void): void {
+  /** Asks for the other coordination from now on; whether that is not known to fail as well. */
+  #turnFrom(protocol: CoordinationProtocol): boolean {
+    this.#refused.add(protocol);
+    const other = otherCoordination(protocol);
+    if (protocol === this.#protocol) this.#protocol = other;
+    return !this.#refused.has(other);
+  }
+
+  /** The server speaks the other coordination. */
+  #changeProtocol(state: Extract<State, { kind: "connected" }>, now: Instant): void {
+    const isNews = this.#turnFrom(this.#protocol);
+    this.#events.push({ kind: "hangUp" });
+    if (isNews) this.#backoff.reset();
+    this.#handleConnectionEnd(state, "it speaks another version of the protocol", now);
+  }
+
+  #withSession(work: (session: CoordinationSession) => void): void {
     if (this.#state.kind === "connected") work(this.#state.session);
   }
 
@@ -301,7 +345,9 @@ export class CoordinatorClient {
   #handleDialFailure(reason: DisconnectReason, now: Instant): void {
     const failure = classifyDialFailure(reason);
     const { message } = failure;
-    if (failure.isPermanent && !this.#hasConnected) {
+    const mayTryOther = failure.isVersionRefused && this.#turnFrom(this.#protocol);
+    if (mayTryOther) this.#backoff.reset();
+    else if (failure.isPermanent && !this.#hasConnected) {
       this.#finish({ kind: "failed", message, failure });
       return;
     }

@@ -19,6 +19,8 @@ export interface DialFailure {
   readonly message: string;
   /** The server refused the resume token, and only that. */
   readonly isResumeTokenRefused: boolean;
+  /** The server does not speak the version that was asked for. */
+  readonly isVersionRefused: boolean;
   /** Asking again cannot help, provided this was the first dial. */
   readonly isPermanent: boolean;
 }
@@ -32,6 +34,7 @@ export function classifyDialFailure(reason: DisconnectReason): DialFailure {
       status: undefined,
       message: reason.message,
       isResumeTokenRefused: false,
+      isVersionRefused: false,
       isPermanent: false,
     };
   }
@@ -45,6 +48,7 @@ export function classifyDialFailure(reason: DisconnectReason): DialFailure {
     status,
     message: error?.text ?? plainText(body) ?? `HTTP status ${status}`,
     isResumeTokenRefused,
+    isVersionRefused: status === 400 && (error?.fields.has("version") ?? false),
     isPermanent: isVerdict && !isResumeTokenRefused,
   };
 }

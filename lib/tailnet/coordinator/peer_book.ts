@@ -58,7 +58,7 @@ export const MAX_PEERS = 4096;
 
 export class PeerBook {
   readonly #only: ReadonlySet<string> | undefined;
-  readonly #expectsReady: boolean;
+  #expectsReady: boolean;
   readonly #peers = new Map<string, Peer>();
   readonly #events: PeerEvent[] = [];
   /** By peer: when to go ahead without its READY_FOR_HANDSHAKE. */
@@ -67,6 +67,11 @@ export class PeerBook {
   constructor(options: PeerBookOptions = {}) {
     this.#only = options.only;
     this.#expectsReady = options.expectsReady ?? true;
+  }
+
+  /** The server turned out to pass no READY_FOR_HANDSHAKE on. */
+  expectNoReady(): void {
+    this.#expectsReady = false;
   }
 
   nodeOf(peerId: string): TailnetNode | undefined {

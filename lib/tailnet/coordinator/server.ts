@@ -10,8 +10,10 @@ import type { Instant } from "../../base/core.ts";
 import { equalDerpMaps } from "../derp_map.ts";
 import type { DerpMap } from "../derp_map.ts";
 import type { PeerRole } from "./authorize.ts";
-import { CoordinatorServerSession } from "./server_session.ts";
-import type { ResumeGrant } from "./server_session.ts";
+import { JsonServerSession } from "./json_server_session.ts";
+import type { CoordinationProtocol } from "./protocol_version.ts";
+import type { CoordinatorServerSession, ResumeGrant, ServerSessionHost } from "./server_host.ts";
+import { RpcServerSession } from "./server_session.ts";
 import { CoordinatorState } from "./server_state.ts";
 
 export interface CoordinatorServerOptions {
@@ -24,6 +26,8 @@ export interface ServerSessionOptions {
   /** UUID: the agent's own, a fresh one for a client, or that of its resume token. */
   readonly peerId: string;
   readonly role: PeerRole;
+  /** @default "v2" */
+  readonly protocol?: CoordinationProtocol;
 }
 
 export class CoordinatorServer {
@@ -50,7 +54,7 @@ export class CoordinatorServer {
   }
 
   openSession(options: ServerSessionOptions, now: Instant): CoordinatorServerSession {
-    const session = new CoordinatorServerSession(options.peerId, options.role, {
+    const host: ServerSessionHost = {
       state: this.#state,
       derpMap: () => this.#map,
       grantResumeToken: (peerId) => this.#options.grantResumeToken?.(peerId),
@@ -58,7 +62,11 @@ export class CoordinatorServer {
         if (waiting.endMessage !== undefined) this.#sessions.delete(waiting);
         this.#waiting.add(waiting);
       },
-    }, now);
+    };
+    const { peerId, role, protocol } = options;
+    const session = protocol === "v1"
+      ? new JsonServerSession(peerId, role, host)
+      : new RpcServerSession(peerId, role, host, now);
     this.#sessions.add(session);
     return session;
   }

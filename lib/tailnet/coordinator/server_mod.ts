@@ -2,4 +2,4 @@
 export type { PeerRole } from "./authorize.ts";
 export { CoordinatorServer } from "./server.ts";
 export type { CoordinatorServerOptions, ServerSessionOptions } from "./server.ts";
-export type { CoordinatorServerSession, ResumeGrant } from "./server_session.ts";
+export type { CoordinatorServerSession, ResumeGrant } from "./server_host.ts";

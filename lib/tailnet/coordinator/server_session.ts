@@ -16,31 +16,13 @@ import {
 import type { CoordinateResponse } from "../../proto/tailnet_pb.ts";
 import { YamuxSession } from "../../yamux/mod.ts";
 import type { YamuxStream } from "../../yamux/mod.ts";
-import type { DerpMap } from "../derp_map.ts";
 import { derpMapToProto } from "../derp_map_proto.ts";
 import { timestampOfMs } from "../node_message.ts";
 import type { PeerRole } from "./authorize.ts";
 import { decodeMessage, RpcName } from "./messages.ts";
 import { RpcStream } from "./rpc_stream.ts";
-import type { CoordinatorState, PeerPort } from "./server_state.ts";
-
-/** A resume token as the driver makes it. */
-export interface ResumeGrant {
-  readonly token: string;
-  readonly refreshInMs: number;
-  /** Wall-clock milliseconds. */
-  readonly expiresAtMs: number;
-}
-
-/** What the session needs of its server. */
-export interface ServerSessionHost {
-  readonly state: CoordinatorState;
-  derpMap(): DerpMap;
-  /** A token that names this peer; `undefined`: the server has no such RPC. */
-  grantResumeToken(peerId: string): ResumeGrant | undefined;
-  /** Something waits in `pollTransmit`, or the session is over. */
-  wantsTransmit(session: CoordinatorServerSession): void;
-}
+import type { CoordinatorServerSession, ServerSessionHost } from "./server_host.ts";
+import type { PeerPort } from "./server_state.ts";
 
 type ServerRpc = RpcStream<DrpcServerCall>;
 
@@ -49,7 +31,7 @@ const MAX_STREAMS = 64;
 /** Answers that a peer leaves unread; upstream holds 512 (`tailnet/coordinator.go` ResponseBufferSize). */
 const MAX_PENDING_BYTES = 4 * 1024 * 1024;
 
-export class CoordinatorServerSession {
+export class RpcServerSession implements CoordinatorServerSession {
   readonly peerId: string;
   readonly #role: PeerRole;
   readonly #host: ServerSessionHost;
