@@ -9,7 +9,7 @@ import { Observers } from "../model/observers.ts";
 import { refusalOfToken } from "./auth.ts";
 import { type Deployment, Refusal } from "./deployment.ts";
 import { answerRelay } from "./endpoint.ts";
-import { matchRoute, refusalOfParams, type Route, ROUTE_NOT_FOUND } from "./route.ts";
+import { matchRoute, refusalOfParams, type Route, ROUTE_NOT_FOUND, routesOf } from "./route.ts";
 import { AGENT_ROUTES } from "./routes_agent.ts";
 import { DEPLOYMENT_ROUTES } from "./routes_deployment.ts";
 import { WORKSPACE_ROUTES } from "./routes_workspace.ts";
@@ -104,7 +104,8 @@ export class SandboxApi {
   async #answer(request: HttpRequest): Promise<HttpAnswer> {
     const isRelay = request.path === "/derp" || request.path.startsWith("/derp/");
     const path = request.path.startsWith(PREFIX) ? request.path.slice(PREFIX.length) : undefined;
-    const match = path === undefined ? undefined : matchRoute(ROUTES, request.method, path);
+    const routes = routesOf(ROUTES, this.#deployment.settings.version);
+    const match = path === undefined ? undefined : matchRoute(routes, request.method, path);
     const route = match !== undefined && "route" in match
       ? match.route.name
       : `${request.method} ${path ?? request.path}`;

@@ -1,4 +1,6 @@
 /** Agents and their logs as the API sends them (http-api §3.5, §6.2), in the field order of v2.36. */
+import { isAtLeast } from "../../base/version.ts";
+import { agentAsOf, SCRIPTS_SINCE } from "./objects_old_agent.ts";
 import type { SandboxAgent } from "../model/agent.ts";
 import type { SandboxBuild } from "../model/build.ts";
 import type { LogLine } from "../model/log_book.ts";
@@ -26,7 +28,12 @@ export function healthOf(agent: SandboxAgent): string | undefined {
   }
 }
 
+/** The agent as a server of this version sends it. */
 export function agentJson(agent: SandboxAgent, build: SandboxBuild, around: Surroundings): Json {
+  return agentAsOf(newestAgentJson(agent, build, around), around.version);
+}
+
+function newestAgentJson(agent: SandboxAgent, build: SandboxBuild, around: Surroundings): Json {
   const { spec } = agent;
   const hasConnected = agent.firstConnectedAtMs !== undefined;
   const reason = healthOf(agent);
@@ -96,12 +103,13 @@ export function agentJson(agent: SandboxAgent, build: SandboxBuild, around: Surr
   };
 }
 
-export function agentLogJson(line: LogLine): Json {
+export function agentLogJson(line: LogLine, version: string): Json {
+  const source = isAtLeast(version, SCRIPTS_SINCE) ? { source_id: line.source } : {};
   return {
     id: line.id,
     created_at: time(line.createdAtMs),
     output: line.output,
     level: line.level,
-    source_id: line.source,
+    ...source,
   };
 }

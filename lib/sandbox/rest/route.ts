@@ -1,10 +1,13 @@
 /** Routes by the names that tests and records use: `GET /workspaces/{workspace}/watch`, without `/api/v2`. */
+import { isAtLeast } from "../../base/version.ts";
 import { failureAnswer, type HttpAnswer } from "../http/messages.ts";
 import type { Call } from "./deployment.ts";
 
 export interface Route {
   /** Method and pattern. Parameters ending in an id of the API are UUIDs, and checked as such. */
   readonly name: string;
+  /** The first release that has it. @default all have */
+  readonly since?: string;
   /** No token is asked for. @default false */
   readonly isOpen?: boolean;
   readonly handle: (call: Call) => HttpAnswer | Promise<HttpAnswer>;
@@ -20,6 +23,11 @@ export const ROUTE_NOT_FOUND: HttpAnswer = failureAnswer(404, "Route not found."
 /** Names, all others are UUIDs. */
 const TEXT_PARAMETERS: ReadonlySet<string> = new Set(["user", "workspacename", "number"]);
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** The routes that a server of this version has. */
+export function routesOf(routes: readonly Route[], version: string): Route[] {
+  return routes.filter(({ since }) => since === undefined || isAtLeast(version, since));
+}
 
 /** The route for a request, fixed segments before parameters; methods of routes that the path fits when none does. */
 export function matchRoute(

@@ -21,7 +21,7 @@ const NO_JSON_SINCE = "v2.16.0";
 function agentLogs(call: Call): HttpAnswer {
   return answerLogs(call, {
     book: findAgent(call).agent.logs,
-    toJson: agentLogJson,
+    toJson: (line) => agentLogJson(line, call.deployment.settings.version),
     inBatches: true,
   });
 }
@@ -115,8 +115,12 @@ export const AGENT_ROUTES: readonly Route[] = [
     },
   },
   { name: "GET /workspaceagents/{workspaceagent}/coordinate", handle: coordinate },
-  { name: "GET /workspaceagents/{workspaceagent}/logs", handle: agentLogs },
+  { name: "GET /workspaceagents/{workspaceagent}/logs", since: "v2.0.0", handle: agentLogs },
   { name: "GET /workspaceagents/{workspaceagent}/startup-logs", handle: agentLogs },
-  { name: "GET /workspaceagents/{workspaceagent}/containers", handle: containers },
+  {
+    name: "GET /workspaceagents/{workspaceagent}/containers",
+    since: "v2.20.0",
+    handle: containers,
+  },
   { name: "GET /workspaceagents/{workspaceagent}/listening-ports", handle: listeningPorts },
 ];

@@ -98,5 +98,5 @@ export const DEPLOYMENT_ROUTES: readonly Route[] = [
     handle: () => failureAnswer(200, "The initial user has already been created!"),
   },
   { name: "GET /users/{user}", handle: user },
-  { name: "GET /workspaceagents/connection", handle: connectionInfo },
+  { name: "GET /workspaceagents/connection", since: "v2.0.0", handle: connectionInfo },
 ];

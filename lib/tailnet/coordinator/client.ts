@@ -110,6 +110,8 @@ export class CoordinatorClient {
   #toldMap: DerpMap | undefined;
   #resumeToken: ResumeToken | undefined;
   #hasConnected = false;
+  /** Whether the server ever spoke what it was asked for. */
+  #isProven = false;
   #permanentError: string | undefined;
   #isLeaving = false;
 
@@ -200,6 +202,7 @@ export class CoordinatorClient {
       if (coordinationOfByte(first) !== this.#protocol) {
         return this.#changeProtocol(this.#state, now);
       }
+      this.#isProven = true;
       this.#refused.clear();
     }
     this.#state.session.handleBytes(chunk, now);
@@ -211,9 +214,8 @@ export class CoordinatorClient {
     if (this.#state.kind === "dialing") this.#handleDialFailure(reason, now);
     else if (this.#state.kind === "connected") {
       const message = reason.kind === "refused" ? `HTTP status ${reason.status}` : reason.message;
-      // A server of the old kind without a word for us looks the same: whoever asks it for JSON knows.
-      const isSilent = reason.kind === "unreachable" && !this.#state.hasSpoken;
-      if (isSilent && this.#protocol === "v2") this.#turnFrom("v2");
+      // So does a server of JSON that has no agent for us and does not understand: whoever asks it for that knows.
+      if (this.#protocol === "v2" && !this.#isProven) this.#turnFrom("v2");
       this.#handleConnectionEnd(this.#state, message, now);
     }
   }

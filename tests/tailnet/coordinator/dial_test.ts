@@ -57,6 +57,7 @@ Deno.test("classifyDialFailure() knows verdicts from trouble (control plane §3.
         status,
         message: text,
         isResumeTokenRefused: token,
+        isVersionRefused: name === "bad version",
         isPermanent: permanent,
       });
     });

@@ -4,6 +4,7 @@ import { earlier } from "../../../lib/base/deadlines.ts";
 import { parseUuid } from "../../../lib/tailnet/address.ts";
 import { CoordinatorClient } from "../../../lib/tailnet/coordinator/mod.ts";
 import type {
+  CoordinationProtocol,
   CoordinatorClientOptions,
   CoordinatorEvent,
   DisconnectReason,
@@ -49,6 +50,8 @@ export class TestPeer {
   session: CoordinatorServerSession | undefined;
   /** Peer id at the server of each connection. */
   readonly peerIds: string[] = [];
+  /** What it asked for. */
+  readonly dialled: CoordinationProtocol[] = [];
   /** Answers the next dials; afterwards the server decides. */
   readonly refusals: DisconnectReason[] = [];
   /** Agents answer nodes with READY_FOR_HANDSHAKE unless told not to. */
@@ -84,6 +87,8 @@ export class TestPeer {
 
 export interface WorldOptions {
   readonly hasResumeTokens?: boolean;
+  /** A server of before v2.6 speaks JSON whatever it is asked for. @default what it is asked for */
+  readonly speaks?: CoordinationProtocol;
   /** Bytes of each piece that a websocket delivers. @default all at once */
   readonly pieceBytes?: number;
 }
@@ -108,7 +113,13 @@ export class World {
   }
 
   addAgent(seed?: number): TestPeer {
-    const agent = this.#add(new TestPeer({ kind: "agent" }, {}, this.now));
+    const agent = this.#add(
+      new TestPeer(
+        { kind: "agent" },
+        this.#options.speaks === undefined ? {} : { protocol: this.#options.speaks },
+        this.now,
+      ),
+    );
     if (seed !== undefined) agent.client.updateSelf(agentNode(seed), this.now);
     return agent;
   }
@@ -187,7 +198,7 @@ export class World {
     for (let e = peer.client.pollEvent(); e !== undefined; e = peer.client.pollEvent()) {
       moved = true;
       peer.events.push(e);
-      if (e.kind === "dial") this.#dial(peer, e.resumeToken);
+      if (e.kind === "dial") this.#dial(peer, e);
       if (e.kind === "hangUp") {
         this.#carry(peer);
         peer.session?.handleDisconnected(this.now);
@@ -226,7 +237,10 @@ export class World {
     return pieces;
   }
 
-  #dial(peer: TestPeer, resumeToken: string | undefined): void {
+  #dial(peer: TestPeer, dial: Extract<CoordinatorEvent, { kind: "dial" }>): void {
+    const { resumeToken } = dial;
+    const protocol = this.#options.speaks ?? dial.protocol;
+    peer.dialled.push(dial.protocol);
     const refused = peer.refusals.shift() ?? this.#refusalOf(resumeToken);
     if (refused !== undefined) {
       peer.client.handleDisconnected(refused, this.now);
@@ -236,7 +250,7 @@ export class World {
       ? AGENT_ID
       : resumeToken?.replace("token-", "") ?? testUuid(this.#nextClient++);
     peer.peerIds.push(peerId);
-    peer.session = this.server.openSession({ peerId, role: peer.role }, this.now);
+    peer.session = this.server.openSession({ peerId, role: peer.role, protocol }, this.now);
     peer.client.handleConnected(this.now);
   }
 
