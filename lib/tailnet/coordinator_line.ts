@@ -118,11 +118,10 @@ export class CoordinatorLine {
   /** Takes what the link's connection read. Throws `ProtocolError`: then drop the connection and tell `handleClosed`. */
   handleBytes(link: CoordinatorLink, chunk: Uint8Array, now: Instant): void {
     if (link !== this.#link) return;
+    const wasOpen = link.isOpen;
     link.handleBytes(chunk);
-    if (link.isOpen && this.#protocol === "v1") {
-      this.#deadlines.set("silence", now + JSON_SILENCE_MS);
-    }
     this.#pumpLink(link, now);
+    if (wasOpen && link === this.#link && this.#protocol === "v1") this.#noteLife(now);
     this.#drain(now);
   }
 
@@ -158,6 +157,12 @@ export class CoordinatorLine {
     return this.#events.shift();
   }
 
+  /** A coordinator of JSON did something, if only a ping. */
+  #noteLife(now: Instant): void {
+    this.#hasHeard = true;
+    this.#deadlines.set("silence", now + JSON_SILENCE_MS);
+  }
+
   #pumpLink(link: CoordinatorLink, now: Instant): void {
     while (link === this.#link) {
       const event = link.pollEvent();
@@ -165,7 +170,8 @@ export class CoordinatorLine {
       switch (event.kind) {
         case "open":
           // Later connections are judged by the keepalives inside; before the first word from there, silence is silence.
-          if (this.#hasHeard && this.#protocol === "v2") this.#deadlines.clear("silence");
+          if (this.#protocol === "v1") this.#deadlines.set("silence", now + JSON_SILENCE_MS);
+          else if (this.#hasHeard) this.#deadlines.clear("silence");
           this.#client.handleConnected(now);
           break;
         case "data":
@@ -218,8 +224,8 @@ export class CoordinatorLine {
         this.#events.push(event);
         return;
       case "connected":
-        // A coordinator of JSON has no more to say until there is an agent.
-        if (this.#protocol === "v1") this.#hasHeard = true;
+        // A coordinator that is known to speak JSON has no more to say until there is an agent.
+        if (this.#options.coordination === "v1" && this.#protocol === "v1") this.#hasHeard = true;
         this.#events.push(event);
         return;
       case "serverError":

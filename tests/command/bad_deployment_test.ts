@@ -84,16 +84,6 @@ for (const { name, args = ["myworkspace"], options = {}, lines } of WRONG) {
   });
 }
 
-commandTest("A server that is too old is told by its version", async (desk) => {
-  for (const version of ["v2.7.0", "v0.24.1"]) {
-    desk.sandbox.settings.version = version;
-    checkFailure(await desk.run(["myworkspace", "true"]), [
-      `error: The deployment runs Coder ${version}, which is too old: hawser needs v2.8.0 or newer`,
-      "Ask your administrator to upgrade the deployment, or use its own coder command",
-    ]);
-  }
-});
-
 const ASKED = "GET <URL>api/v2/users/me/workspace/myworkspace?include_deleted=false";
 const NOT_JSON = [
   `error: Cannot read the answer to ${ASKED}: it is not JSON`,

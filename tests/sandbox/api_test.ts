@@ -236,7 +236,7 @@ sandboxTest(
   "settings show at once: version, prefixes, appearance, entitlements, containers",
   async (sandbox) => {
     const { settings } = sandbox;
-    settings.version = "v2.9.1";
+    settings.version = "v2.29.1";
     settings.hostnameSuffix = "corp";
     settings.upgradeMessage = "upgrade!";
     settings.docsUrl = "https://docs.example.com";
@@ -245,8 +245,8 @@ sandboxTest(
     settings.forcesWebsocket = true;
     settings.containers = [{ id: "c1", name: "box", labels: { a: "b" } }];
     const info = await call(sandbox, "GET /buildinfo");
-    strictEqual(info.headers.get("x-coder-build-version"), "v2.9.1");
-    strictEqual(fields(info.json)["version"], "v2.9.1");
+    strictEqual(info.headers.get("x-coder-build-version"), "v2.29.1");
+    strictEqual(fields(info.json)["version"], "v2.29.1");
     strictEqual(fields(info.json)["upgrade_message"], "upgrade!");
     strictEqual(
       fields((await call(sandbox, "GET /appearance")).json)["docs_url"],

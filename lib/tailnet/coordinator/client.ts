@@ -214,8 +214,9 @@ export class CoordinatorClient {
     if (this.#state.kind === "dialing") this.#handleDialFailure(reason, now);
     else if (this.#state.kind === "connected") {
       const message = reason.kind === "refused" ? `HTTP status ${reason.status}` : reason.message;
-      // So does a server of JSON that has no agent for us and does not understand: whoever asks it for that knows.
-      if (this.#protocol === "v2" && !this.#isProven) this.#turnFrom("v2");
+      // A server of JSON closes on what it cannot read, without a word if it has no agent for us.
+      const isWordless = reason.kind === "closed" && !this.#isProven;
+      if (this.#protocol === "v2" && isWordless) this.#turnFrom("v2");
       this.#handleConnectionEnd(this.#state, message, now);
     }
   }

@@ -87,7 +87,7 @@ Deno.test("a server that refuses both ends it; one upgraded meanwhile does not",
   assert.equal(survivor.client.state, "connected");
 });
 
-Deno.test("a server that says nothing, or does not understand, is asked for JSON, and back", () => {
+Deno.test("a server that closes without a word is asked for JSON, and back", () => {
   const old = new World({ speaks: "v1" });
   const client = old.addClient();
   client.client.updateSelf(testNode(5), old.now);
@@ -100,8 +100,7 @@ Deno.test("a server that says nothing, or does not understand, is asked for JSON
   const other = mute.addClient();
   assert.equal(other.client.pollEvent()?.kind, "dial");
   other.client.handleConnected(mute.now);
-  const message = "accepts connections but says nothing";
-  other.client.handleDisconnected({ kind: "unreachable", message }, mute.now);
+  other.client.handleDisconnected({ kind: "closed", message: "code 1000" }, mute.now);
   other.refusals.push(refusal(400, VERSION_REFUSED));
   mute.pass(1000);
   assert.deepEqual(other.dialled, ["v1", "v2"]);
