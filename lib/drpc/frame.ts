@@ -59,7 +59,7 @@ export function decodeHeader(bytes: Uint8Array, offset = 0): DecodedHeader | und
   const dataLength = decodeVarint(bytes, at);
   if (dataLength === undefined) return undefined;
   at += dataLength.byteLength;
-  if (dataLength.value > BigInt(MAX_PACKET_BYTES)) {
+  if (dataLength.value > MAX_PACKET_BYTES) {
     throw violation(
       "packet-too-large",
       `frame of ${dataLength.value} bytes exceeds ${MAX_PACKET_BYTES}`,
@@ -73,7 +73,7 @@ export function decodeHeader(bytes: Uint8Array, offset = 0): DecodedHeader | und
       isControl: (control & CONTROL_BIT) !== 0,
       streamId: narrowId(streamId.value),
       messageId: narrowId(messageId.value),
-      dataLength: Number(dataLength.value),
+      dataLength: dataLength.value,
     },
     byteLength: at - offset,
   };
@@ -99,9 +99,9 @@ export function encodeFrame(
 }
 
 /** Ids are u64 on the wire and count packets here: 2^53 of them never pass. */
-function narrowId(value: bigint): number {
-  if (value > BigInt(Number.MAX_SAFE_INTEGER)) {
+function narrowId(value: number): number {
+  if (value > Number.MAX_SAFE_INTEGER) {
     throw violation("id-too-large", `id ${value} exceeds 2^53`, "drpcwire packet.go");
   }
-  return Number(value);
+  return value;
 }

@@ -21,7 +21,9 @@ export interface Packet {
   readonly data: Uint8Array;
 }
 
-const MAX_HEADER_BYTES = 1 + 3 * MAX_VARINT_BYTES;
+/** Stream id, message id, data length. */
+const HEAD_VARINTS = 3;
+const MAX_HEADER_BYTES = 1 + HEAD_VARINTS * MAX_VARINT_BYTES;
 const SPEC = "drpcwire reader.go";
 const EMPTY = new Uint8Array(0);
 
@@ -29,6 +31,9 @@ const EMPTY = new Uint8Array(0);
 export class PacketReader {
   readonly #head = new Uint8Array(MAX_HEADER_BYTES);
   #headBytes = 0;
+  #varintsEnded = 0;
+  /** Of the varint under way. */
+  #varintBytes = 0;
   #frame: FrameHeader | undefined;
   #frameBytesLeft = 0;
   readonly #data = new GrowingBytes();
@@ -44,7 +49,7 @@ export class PacketReader {
     let at = 0;
     while (at < chunk.length) {
       if (this.#frame === undefined) {
-        at += this.#readHeadByte(chunk[at] ?? 0);
+        this.#readHeadByte(chunk[at++] ?? 0);
       } else {
         const count = Math.min(this.#frameBytesLeft, chunk.length - at);
         if (!isIgnored(this.#frame)) this.#data.push(chunk.subarray(at, at + count));
@@ -59,16 +64,23 @@ export class PacketReader {
     return this.#packets.shift();
   }
 
-  #readHeadByte(byte: number): number {
+  /** Gathers a header, which is decoded once: when its third varint ends, or one of them cannot. */
+  #readHeadByte(byte: number): void {
     this.#head[this.#headBytes++] = byte;
-    const decoded = decodeHeader(this.#head.subarray(0, this.#headBytes));
-    if (decoded !== undefined) {
-      this.#headBytes = 0;
-      this.#frame = decoded.header;
-      this.#frameBytesLeft = decoded.header.dataLength;
-      if (!isIgnored(decoded.header)) this.#beginFrame(decoded.header);
+    if (this.#headBytes === 1) return; // the control byte
+    const isLongest = ++this.#varintBytes === MAX_VARINT_BYTES;
+    if (byte < 0x80) {
+      this.#varintBytes = 0;
+      this.#varintsEnded++;
     }
-    return 1;
+    if (this.#varintsEnded < HEAD_VARINTS && !isLongest) return;
+    const decoded = decodeHeader(this.#head.subarray(0, this.#headBytes));
+    if (decoded === undefined) return;
+    this.#headBytes = 0;
+    this.#varintsEnded = 0;
+    this.#frame = decoded.header;
+    this.#frameBytesLeft = decoded.header.dataLength;
+    if (!isIgnored(decoded.header)) this.#beginFrame(decoded.header);
   }
 
   #beginFrame(frame: FrameHeader): void {

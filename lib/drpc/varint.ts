@@ -7,10 +7,13 @@ import { violation } from "./errors.ts";
 /** Bytes of the longest varint: ⌈64 / 7⌉. */
 export const MAX_VARINT_BYTES = 10;
 
+/** What fits into 28 bits needs no `bigint`. */
+const SMALL_VARINT_BYTES = 4;
 const U64_LIMIT = 1n << 64n;
 
 export interface Varint {
-  readonly value: bigint;
+  /** Beyond 2^53 - 1 not exact, but beyond it for certain. */
+  readonly value: number;
   /** How many bytes it took. */
   readonly byteLength: number;
 }
@@ -20,14 +23,21 @@ export interface Varint {
  * Throws `DrpcError` when it does not fit into 64 bits.
  */
 export function decodeVarint(bytes: Uint8Array, offset: number): Varint | undefined {
-  let value = 0n;
-  for (let i = 0; i < MAX_VARINT_BYTES; i++) {
+  let low = 0;
+  for (let i = 0; i < SMALL_VARINT_BYTES; i++) {
+    const byte = bytes[offset + i];
+    if (byte === undefined) return undefined;
+    low |= (byte & 0x7f) << (7 * i);
+    if (byte < 0x80) return { value: low, byteLength: i + 1 };
+  }
+  let value = BigInt(low);
+  for (let i = SMALL_VARINT_BYTES; i < MAX_VARINT_BYTES; i++) {
     const byte = bytes[offset + i];
     if (byte === undefined) return undefined;
     value |= BigInt(byte & 0x7f) << BigInt(7 * i);
     if (byte < 0x80) {
       if (value >= U64_LIMIT) break;
-      return { value, byteLength: i + 1 };
+      return { value: Number(value), byteLength: i + 1 };
     }
   }
   throw violation("varint-overflow", "varint exceeds 64 bits", "drpcwire ReadVarint");

@@ -292,6 +292,7 @@ export class WireguardDevice {
   ): Inbound | undefined {
     if (!this.#macs.isMac1Valid(message)) return this.#drop("bad-mac1"); // whitepaper §5.1, silence
     if (this.#gate.isUnderLoad(now) && !this.#macs.isMac2Valid(message, source, now)) {
+      if (!this.#gate.admitReply()) return this.#drop("rate-limited");
       const reply = this.#macs.createReply(message, { senderIndex, source, now });
       this.counters.cookieRepliesSent++;
       return this.#drop("cookie-required", undefined, reply);

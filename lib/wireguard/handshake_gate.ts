@@ -4,6 +4,7 @@
  */
 import type { Instant } from "../base/core.ts";
 import {
+  MAX_COOKIE_REPLIES_PER_SECOND,
   MAX_HANDSHAKES_PER_SECOND,
   UNDER_LOAD_AFTER_TIME_MS,
   UNDER_LOAD_HANDSHAKES_PER_SECOND,
@@ -24,6 +25,7 @@ export class HandshakeGate {
   #windowStart: Instant = -Infinity;
   #arrived = 0;
   #processed = 0;
+  #replied = 0;
   #underLoadUntil: Instant = -Infinity;
 
   constructor(options: HandshakeGateOptions = {}) {
@@ -42,12 +44,19 @@ export class HandshakeGate {
       this.#windowStart = now;
       this.#arrived = 0;
       this.#processed = 0;
+      this.#replied = 0;
     }
     this.#arrived++;
     if (this.#arrived > this.#underLoadAbove) {
       this.#underLoadUntil = now + UNDER_LOAD_AFTER_TIME_MS;
     }
     return now < this.#underLoadUntil;
+  }
+
+  /** Should be called after `isUnderLoad`, before a cookie is made; false when the sender gets no answer. */
+  admitReply(): boolean {
+    this.#replied++;
+    return this.#replied <= MAX_COOKIE_REPLIES_PER_SECOND;
   }
 
   /** Should be called after `isUnderLoad`, before the first key exchange; false when the message must be dropped. */

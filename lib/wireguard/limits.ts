@@ -41,6 +41,9 @@ export const UNDER_LOAD_AFTER_TIME_MS = 1_000;
 /** Handshake messages a second that are worth a key exchange; the rest are dropped whatever they prove. */
 export const MAX_HANDSHAKES_PER_SECOND = 200;
 
+/** Cookie replies a second; who sends initiations without end does not make us answer without end. */
+export const MAX_COOKIE_REPLIES_PER_SECOND = 64;
+
 /** Datagrams and events that wait to be polled, for the whole device; the oldest go first. */
 export const MAX_QUEUED_DATAGRAMS = 1_024;
 export const MAX_QUEUED_EVENTS = 1_024;

@@ -1,6 +1,8 @@
 /** Two devices over a seeded link under a clock that jumps. `SIM_SEED` repeats a run that failed. */
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
 import { generatePrivateKey } from "../../lib/crypto/x25519.ts";
+import { MacWriter } from "../../lib/wireguard/cookie.ts";
+import { MAX_COOKIE_REPLIES_PER_SECOND } from "../../lib/wireguard/limits.ts";
 import { withSeed } from "../sim/link.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { canSeal, Pair, Traffic } from "./support.ts";
@@ -255,6 +257,30 @@ Deno.test("WireguardDevice under load asks for a cookie, and takes who shows it 
       ],
       [1, 1, 2, 1],
     );
+  });
+});
+
+Deno.test("WireguardDevice under load answers a flood of initiations with a bounded number of cookies", () => {
+  withSeed(22, (random) => {
+    // Anybody who knows our public key, a relay for one, can make a right mac1.
+    const pair = new Pair(random, { b: { underLoadAbovePerSecond: 0 } });
+    const initiation = new Uint8Array(148);
+    random.fill(initiation);
+    initiation.set([1, 0, 0, 0]);
+    const macs = new MacWriter(pair.b.device.publicKey);
+    const { counters } = pair.b.device;
+    for (let second = 1; second <= 3; second++) {
+      for (let i = 0; i < 5_000; i++) {
+        random.fill(initiation.subarray(4, 12));
+        macs.writeMacs(initiation, 0);
+        pair.b.device.handleDatagram(initiation.slice(), pair.now + second * 1_000 + i / 10);
+      }
+      strictEqual(counters.cookieRepliesSent, second * MAX_COOKIE_REPLIES_PER_SECOND);
+    }
+    strictEqual(counters.drops["rate-limited"], 15_000 - counters.cookieRepliesSent);
+    // Once it is over, who asks in earnest gets a cookie and a session.
+    pair.simulation.runFor(5_000);
+    ok(pair.connect(10_000));
   });
 });
 
