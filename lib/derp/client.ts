@@ -46,7 +46,7 @@ type ClientState =
   | { readonly kind: "greeting" }
   /** ClientInfo is on its way; packets may be sent, ServerInfo is awaited. */
   | { readonly kind: "introduced"; readonly key: BoxKey; readonly serverPublicKey: Uint8Array }
-  | { readonly kind: "ready"; readonly key: BoxKey; readonly serverPublicKey: Uint8Array }
+  | { readonly kind: "ready" }
   | { readonly kind: "dead" };
 
 export class DerpClient {
@@ -117,10 +117,16 @@ export class DerpClient {
     if (due === "ping" && this.canSend) {
       this.#beginPing(now, { isAsked: false, limitMs: PONG_LIMIT_MS });
     } else if (due !== undefined) { // dead, or a greeting that stopped halfway
-      this.#state = { kind: "dead" };
-      this.#reader.discard();
+      this.close();
       this.#isDeathDue = true;
     }
+  }
+
+  /** Takes and gives nothing any more, and erases what was shared with the relay. Idempotent. */
+  close(): void {
+    if (this.#state.kind === "introduced") this.#state.key.bytes.fill(0);
+    this.#state = { kind: "dead" };
+    this.#reader.discard();
   }
 
   pollTimeout(): Instant | undefined {
@@ -219,7 +225,8 @@ export class DerpClient {
       const burstTokens = info.tokenBucketBytesBurst ?? tokensPerSecond;
       this.#bucket = new TokenBucket({ tokensPerSecond, burstTokens }, this.#now);
     }
-    this.#state = { kind: "ready", key, serverPublicKey };
+    key.bytes.fill(0); // the login was all it was for
+    this.#state = { kind: "ready" };
     return { kind: "ready", info, serverPublicKey: serverPublicKey.slice() };
   }
 

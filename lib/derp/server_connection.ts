@@ -206,8 +206,13 @@ export class DerpServerConnection {
     const clientKey = decodeClientKey(payload);
     const box = precomputeBox(privateKey, clientKey);
     if (box === undefined) throw serverError("bad-client-key", "client key is of small order");
-    const clientInfo = decodeClientInfo(box, payload);
-    this.#control.push(encodeServerInfo(box, info, random));
+    let clientInfo: ClientInfo;
+    try {
+      clientInfo = decodeClientInfo(box, payload);
+      this.#control.push(encodeServerInfo(box, info, random));
+    } finally {
+      box.bytes.fill(0); // the login was all it was for
+    }
     this.#clientKey = clientKey;
     this.#deadlines.clear("login");
     this.#armKeepAlive(this.#now);

@@ -18,7 +18,9 @@ import { Relays } from "./relays.ts";
 export interface TunnelNodeOptions {
   /** Our own addresses in the tunnel, 16 bytes each; the first is the source of what we begin. */
   readonly addresses: readonly Uint8Array[];
+  /** Taken over, and erased by `close`. */
   readonly nodePrivateKey: Uint8Array;
+  /** Likewise. */
   readonly discoPrivateKey: Uint8Array;
   readonly random: Random;
   readonly aead: Aead;
@@ -98,6 +100,7 @@ export class TunnelNode {
   };
   readonly #wireguard: WireguardDevice;
   readonly #disco: DiscoPinger;
+  readonly #privateKeys: readonly Uint8Array[];
   readonly #peers = new Map<string, Peer>();
   readonly #events: NodeEvent[] = [];
   #lastDestination: Peer | undefined;
@@ -105,6 +108,7 @@ export class TunnelNode {
   constructor(options: TunnelNodeOptions) {
     const { random, nodePrivateKey } = options;
     this.addresses = options.addresses;
+    this.#privateKeys = [nodePrivateKey, options.discoPrivateKey];
     this.nodePublicKey = publicKey(nodePrivateKey);
     this.#wireguard = new WireguardDevice({
       privateKey: nodePrivateKey,
@@ -352,6 +356,8 @@ export class TunnelNode {
   close(): void {
     for (const id of [...this.#peers.keys()]) this.removePeer(id);
     this.#wireguard.close();
+    this.relays.close();
+    for (const key of this.#privateKeys) key.fill(0);
   }
 
   handleTimeout(now: Instant): void {

@@ -154,6 +154,11 @@ export class RelayLink {
     }
   }
 
+  /** Erases what is shared with the relay: the link is of no use afterwards. */
+  wipe(): void {
+    this.#derp.close();
+  }
+
   #refuse(result: { readonly status: number; readonly body: Uint8Array }): void {
     const body = new TextDecoder().decode(result.body.subarray(0, MAX_SHOWN_BODY_BYTES));
     this.#phase = { kind: "refused", refusal: { status: result.status, body } };

@@ -181,6 +181,7 @@ export class Relays {
     const relay = this.#relayOf(link);
     if (relay === undefined) return;
     link.handleEnd();
+    link.wipe();
     const status = link.refusal?.status;
     relay.lastFailure = link.closedReason ?? reason;
     if (
@@ -226,6 +227,12 @@ export class Relays {
       relay.failures = 0;
       this.#dial(relay, now);
     }
+  }
+
+  /** Leaves all relays, and erases what was shared with them. */
+  close(): void {
+    for (const relay of this.#relays.values()) this.#drop(relay);
+    this.#relays.clear();
   }
 
   pollEvent(): RelaysEvent | undefined {
@@ -281,6 +288,7 @@ export class Relays {
   #drop(relay: Relay): void {
     if (relay.state.kind === "waiting") return;
     this.#events.push({ kind: "hangUp", link: relay.state.link });
+    relay.state.link.wipe();
     relay.state = { kind: "waiting", until: Infinity };
   }
 

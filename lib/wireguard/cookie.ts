@@ -126,6 +126,12 @@ export class MacChecker {
     });
   }
 
+  /** Erases the secret: cookies that were given out are worth nothing from now on. */
+  wipe(): void {
+    this.#secret.fill(0);
+    this.#secretMadeAt = -Infinity;
+  }
+
   #isSecretOld(now: Instant): boolean {
     return now - this.#secretMadeAt >= COOKIE_REFRESH_TIME_MS;
   }

@@ -119,6 +119,7 @@ export class WireguardDevice {
   /** Removes all peers and erases the private key: the device is of no use afterwards. */
   close(): void {
     for (const peer of [...this.#peers.values()]) this.removePeer(peer);
+    this.#macs.wipe();
     this.#context.localStatic.privateKey.fill(0);
   }
 
