@@ -65,3 +65,14 @@ function hex(code: number, digits: number): string {
 export function goList(items: readonly string[]): string {
   return `[${items.join(" ")}]`;
 }
+
+/** Stands where a secret was. */
+export const HIDDEN = "[hidden]";
+
+/** A URL as it was typed, without user and password. What stands before the last "@" goes: a password may hold any other mark. */
+export function hideCredentials(url: string): string {
+  const at = url.lastIndexOf("@");
+  if (at === -1) return url;
+  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(url.slice(0, at))?.[0] ?? "";
+  return scheme + HIDDEN + url.slice(at);
+}

@@ -1,6 +1,6 @@
 /** The deployment's URL as people type it, and the URLs of its API (http-api §1.1). */
 import { UserError } from "../base/errors.ts";
-import { goQuote, stripToLine } from "./text.ts";
+import { goQuote, hideCredentials, stripToLine } from "./text.ts";
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -14,14 +14,17 @@ export function parseDeploymentUrl(text: string): URL {
   const scheme = /^localhost([:/]|$)/i.test(trimmed) ? "http://" : "https://";
   const url = trimmed === "" ? null : URL.parse(hasScheme ? trimmed : scheme + trimmed);
   if (url === null || url.hostname === "") {
-    throw new UserError(`Cannot use URL ${goQuote(text)}: it does not name a host`, {
-      hint: "Give the deployment's address, e.g. --url https://coder.example.com",
-    });
+    throw new UserError(
+      `Cannot use URL ${goQuote(hideCredentials(text))}: it does not name a host`,
+      {
+        hint: "Give the deployment's address, e.g. --url https://coder.example.com",
+      },
+    );
   }
   if (url.protocol !== "http:" && url.protocol !== "https:") {
     throw new UserError(
-      `Cannot use URL ${goQuote(text)}: its scheme is ${goQuote(url.protocol.slice(0, -1))}, ` +
-        "not http or https",
+      `Cannot use URL ${goQuote(hideCredentials(text))}: its scheme is ` +
+        `${goQuote(url.protocol.slice(0, -1))}, not http or https`,
     );
   }
   return url;

@@ -33,7 +33,7 @@ function areKnownToBlock(fds: readonly number[]): boolean {
   try {
     return fds.every((fd) => {
       const info = Deno.readTextFileSync(`/proc/self/fdinfo/${fd}`);
-      const flags = /^flags:\s*([0-7]+)$/m.exec(info)?.[1];
+      const flags = /^flags:\t([0-7]+)$/m.exec(info)?.[1];
       return flags !== undefined && (parseInt(flags, 8) & O_NONBLOCK) === 0;
     });
   } catch (error) {

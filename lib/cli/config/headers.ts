@@ -1,6 +1,6 @@
 /** Extra headers of every request: `--header` and what `--header-command` prints (behaviour §1.16). */
 import { UserError } from "../../base/errors.ts";
-import { goList, goQuote } from "../../coder/text.ts";
+import { goList, goQuote, HIDDEN } from "../../coder/text.ts";
 import type { HttpHeaders } from "../../base/http.ts";
 import { type Host, HostError } from "../../base/host.ts";
 
@@ -72,7 +72,7 @@ function parseHeader(text: string, source: string): readonly [string, string] {
   const equals = text.indexOf("=");
   if (equals === -1) {
     throw new UserError(
-      `create header transport: split header ${goQuote(text)} had less than two parts`,
+      `create header transport: split header ${goQuote(shownHeader(text))} had less than two parts`,
       { hint: `Write the headers of ${source} as key=value` },
     );
   }
@@ -80,7 +80,7 @@ function parseHeader(text: string, source: string): readonly [string, string] {
   const value = text.slice(equals + 1);
   if (!NAME.test(name)) {
     throw new UserError(
-      `create header transport: ${goQuote(name)} of ${source} is no valid header`,
+      `create header transport: ${goQuote(shownHeader(text))} of ${source} is no valid header`,
     );
   }
   if (FORBIDDEN_IN_VALUE.test(value)) {
@@ -91,4 +91,11 @@ function parseHeader(text: string, source: string): readonly [string, string] {
     );
   }
   return [name, String.fromCharCode(...new TextEncoder().encode(value))];
+}
+
+/** A header that cannot be read, up to where its secret may begin: people write `Authorization: Bearer …` as well. */
+function shownHeader(text: string): string {
+  const end = text.search(/[=:]/);
+  // At the end it is no separator but the padding of a token's base64.
+  return end === -1 || text.endsWith("=") ? HIDDEN : text.slice(0, end + 1) + HIDDEN;
 }

@@ -7,6 +7,7 @@ import { UserError } from "../../base/errors.ts";
 import { goList, goQuote } from "../../coder/text.ts";
 import type { Flag } from "./flag.ts";
 import { FlagValueError } from "./flag_error.ts";
+import { shownArgs, shownText } from "./hidden.ts";
 import { expandPath } from "./path.ts";
 
 /** Any flag; its value's type is known to whoever holds the flag itself. */
@@ -134,7 +135,7 @@ export function splitCommand(args: readonly string[], globalFlags: readonly AnyF
       }
     }
   } catch (error) {
-    throw toUserError(error, { shown: args, command: "hawser" });
+    throw toUserError(error, { shown: shownArgs(args, globalFlags), command: "hawser" });
   }
   return { command: undefined, args };
 }
@@ -214,7 +215,7 @@ export function parseArgs(args: readonly string[], options: ParseOptions): Parse
     if (text === undefined || text === "") continue;
     add(flag, text, { source: "env", texts: [] }, (problem) => {
       throw new UserError(
-        `parsing environment variable ${flag.env}=${goQuote(text)} for ${
+        `parsing environment variable ${flag.env}=${goQuote(shownText(flag, text))} for ${
           goQuote(command)
         }: ${problem}`,
       );
@@ -232,12 +233,14 @@ export function parseArgs(args: readonly string[], options: ParseOptions): Parse
       const to: FlagUse = known?.source === "flag" ? known : { source: "flag", texts: [] };
       add(flag, text, to, (problem) => {
         throw new GrammarError(
-          `invalid argument ${goQuote(text)} for ${goQuote(flagNames(flag))} flag: ${problem}`,
+          `invalid argument ${goQuote(shownText(flag, text))} for ${
+            goQuote(flagNames(flag))
+          } flag: ${problem}`,
         );
       });
     }
   } catch (error) {
-    throw toUserError(error, { shown, command });
+    throw toUserError(error, { shown: shownArgs(shown, flags), command });
   }
   return new ParsedArgs(positionals, texts);
 }

@@ -28,6 +28,8 @@ export interface Flag<Value> {
   /** Its texts are paths: `~`, `$NAME` and `${NAME}` are replaced before they are parsed. @default false */
   readonly isPath?: boolean;
   readonly help: string;
+  /** How errors show its text, which may hold a secret. @default as it is */
+  readonly shown?: (text: string) => string;
   /** The value after one more occurrence with `text`. Throws `FlagValueError`. */
   parse(text: string, previous: Value): Value;
 }
@@ -40,6 +42,7 @@ export interface FlagNames {
   readonly help: string;
   /** @default false */
   readonly hidden?: boolean;
+  readonly shown?: (text: string) => string;
   readonly replacedBy?: Flag<unknown>;
 }
 

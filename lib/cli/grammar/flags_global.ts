@@ -1,15 +1,22 @@
 /** Flags of every command (behaviour §1.16), valid before and after its name. */
 import type { AnyFlag } from "./args.ts";
+import { HIDDEN, hideCredentials } from "../../coder/text.ts";
 import { listFlag, pathFlag, switchFlag, textFlag } from "./flag.ts";
 import type { OptionsOf } from "./options.ts";
 
 export const GLOBAL = {
   help: switchFlag({ name: "help", shorthand: "h", help: "Show what the command does." }),
-  url: textFlag({ name: "url", env: "CODER_URL", help: "URL of the Coder deployment." }),
+  url: textFlag({
+    name: "url",
+    env: "CODER_URL",
+    help: "URL of the Coder deployment.",
+    shown: hideCredentials,
+  }),
   token: textFlag({
     name: "token",
     env: "CODER_SESSION_TOKEN",
     help: "Session token; the variable is the safer place, arguments are visible to others.",
+    shown: () => HIDDEN,
   }),
   configDir: pathFlag({
     name: "global-config",
@@ -32,11 +39,13 @@ export const GLOBAL = {
     name: "header",
     env: "CODER_HEADER",
     help: "Extra HTTP header for every request, as key=value; may be given several times.",
+    shown: () => HIDDEN,
   }),
   headerCommand: textFlag({
     name: "header-command",
     env: "CODER_HEADER_COMMAND",
     help: "Command that prints extra HTTP headers, one key=value a line.",
+    shown: () => HIDDEN,
   }),
   noVersionWarning: switchFlag({
     name: "no-version-warning",

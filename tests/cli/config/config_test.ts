@@ -345,6 +345,28 @@ Deno.test("A token is freed of what surrounds it and refused for what no header 
   }
 });
 
+Deno.test("A header that cannot be read is told without its value", async () => {
+  const rows = [
+    ["Authorization: Bearer SECRET", "Authorization:[hidden]", "split header"],
+    ["Authorization: Basic SECRET==", "[hidden]", "is no valid header"],
+    ["SECRET", "[hidden]", "split header"],
+    ["X Y=SECRET", "X Y=[hidden]", "is no valid header"],
+    ["X=SECRET\x01", "X", "holds a line end"],
+  ];
+  for (const [bad = "", shown, problem = ""] of rows) {
+    for (const source of ["--header", "--header-command"]) {
+      const host = new FakeHost({ env: { CODER_URL: "https://x.example" } });
+      host.programs.set("sh", () => Promise.resolve({ stdout: `${bad}\n` }));
+      const args = source === "--header" ? ["--header", `"${bad}"`] : ["--header-command", "x"];
+      await assert.rejects(read(host, args), ({ message }: Error) => {
+        assert.ok(message.includes(`"${shown}"`) && message.includes(problem), message);
+        assert.ok(!message.includes("SECRET"), message);
+        return true;
+      });
+    }
+  }
+});
+
 Deno.test("--header says nothing of the message itself (net/http reqWriteExcludeHeader)", async () => {
   const env = { CODER_URL: "https://x.example" };
   const words = ["Host=x", "content-length=5", "Transfer-Encoding=chunked", "Trailer=y", "A=1"];
