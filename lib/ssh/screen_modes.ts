@@ -138,7 +138,8 @@ export class ScreenModes {
     if (final === "m" && parameters.startsWith(">4")) {
       this.#modifiesOtherKeys = !/^>4(;0*)?$/.test(parameters);
     } else if (final === "m" && /^[\d;:]*$/.test(parameters)) {
-      this.#isStyled = !/(^|;)0*$/.test(parameters);
+      // The last one counts: nothing and 0 are the reset.
+      this.#isStyled = Number(parameters.slice(parameters.lastIndexOf(";") + 1)) !== 0;
     } else if (final === "r" && /^[\d;]*$/.test(parameters)) {
       this.#hasScrollRegion = parameters !== "";
     } else if (final === "q" && parameters.endsWith(" ")) {
