@@ -209,3 +209,16 @@ Deno.test("no import goes in a circle", async () => {
   };
   for (const path of byPath.keys()) visit(path, []);
 });
+
+Deno.test("sizes and offsets that several rooms need are named in one place", async () => {
+  const homes = new Map([["KEY_BYTES", "lib/base/bytes.ts"]]);
+  const wrong: string[] = [];
+  for (const { path, text } of await readSources()) {
+    for (const [, name = ""] of text.matchAll(/\bconst ((?:[A-Z]+_)?KEY_BYTES|IPV6_[A-Z_]+) =/g)) {
+      const home = name.startsWith("IPV6_") ? "lib/wire/ipv6.ts" : homes.get(name);
+      // Limits of what others send are no sizes of keys.
+      if (path !== home && !name.startsWith("MAX_")) wrong.push(`${path}: ${name}`);
+    }
+  }
+  deepStrictEqual(wrong, []);
+});

@@ -6,6 +6,12 @@
 const LITTLE_ENDIAN = true;
 const HEX_DIGITS = "0123456789abcdef";
 
+/**
+ * Bytes of every key here: private and public keys of X25519, what two of them share, and the keys of the ciphers and
+ * hashes that are made of it.
+ */
+export const KEY_BYTES = 32;
+
 /** Lower-case hexadecimal. */
 export function toHex(bytes: Uint8Array): string {
   let text = "";

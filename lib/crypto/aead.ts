@@ -4,12 +4,10 @@
  * `Aead` seals and opens packets in place (`aead_wasm.ts`); `aeadSeal` and `aeadOpen` are for handshakes and take associated
  * data. Both are the WebAssembly core's work, but not of one instance: what a handshake leaves to be wiped, no packet waits for.
  */
-import { assertLength, ByteWriter } from "../base/bytes.ts";
+import { assertLength, ByteWriter, KEY_BYTES } from "../base/bytes.ts";
 import { WasmAead } from "./aead_wasm.ts";
 import { assertFits, handshakeCore, MAX_AD_BYTES, MAX_TEXT_BYTES } from "./wasm/core.ts";
 
-/** Bytes of a key. */
-export const AEAD_KEY_BYTES = 32;
 /** Bytes that sealing adds. */
 export const AEAD_TAG_BYTES = 16;
 const NONCE_BYTES = 12;
@@ -57,7 +55,7 @@ export function aeadSeal(
   plaintext: Uint8Array,
   ad: Uint8Array,
 ): Uint8Array {
-  assertLength(key, AEAD_KEY_BYTES, "key");
+  assertLength(key, KEY_BYTES, "key");
   assertFits(plaintext, MAX_TEXT_BYTES, "plaintext");
   assertFits(ad, MAX_AD_BYTES, "ad");
   const nonce = nonceOf(counter);
@@ -80,7 +78,7 @@ export function aeadOpen(
   ciphertext: Uint8Array,
   ad: Uint8Array,
 ): Uint8Array | undefined {
-  assertLength(key, AEAD_KEY_BYTES, "key");
+  assertLength(key, KEY_BYTES, "key");
   assertFits(ad, MAX_AD_BYTES, "ad");
   const nonce = nonceOf(counter);
   const textBytes = ciphertext.length - AEAD_TAG_BYTES;

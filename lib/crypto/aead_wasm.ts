@@ -5,11 +5,10 @@
  * `DataView` of a buffer that is handed in as bytes. See also `copyBytes` in `wire/checksum.ts`.
  * A fast twin: it splits the counter into words itself. The plain twin is `tests/crypto/plain_aead.ts`.
  */
-import { assertLength } from "../base/bytes.ts";
+import { assertLength, KEY_BYTES } from "../base/bytes.ts";
 import { type CryptoCore, instantiateCore, MAX_TEXT_BYTES } from "./wasm/core.ts";
 
 const LITTLE_ENDIAN = true;
-const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const TWO_32 = 0x1_0000_0000;

@@ -2,15 +2,13 @@
  * NaCl's `crypto_box` (X25519, HSalsa20, XSalsa20-Poly1305) for disco and the login at a relay. The work is the WebAssembly core's.
  *   box: tag 16 | ciphertext; the 24-byte nonce travels apart, and here always before the box.
  */
-import { assertLength } from "../base/bytes.ts";
+import { assertLength, KEY_BYTES } from "../base/bytes.ts";
 import { assertFits, handshakeCore, MAX_TEXT_BYTES } from "./wasm/core.ts";
-import { X25519_BYTES } from "./x25519.ts";
 
 /** Bytes of a nonce. */
 export const BOX_NONCE_BYTES = 24;
 /** Bytes that sealing adds. */
 export const BOX_TAG_BYTES = 16;
-const KEY_BYTES = 32;
 
 /** The key that one pair of key pairs shares in both directions. Expensive to make: keep it, and wipe it in the end. */
 export interface BoxKey {
@@ -23,8 +21,8 @@ export function precomputeBox(
   privateKey: Uint8Array,
   peerPublicKey: Uint8Array,
 ): BoxKey | undefined {
-  assertLength(privateKey, X25519_BYTES, "privateKey");
-  assertLength(peerPublicKey, X25519_BYTES, "peerPublicKey");
+  assertLength(privateKey, KEY_BYTES, "privateKey");
+  assertLength(peerPublicKey, KEY_BYTES, "peerPublicKey");
   const core = handshakeCore();
   core.put(core.run.scalarAt, privateKey);
   core.put(core.run.pointAt, peerPublicKey);

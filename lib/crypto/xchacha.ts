@@ -1,12 +1,11 @@
 /**
  * XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha §2) for WireGuard's cookies (whitepaper §5.4.7). The work is the WebAssembly core's.
  */
-import { assertLength } from "../base/bytes.ts";
+import { assertLength, KEY_BYTES } from "../base/bytes.ts";
 import { assertFits, handshakeCore, MAX_AD_BYTES, MAX_TEXT_BYTES } from "./wasm/core.ts";
 
 /** Bytes of a nonce. */
 export const XCHACHA_NONCE_BYTES = 24;
-const KEY_BYTES = 32;
 const TAG_BYTES = 16;
 
 /**

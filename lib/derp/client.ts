@@ -6,7 +6,7 @@
  * Left out on purpose: meshing, fast start (§2.2 of the dossier: no Coder relay offers it), the time limit for connecting,
  * which belongs to who dials, since it covers DNS, TCP and TLS too.
  */
-import { assertLength, ByteReader } from "../base/bytes.ts";
+import { assertLength, ByteReader, KEY_BYTES } from "../base/bytes.ts";
 import type { Instant, Random } from "../base/core.ts";
 import { type BoxKey, precomputeBox } from "../crypto/box.ts";
 import { DerpError } from "./errors.ts";
@@ -15,7 +15,6 @@ import {
   encodeFrame,
   FrameType,
   isKeyAt,
-  KEY_BYTES,
   MAX_FRAME_BYTES,
   PeerGoneReason,
   PING_BYTES,

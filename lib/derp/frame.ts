@@ -3,7 +3,7 @@
  *   type u8 | length u32 (of what follows) | payload
  * The only specification is that code; payload layouts stand beside the types. Keys are raw 32-byte X25519 public keys.
  */
-import { ByteWriter } from "../base/bytes.ts";
+import { ByteWriter, KEY_BYTES } from "../base/bytes.ts";
 
 export const FrameType = {
   /** s→c: magic 8 | server key 32 | to be ignored */
@@ -47,7 +47,6 @@ export const PeerGoneReason = {
 } as const;
 
 export const FRAME_HEADER_BYTES = 5;
-export const KEY_BYTES = 32;
 export const PING_BYTES = 8;
 /** Longest packet a relay carries (`MaxPacketSize`). */
 export const MAX_PACKET_BYTES = 65_536;

@@ -5,11 +5,11 @@
  *   ServerInfo: nonce 24 | box to the client key of {"version":2, optional token bucket}
  * The mixed case of the field names is the wire's.
  */
-import { equalBytes, fromHex } from "../base/bytes.ts";
+import { equalBytes, fromHex, KEY_BYTES } from "../base/bytes.ts";
 import { type Random, randomBytes } from "../base/core.ts";
 import { BOX_NONCE_BYTES, BOX_TAG_BYTES, type BoxKey, openBox, sealBox } from "../crypto/box.ts";
 import { DerpError } from "./errors.ts";
-import { encodeFrame, FrameType, KEY_BYTES } from "./frame.ts";
+import { encodeFrame, FrameType } from "./frame.ts";
 
 export const PROTOCOL_VERSION = 2;
 /** Longest ServerKey payload taken (`derp_client.go`, `recvServerKey`). */

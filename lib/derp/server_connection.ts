@@ -6,14 +6,13 @@
  */
 import { type Instant, type Random, randomFraction } from "../base/core.ts";
 import { Deadlines } from "../base/deadlines.ts";
-import { ByteWriter } from "../base/bytes.ts";
+import { ByteWriter, KEY_BYTES } from "../base/bytes.ts";
 import { precomputeBox } from "../crypto/box.ts";
 import { DerpError } from "./errors.ts";
 import {
   encodeFrame,
   FrameType,
   isKeyAt,
-  KEY_BYTES,
   MAX_FRAME_BYTES,
   MAX_PACKET_BYTES,
   PeerGoneReason,

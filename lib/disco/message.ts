@@ -6,7 +6,7 @@
  *   3 call-me-maybe: endpoint 18, repeated; version 0, never padded
  * Pings and pongs are version 0 when bare and 1 when padded; readers look at neither version nor padding.
  */
-import { assertLength, ByteReader, ByteWriter } from "../base/bytes.ts";
+import { assertLength, ByteReader, ByteWriter, KEY_BYTES } from "../base/bytes.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import { ENDPOINT_BYTES, readEndpoint, writeEndpoint } from "./endpoint.ts";
 
@@ -17,8 +17,7 @@ export const TRANSACTION_ID_BYTES = 12;
 /** More endpoints than any node has; what a peer lists beyond is not read. */
 export const MAX_CALL_ME_MAYBE_ENDPOINTS = 64;
 const HEADER_BYTES = 2;
-const NODE_KEY_BYTES = 32;
-const PING_BYTES = HEADER_BYTES + TRANSACTION_ID_BYTES + NODE_KEY_BYTES;
+const PING_BYTES = HEADER_BYTES + TRANSACTION_ID_BYTES + KEY_BYTES;
 const PONG_BYTES = HEADER_BYTES + TRANSACTION_ID_BYTES + ENDPOINT_BYTES;
 const BARE_VERSION = 0;
 const PADDED_VERSION = 1;
@@ -57,7 +56,7 @@ export function encodePing(
   ping: { readonly transactionId: Uint8Array; readonly nodeKey: Uint8Array },
   options: PaddingOptions = {},
 ): Uint8Array {
-  assertLength(ping.nodeKey, NODE_KEY_BYTES, "nodeKey");
+  assertLength(ping.nodeKey, KEY_BYTES, "nodeKey");
   const [message, writer] = begin(DISCO_TYPE.PING, PING_BYTES, options);
   assertLength(ping.transactionId, TRANSACTION_ID_BYTES, "transactionId");
   writer.bytes(ping.transactionId).bytes(ping.nodeKey);
@@ -110,7 +109,7 @@ export function decodeDiscoMessage(bytes: Uint8Array): DiscoMessage | DiscoMessa
 function decodePing(reader: ByteReader): DiscoPing | DiscoMessageFault {
   if (reader.remaining < TRANSACTION_ID_BYTES) return { kind: "invalid", reason: "short" };
   const transactionId = reader.copy(TRANSACTION_ID_BYTES);
-  const nodeKey = reader.remaining < NODE_KEY_BYTES ? undefined : reader.copy(NODE_KEY_BYTES);
+  const nodeKey = reader.remaining < KEY_BYTES ? undefined : reader.copy(KEY_BYTES);
   return { kind: "ping", transactionId, nodeKey };
 }
 

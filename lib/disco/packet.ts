@@ -3,12 +3,11 @@
  *   magic 6 "TS💬" | sender's disco key 32 | nonce 24 | box: tag 16, message
  * A UDP socket carries STUN, disco and WireGuard; a relay carries the latter two.
  */
-import { assertLength, ByteReader, ByteWriter, equalBytes } from "../base/bytes.ts";
+import { assertLength, ByteReader, ByteWriter, equalBytes, KEY_BYTES } from "../base/bytes.ts";
 import { BOX_NONCE_BYTES, BOX_TAG_BYTES, type BoxKey, openBox, sealBox } from "../crypto/box.ts";
 import { isStun } from "./stun.ts";
 
 const MAGIC = new Uint8Array([0x54, 0x53, 0xf0, 0x9f, 0x92, 0xac]);
-const KEY_BYTES = 32;
 const HEADER_BYTES = MAGIC.length + KEY_BYTES + BOX_NONCE_BYTES;
 /** What a packet is longer than its message. */
 export const DISCO_OVERHEAD_BYTES = HEADER_BYTES + BOX_TAG_BYTES;

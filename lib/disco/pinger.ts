@@ -5,7 +5,7 @@
  * An address that was not heard from before is never sent more than came from it: a pong is no longer than its ping.
  * Not here: which candidates to ping when, and which address is best.
  */
-import { assertLength, equalBytes, toHex } from "../base/bytes.ts";
+import { assertLength, equalBytes, KEY_BYTES, toHex } from "../base/bytes.ts";
 import { type Instant, type Random, randomBytes } from "../base/core.ts";
 import { BOX_NONCE_BYTES, type BoxKey, precomputeBox } from "../crypto/box.ts";
 import { publicKey } from "../crypto/x25519.ts";
@@ -144,7 +144,7 @@ export class DiscoPinger {
    * Returns false, and knows nobody by that name, when the disco key is of small order, zero for example.
    */
   addPeer(id: string, { discoKey, nodeKey }: DiscoPeerOptions): boolean {
-    assertLength(nodeKey, 32, "nodeKey");
+    assertLength(nodeKey, KEY_BYTES, "nodeKey");
     const known = this.#peersById.get(id);
     const discoKeyHex = toHex(discoKey);
     const isSame = known?.discoKeyHex === discoKeyHex && equalBytes(known.nodeKey, nodeKey);

@@ -6,9 +6,9 @@
 import { assertLength, ByteReader, concatBytes, fromHex, toHex } from "../base/bytes.ts";
 import { randomBytes } from "../base/core.ts";
 import type { Random } from "../base/core.ts";
+import { IPV6_ADDRESS_BYTES } from "../wire/ipv6.ts";
 
 export const UUID_BYTES = 16;
-export const IPV6_BYTES = 16;
 
 /** fd7a:115c:a1e0::/48, in which every agent of every release owns an address (coder/coder `tailnet/conn.go`). */
 export const TAILSCALE_PREFIX: Readonly<Uint8Array> = fromHex("fd7a115ca1e0");
@@ -87,7 +87,7 @@ export function parseIpv6(text: string): Uint8Array<ArrayBuffer> | undefined {
 
 /** Canonical text (RFC 5952): lower case, no leading zeros, the longest run of two or more zero groups as `::`. */
 export function formatIpv6(address: Uint8Array): string {
-  assertLength(address, IPV6_BYTES, "address");
+  assertLength(address, IPV6_ADDRESS_BYTES, "address");
   const reader = new ByteReader(address);
   const groups = Array.from({ length: 8 }, () => reader.u16be().toString(16));
   let bestAt = -1;

@@ -11,6 +11,7 @@ import { type DerpEvent, SEND_PACKET_HEADER_BYTES } from "../derp/mod.ts";
 import { DiscoPinger, isDisco } from "../disco/mod.ts";
 import { Netstack } from "../netstack/mod.ts";
 import { type InitiateOptions, WireguardDevice, type WireguardPeer } from "../wireguard/mod.ts";
+import { IPV6_ADDRESS_BYTES, IPV6_DESTINATION_OFFSET } from "../wire/ipv6.ts";
 import type { DerpMap } from "./derp_map.ts";
 import type { RelayLink } from "./relay_link.ts";
 import { Relays } from "./relays.ts";
@@ -77,8 +78,6 @@ export interface NodeCounters {
 /** An inner packet of 1280 bytes grows by header and tag. */
 const MAX_SEALED_BYTES = 1_280 + 16 + 16;
 const WIREGUARD_HEADER_BYTES = 16;
-const IPV6_DESTINATION_OFFSET = 24;
-const ADDRESS_BYTES = 16;
 const MAX_PEERS = 4_096;
 /** Addresses of a peer that count; Coder's nodes have one or two. */
 const MAX_PEER_ADDRESSES = 64;
@@ -378,8 +377,8 @@ export class TunnelNode {
 function hasAddressAt(peer: Peer, buffer: Uint8Array, at: number): boolean {
   for (const address of peer.config.addresses) {
     let i = 0;
-    while (i < ADDRESS_BYTES && address[i] === buffer[at + i]) i++;
-    if (i === ADDRESS_BYTES) return true;
+    while (i < IPV6_ADDRESS_BYTES && address[i] === buffer[at + i]) i++;
+    if (i === IPV6_ADDRESS_BYTES) return true;
   }
   return false;
 }

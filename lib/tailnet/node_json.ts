@@ -6,10 +6,10 @@
  * What we cannot use is left out, not refused, as in `node_message.ts`; a node without usable keys is no node.
  */
 import * as v from "valibot";
-import { assertLength, fromHex, toHex } from "../base/bytes.ts";
+import { assertLength, fromHex, KEY_BYTES, toHex } from "../base/bytes.ts";
 import { formatIpv6, parseIpv6 } from "./address.ts";
 import { formatEndpoint, parseEndpoint } from "./endpoint_text.ts";
-import { KEY_BYTES, MAX_LIST_ENTRIES, type TailnetNode } from "./node_message.ts";
+import { MAX_LIST_ENTRIES, type TailnetNode } from "./node_message.ts";
 
 const NODE_PREFIX = "nodekey:";
 const DISCO_PREFIX = "discokey:";

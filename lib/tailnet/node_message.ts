@@ -6,14 +6,13 @@
  * What we cannot use is left out, not refused: other prefixes than /128, zoned endpoints. A node without usable keys
  * is no node.
  */
-import { assertLength, concatBytes, fromHex, toHex } from "../base/bytes.ts";
+import { assertLength, concatBytes, fromHex, KEY_BYTES, toHex } from "../base/bytes.ts";
 import { createNode } from "../proto/tailnet_pb.ts";
 import type { Node } from "../proto/tailnet_pb.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import { formatIpv6, parseIpv6 } from "./address.ts";
 import { formatEndpoint, parseEndpoint } from "./endpoint_text.ts";
 
-export const KEY_BYTES = 32;
 /** More addresses or endpoints of one node than this are not kept. */
 export const MAX_LIST_ENTRIES = 64;
 

@@ -4,11 +4,11 @@ import { sha1 } from "../crypto/sha1.ts";
 import { encodeLatin1 } from "../http1/mod.ts";
 
 const ACCEPT_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; // RFC 6455 §1.3
-const KEY_BYTES = 16;
+const NONCE_BYTES = 16;
 
 /** A fresh `Sec-WebSocket-Key`: base64 of 16 random bytes. */
 export function newWebsocketKey(random: Random): string {
-  return toBase64(randomBytes(random, KEY_BYTES));
+  return toBase64(randomBytes(random, NONCE_BYTES));
 }
 
 /** Whether `text` is base64 of exactly 16 bytes (RFC 6455 §4.2.1 item 5). */

@@ -3,6 +3,7 @@
  * address it is (RFC 6890 and what it lists). Texts are read and made by the rooms above.
  */
 import { assertLength, equalBytes, toHex } from "../base/bytes.ts";
+import { IPV6_ADDRESS_BYTES } from "./ipv6.ts";
 
 export interface Endpoint {
   /** 16 bytes; IPv4 is mapped (RFC 4291 §2.5.5.2). */
@@ -24,7 +25,6 @@ export type AddressScope =
   | "reserved"
   | "global";
 
-export const ADDRESS_BYTES = 16;
 const IPV4_BYTES = 4;
 const IPV4_OFFSET = 12;
 const MAPPED_PREFIX = new Uint8Array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]);
@@ -32,7 +32,7 @@ const MAPPED_PREFIX = new Uint8Array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff])
 /** The 16-byte form of a 4-byte address. */
 export function mapIpv4(address: Uint8Array): Uint8Array<ArrayBuffer> {
   assertLength(address, IPV4_BYTES, "address");
-  const mapped = new Uint8Array(ADDRESS_BYTES);
+  const mapped = new Uint8Array(IPV6_ADDRESS_BYTES);
   mapped.set(MAPPED_PREFIX);
   mapped.set(address, IPV4_OFFSET);
   return mapped;
@@ -40,7 +40,7 @@ export function mapIpv4(address: Uint8Array): Uint8Array<ArrayBuffer> {
 
 /** The last 4 bytes of a mapped address, a view into it; `undefined` for a real IPv6 address. */
 export function unmapIpv4(address: Uint8Array): Uint8Array | undefined {
-  assertLength(address, ADDRESS_BYTES, "address");
+  assertLength(address, IPV6_ADDRESS_BYTES, "address");
   const isMapped = equalBytes(address.subarray(0, IPV4_OFFSET), MAPPED_PREFIX);
   return isMapped ? address.subarray(IPV4_OFFSET) : undefined;
 }
@@ -77,8 +77,8 @@ function scopeOfIpv4(address: Uint8Array): AddressScope {
 
 function scopeOfIpv6(address: Uint8Array): AddressScope {
   const [a = 0, b = 0] = address;
-  const last = address[ADDRESS_BYTES - 1] ?? 0;
-  if (address.subarray(0, ADDRESS_BYTES - 1).every((byte) => byte === 0)) {
+  const last = address[IPV6_ADDRESS_BYTES - 1] ?? 0;
+  if (address.subarray(0, IPV6_ADDRESS_BYTES - 1).every((byte) => byte === 0)) {
     if (last === 0) return "unspecified";
     return last === 1 ? "loopback" : "reserved";
   }

@@ -10,6 +10,9 @@ export const IPV6_ADDRESS_BYTES = 16;
 /** Offset of the source address; the destination follows. */
 export const IPV6_SOURCE_OFFSET = 8;
 export const IPV6_DESTINATION_OFFSET = 24;
+/** In the first four bits. */
+export const IPV6_VERSION = 6;
+export const IPV6_PAYLOAD_LENGTH_OFFSET = 4;
 
 /** Next-header codes we speak (IANA protocol numbers). 99 is "any private encryption scheme", used by TSMP. */
 export const NextHeader = { tcp: 6, udp: 17, icmpv6: 58, tsmp: 99 } as const;
@@ -18,8 +21,6 @@ export type NextHeader = (typeof NextHeader)[keyof typeof NextHeader];
 /** What the tunnel's other end sends as well. */
 export const DEFAULT_HOP_LIMIT = 64;
 
-const VERSION_6 = 6;
-const PAYLOAD_LENGTH_OFFSET = 4;
 const NEXT_HEADER_OFFSET = 6;
 const HOP_LIMIT_OFFSET = 7;
 /** First byte of every multicast address (RFC 4291 §2.7). */
@@ -46,8 +47,8 @@ export function parseIpv6(
   header: Ipv6Header,
 ): Ipv6Reason | undefined {
   if (length < IPV6_HEADER_BYTES) return "ipv6-truncated";
-  if (view.getUint8(offset) >>> 4 !== VERSION_6) return "ipv6-version";
-  header.payloadBytes = view.getUint16(offset + PAYLOAD_LENGTH_OFFSET);
+  if (view.getUint8(offset) >>> 4 !== IPV6_VERSION) return "ipv6-version";
+  header.payloadBytes = view.getUint16(offset + IPV6_PAYLOAD_LENGTH_OFFSET);
   header.nextHeader = view.getUint8(offset + NEXT_HEADER_OFFSET);
   header.hopLimit = view.getUint8(offset + HOP_LIMIT_OFFSET);
   if (IPV6_HEADER_BYTES + header.payloadBytes > length) return "ipv6-length";
@@ -62,8 +63,8 @@ export function writeIpv6(
   source: Uint8Array,
   destination: Uint8Array,
 ): void {
-  view.setUint32(offset, (VERSION_6 << 28) >>> 0);
-  view.setUint16(offset + PAYLOAD_LENGTH_OFFSET, header.payloadBytes);
+  view.setUint32(offset, (IPV6_VERSION << 28) >>> 0);
+  view.setUint16(offset + IPV6_PAYLOAD_LENGTH_OFFSET, header.payloadBytes);
   view.setUint8(offset + NEXT_HEADER_OFFSET, header.nextHeader);
   view.setUint8(offset + HOP_LIMIT_OFFSET, header.hopLimit);
   for (let i = 0; i < IPV6_ADDRESS_BYTES; i++) {

@@ -3,10 +3,8 @@
  * Left out on purpose: prefixes and the sending half, for Coder's nodes have single addresses and the owner knows whom
  * it seals for.
  */
+import { IPV6_ADDRESS_BYTES, IPV6_SOURCE_OFFSET } from "../wire/ipv6.ts";
 import { MAX_ALLOWED_ADDRESSES } from "./limits.ts";
-
-const ADDRESS_BYTES = 16;
-const IPV6_SOURCE_OFFSET = 8;
 
 export class AllowedAddresses {
   readonly #addresses: readonly Uint8Array[];
@@ -19,7 +17,7 @@ export class AllowedAddresses {
       );
     }
     for (const address of addresses) {
-      if (address.length !== ADDRESS_BYTES) {
+      if (address.length !== IPV6_ADDRESS_BYTES) {
         throw new RangeError(`Cannot allow an address of ${address.length} bytes: must have 16`);
       }
     }
@@ -31,8 +29,8 @@ export class AllowedAddresses {
     const at = offset + IPV6_SOURCE_OFFSET;
     for (const address of this.#addresses) {
       let i = 0;
-      while (i < ADDRESS_BYTES && plaintext[at + i] === address[i]) i++;
-      if (i === ADDRESS_BYTES) return true;
+      while (i < IPV6_ADDRESS_BYTES && plaintext[at + i] === address[i]) i++;
+      if (i === IPV6_ADDRESS_BYTES) return true;
     }
     return false;
   }

@@ -12,7 +12,6 @@ export const LABEL_MAC1 = "mac1----";
 /** Prefix of the key that seals cookies, whitepaper §5.4.7. */
 export const LABEL_COOKIE = "cookie--";
 
-export const KEY_BYTES = 32;
 export const TAG_BYTES = 16;
 export const MAC_BYTES = 16;
 export const COOKIE_BYTES = 16;

@@ -6,14 +6,13 @@
  * `MacWriter` is the side that sends handshake messages, `MacChecker` the side that receives them. When a device is
  * under load, and so asks for mac2, is `handshake_gate.ts`.
  */
-import { equalSecret } from "../base/bytes.ts";
+import { equalSecret, KEY_BYTES } from "../base/bytes.ts";
 import { type Instant, type Random, randomBytes } from "../base/core.ts";
 import { blake2s, keyedBlake2s128 } from "../crypto/blake2s.ts";
 import { xchachaOpen, xchachaSeal } from "../crypto/xchacha.ts";
 import {
   COOKIE_NONCE_BYTES,
   COOKIE_REFRESH_TIME_MS,
-  KEY_BYTES,
   LABEL_COOKIE,
   LABEL_MAC1,
   MAC_BYTES,

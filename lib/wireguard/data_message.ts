@@ -5,6 +5,7 @@
  * which would be an allocation per packet, and refused from `COUNTER_LIMIT` on.
  * Not here: sealing and opening, which `lib/crypto/` does, and sessions (`session.ts`).
  */
+import { IPV6_HEADER_BYTES, IPV6_PAYLOAD_LENGTH_OFFSET, IPV6_VERSION } from "../wire/ipv6.ts";
 import { PADDING_MULTIPLE } from "./constants.ts";
 import { COUNTER_LIMIT, INNER_MTU_BYTES } from "./limits.ts";
 import { DATA_HEADER_BYTES, MessageType } from "./messages.ts";
@@ -14,10 +15,6 @@ const RECEIVER_OFFSET = 4;
 const COUNTER_LOW_OFFSET = 8;
 const COUNTER_HIGH_OFFSET = 12;
 const TWO_TO_THE_32 = 0x1_0000_0000;
-
-const IPV6_HEADER_BYTES = 40;
-const IPV6_PAYLOAD_LENGTH_OFFSET = 4;
-const IPV6_VERSION_NIBBLE = 6;
 
 /** Reads headers into its own fields; one serves a whole device. */
 export class DataHeaderReader {
@@ -43,7 +40,7 @@ export class DataHeaderReader {
    */
   ipv6PacketBytes(plaintext: Uint8Array, offset: number, length: number): number {
     if (length < IPV6_HEADER_BYTES) return 0;
-    if ((plaintext[offset] ?? 0) >> 4 !== IPV6_VERSION_NIBBLE) return 0;
+    if ((plaintext[offset] ?? 0) >> 4 !== IPV6_VERSION) return 0;
     this.#bytes[0] = plaintext[offset + IPV6_PAYLOAD_LENGTH_OFFSET] ?? 0;
     this.#bytes[1] = plaintext[offset + IPV6_PAYLOAD_LENGTH_OFFSET + 1] ?? 0;
     const total = this.#view.getUint16(0) + IPV6_HEADER_BYTES; // RFC 8200 §3

@@ -7,14 +7,14 @@
  * others. Nothing a datagram holds makes a method throw: it is dropped, and counted.
  * Not here: where a datagram comes from or goes to, which `lib/tailnet/` knows.
  */
-import { assertLength, toHex } from "../base/bytes.ts";
+import { assertLength, KEY_BYTES, toHex } from "../base/bytes.ts";
 import type { Instant, Random } from "../base/core.ts";
 import { earlier } from "../base/deadlines.ts";
 import type { Aead } from "../crypto/aead.ts";
 import { publicKey } from "../crypto/x25519.ts";
 import { AllowedAddresses } from "./allowed_addresses.ts";
 import { BoundedQueue } from "./bounded_queue.ts";
-import { KEY_BYTES, TAG_BYTES } from "./constants.ts";
+import { TAG_BYTES } from "./constants.ts";
 import type { DeviceContext } from "./context.ts";
 import { MacChecker } from "./cookie.ts";
 import { type DropReason, WireguardCounters } from "./counters.ts";

@@ -9,9 +9,9 @@
  * `ss` never changes between two static keys, so that the caller computes it once per peer and hands it in.
  * A key exchange that comes out all zero means a key of small order and ends the handshake.
  */
-import { concatBytes } from "../base/bytes.ts";
+import { concatBytes, KEY_BYTES } from "../base/bytes.ts";
 import { publicKey, sharedSecret } from "../crypto/x25519.ts";
-import { CONSTRUCTION, IDENTIFIER, KEY_BYTES, TAG_BYTES } from "./constants.ts";
+import { CONSTRUCTION, IDENTIFIER, TAG_BYTES } from "./constants.ts";
 import { SymmetricState } from "./symmetric_state.ts";
 
 const SEALED_STATIC_BYTES = KEY_BYTES + TAG_BYTES;

@@ -11,11 +11,10 @@
  * `ephemeral | static | timestamp` is Noise's first message with the timestamp as payload, `ephemeral | empty` its
  * second with an empty one (`handshake.ts`).
  */
-import { ByteReader, ByteWriter } from "../base/bytes.ts";
+import { ByteReader, ByteWriter, KEY_BYTES } from "../base/bytes.ts";
 import {
   COOKIE_BYTES,
   COOKIE_NONCE_BYTES,
-  KEY_BYTES,
   MAC_BYTES,
   TAG_BYTES,
   TIMESTAMP_BYTES,
