@@ -17,9 +17,10 @@ export const ERRORS_CHECKS: readonly Check[] = [
     run: async (desk) => {
       const text = /Resource not found or you do not have access to this resource/;
       for (const mode of [[], ["--stdio"]]) {
-        // Its input stays open: at the end of input --stdio would be right to end with 0.
-        await using program = desk.startProgram([...mode, "no-such-workspace"]);
-        expectError(await program.exit(), text);
+        for (const stdin of ["pipe", "null"] as const) {
+          await using program = desk.startProgram([...mode, "no-such-workspace"], { stdin });
+          expectError(await program.exit(), text);
+        }
       }
       expectError(await desk.runProgram(["nobody-here/dev"]), /./);
     },
