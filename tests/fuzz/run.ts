@@ -1,11 +1,12 @@
 /**
- * `deno task fuzz [--seconds=N] [--inputs=N] [--room=NAME] [--seed=N]`: every decoder and the live cores against mutated
- * inputs. Seconds are for each target. Ends with `N passed | N failed`; the exit status says whether all is well.
+ * `deno task fuzz [--seconds=N] [--inputs=N] [--room=NAME] [--seed=N] [--slow-ms=N]`: every decoder and the live cores against mutated
+ * inputs. Seconds are for each target; an input that takes longer than `--slow-ms` (50) is a fault. Ends with `N passed | N failed`; the exit status says whether all is well.
  */
 import { fuzz, renderReport } from "./runner.ts";
 import { TARGETS } from "./targets/mod.ts";
 
 const DEFAULT_SECONDS = 1;
+const DEFAULT_SLOW_MS = 50;
 
 function option(args: readonly string[], name: string): string | undefined {
   const prefix = `--${name}=`;
@@ -24,6 +25,7 @@ function main(args: readonly string[]): number {
   const seconds = numberOption(args, "seconds", isBounded ? 24 * 3_600 : DEFAULT_SECONDS);
   const maxInputs = numberOption(args, "inputs", Number.MAX_SAFE_INTEGER);
   const seed = numberOption(args, "seed", crypto.getRandomValues(new Uint32Array(1))[0] ?? 1);
+  const slowMs = numberOption(args, "slow-ms", DEFAULT_SLOW_MS);
   const room = option(args, "room");
   const targets = TARGETS.filter((target) => room === undefined || target.room === room);
   const out = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
@@ -42,6 +44,7 @@ function main(args: readonly string[]): number {
       seed,
       maxInputs,
       maxMs: seconds * 1_000,
+      slowMs,
       now: () => performance.now(),
       residentBytes: () => Deno.memoryUsage().rss,
     });
