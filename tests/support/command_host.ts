@@ -37,6 +37,14 @@ export interface CommandOptions {
   readonly parentPid?: () => number;
 }
 
+/** A program that a command ran. */
+export interface ChildCall {
+  readonly program: string;
+  readonly args: readonly string[];
+  /** What the command added to its own environment. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
 /** What a command left behind. */
 export interface CommandResult {
   readonly code: number;
@@ -67,6 +75,8 @@ export class CommandRun implements AsyncDisposable {
   readonly folder: string;
   /** What happened to raw mode, in order. */
   readonly modes: ("raw" | "cooked")[] = [];
+  /** The programs that it ran. */
+  readonly children: ChildCall[] = [];
   isOver = false;
   #size: TerminalSize | undefined;
   readonly #keyboard: PipeEnd;
@@ -170,8 +180,10 @@ export class CommandRun implements AsyncDisposable {
       tempDir: this.folder,
       env: lookUp,
       ...systemNetwork(lookUp),
-      run: (name, args, how = {}) =>
-        real.run(name, args, { ...how, env: { ...options.env, ...how.env } }),
+      run: (program, args, how = {}) => {
+        this.children.push({ program, args, env: how.env ?? {} });
+        return real.run(program, args, { ...how, env: { ...options.env, ...how.env } });
+      },
       exit: (code) => this.#forcedExit.resolve(code),
       onSignal: (name, handler) => {
         const handlers = this.#signals.get(name) ?? new Set();
