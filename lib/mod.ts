@@ -38,6 +38,8 @@ export type {
 };
 export { type StreamEnd, StreamError } from "./base/stream.ts";
 export { UserError } from "./base/errors.ts";
+export { TunnelError, TunnelFault } from "./io/tunnel_error.ts";
+export type { SessionFailure } from "./tailnet/agent_session.ts";
 
 export interface DialAgentOptions {
   /** UUID text. */
@@ -77,13 +79,13 @@ export interface AgentConnection extends AsyncDisposable {
   ping(): Promise<PingResult | undefined>;
   status(): AgentSessionStatus;
   readonly traffic: { readonly bytesIn: number; readonly bytesOut: number };
-  /** Idempotent. */
+  /** Idempotent. Rejects with `TunnelFault` when a mistake of this program had ended the connection. */
   close(): Promise<void>;
 }
 
 /** Begins to connect and returns at once: `openTcp` waits until the agent answers. `status()` says what is waited for. */
 export function startAgent(options: DialAgentOptions): AgentConnection & {
-  /** Resolves when the agent answers; rejects with `UserError`. */
+  /** Resolves when the agent answers; rejects with `TunnelError`, or `TunnelFault`. May be asked again. */
   reachable(signal?: AbortSignal): Promise<void>;
 } {
   const headers = options.headers ?? [];
@@ -122,7 +124,7 @@ export function startAgent(options: DialAgentOptions): AgentConnection & {
   };
 }
 
-/** Connects to an agent and waits until it answers. Rejects with `UserError`, or the signal's reason. */
+/** Connects to an agent and waits until it answers. Rejects with `TunnelError`, or the signal's reason. */
 export async function dialAgent(options: DialAgentOptions): Promise<AgentConnection> {
   const agent = startAgent(options);
   try {

@@ -1,5 +1,5 @@
 /**
- * What every protocol core is made of: time and randomness as arguments, and the four kinds of methods.
+ * What every protocol core is made of: time and randomness as arguments, and the kinds of methods (`Core`).
  * A core is synchronous; it sees no clock, no socket and no randomness but what it is handed.
  */
 
@@ -39,16 +39,28 @@ export function randomFraction(random: Random): number {
 }
 
 /**
- * A core with one input and one output. Cores with several kinds of input have one `handle…` for each instead,
- * with the same rules: `handle…` for what arrived, `poll…` for what must leave, plain verbs for what the user wants.
+ * What every core is to whoever drives it, besides what is its own (after quinn-proto `connection/mod.rs`). Its methods are of
+ * four kinds:
+ *   `handle…`    something arrived or happened: bytes, a packet, the end of a connection, a deadline
+ *   plain verbs  what the owner wants: `connect`, `write`, `ping`, `leave`
+ *   `poll…`      what follows from those: what must leave, what is to be told, when to come back
+ *   getters      how things are; they change nothing
+ *
+ * The order, for every core:
+ *   1. any number of `handle…` and verbs, with `now` never going back;
+ *   2. what must leave (`pollTransmit`, `pump`, `takeBatch`: each says how) until nothing is left or no room is;
+ *   3. `pollEvent` until `undefined`; what is done about an event is a 1, so that 2 follows again;
+ *   4. one timer for `pollTimeout`, which may be early: then nothing is due. It moves with every 1 and 2.
+ * Views in an event hold until the next call of any method, unless their type says more. A core calls nobody back: a
+ * driver may call it from anywhere but from inside one of its own calls. What is borrowed is borrowed for the call.
+ * `ProtocolError` is the only thing that a `handle…` or a `poll…` may throw, where it says so; anything else thrown is a
+ * mistake of ours, and the core is not to be used any more.
  */
-export interface Core<Input, Output> {
-  /** Takes what arrived. `input` is borrowed for the call. */
-  handleInput(input: Input, now: Instant): void;
+export interface Core<Event> {
   /** Does what is due at `now`; harmless when nothing is. */
   handleTimeout(now: Instant): void;
-  /** What must leave next, or `undefined` when drained. */
-  pollOutput(): Output | undefined;
+  /** What happened, in its order; `undefined` when there is nothing more. */
+  pollEvent(): Event | undefined;
   /** When to call `handleTimeout` next, or `undefined` for never. */
   pollTimeout(): Instant | undefined;
 }

@@ -23,13 +23,24 @@ export class TokenBucket {
     this.#filledAt = now;
   }
 
+  /** When `count` tokens, at most the burst, will be there: `now`, or later. */
+  nextAt(count: number, now: Instant): Instant {
+    this.#fill(now);
+    const missing = count - this.#tokens;
+    return missing <= 0 ? now : now + Math.ceil(missing / this.#tokensPerMs);
+  }
+
   /** Takes `count` tokens out and returns true, or leaves the bucket as it is. */
   take(count: number, now: Instant): boolean {
-    const gained = (now - this.#filledAt) * this.#tokensPerMs;
-    this.#tokens = Math.min(this.#burstTokens, this.#tokens + gained);
-    this.#filledAt = now;
+    this.#fill(now);
     if (count > this.#tokens) return false;
     this.#tokens -= count;
     return true;
+  }
+
+  #fill(now: Instant): void {
+    const gained = (now - this.#filledAt) * this.#tokensPerMs;
+    this.#tokens = Math.min(this.#burstTokens, this.#tokens + gained);
+    this.#filledAt = now;
   }
 }

@@ -1,7 +1,6 @@
-/** The tunnel to one agent on real sockets: an `AgentSession` driven by a `NodeDriver` and one coordinator connection. */
+/** The tunnel to one agent on real sockets: promises over the events of an `AgentSession`, which a `NodeDriver` runs. */
 import type { Clock, Instant } from "../base/core.ts";
 import { untilAborted } from "../base/abort.ts";
-import { messageOf, UserError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { ByteStream } from "../base/stream.ts";
 import { loadAead } from "../crypto/mod.ts";
@@ -11,15 +10,12 @@ import {
   type AgentSessionOptions,
   type AgentSessionStatus,
 } from "../tailnet/agent_session.ts";
-import type { CoordinatorLink } from "../tailnet/coordinator_link.ts";
-import type { NodeEvent } from "../tailnet/node.ts";
-import { Carrier } from "./carrier.ts";
-import { closeQuietly, type Conn } from "./conn.ts";
-import { dial, type DialOptions, targetOf } from "./dial.ts";
-import { describeDialError } from "./dial_errors.ts";
-import { type Companion, NodeDriver } from "./node_driver.ts";
+import type { DerpMap } from "../tailnet/derp_map.ts";
+import type { DialOptions } from "./dial.ts";
+import { NodeDriver } from "./node_driver.ts";
 import { SYSTEM_RANDOM } from "./random.ts";
 import { probeRelays } from "./relay_probe.ts";
+import { lossWords, TunnelError, TunnelFault } from "./tunnel_error.ts";
 
 export interface AgentTunnelOptions
   extends Omit<AgentSessionOptions, "random" | "aead" | "wallMsAtZero"> {
@@ -35,6 +31,14 @@ export interface PingResult {
   readonly relay: string;
 }
 
+/** What `reachable` waits for; another begins whenever the answer may change. */
+interface Reach {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+  state: "waiting" | "reached" | "failed";
+}
+
 const RELAY_PROBE_MS = 1_200;
 const PING_TIMEOUT_MS = 5_000;
 /**
@@ -42,28 +46,23 @@ const PING_TIMEOUT_MS = 5_000;
  * last bytes went unanswered: it is asked this often, and at once when the network is back.
  */
 const TCP_KEEPALIVE_MS = 30_000;
-const COORDINATOR_READ_BYTES = 16_384;
 
-export class AgentTunnel implements Companion {
+export class AgentTunnel {
   readonly #options: AgentTunnelOptions;
   readonly #session: AgentSession;
-  readonly #driver: NodeDriver;
-  #reachable = newReachable();
-  /** `settled` says how `#reachable` stands, which a promise does not tell. */
-  #settled: "waiting" | "reachable" | "failed" = "waiting";
+  readonly #driver: NodeDriver<AgentSessionEvent>;
+  #reach = newReach();
   readonly #pings: ((result: PingResult | undefined) => void)[] = [];
-  readonly #leaving = Promise.withResolvers<void>();
-  /** Connections to the coordinator: the present one, and those that are on their way out. */
-  readonly #carriers = new Map<CoordinatorLink, Carrier>();
-  readonly #dialling = new Map<CoordinatorLink, AbortController>();
+  readonly #left = Promise.withResolvers<void>();
   readonly #closing = new AbortController();
-  readonly #running = new Set<Promise<void>>();
+  #probing: Promise<void> = Promise.resolve();
+  #fault: TunnelFault | undefined;
   #stop: Promise<void> | undefined;
 
   /** Begins at once: coordinator and relay are dialled side by side. */
   constructor(options: AgentTunnelOptions) {
     this.#options = options;
-    const { clock } = options;
+    const { clock, dial, log } = options;
     const now = clock.now();
     this.#session = new AgentSession({
       ...options,
@@ -72,11 +71,12 @@ export class AgentTunnel implements Companion {
       wallMsAtZero: clock.wallMs() - now,
     }, now);
     this.#driver = new NodeDriver({
-      node: this.#session.node,
+      core: this.#session,
       clock,
-      dial: options.dial,
-      log: options.log,
-      companion: this,
+      dial,
+      log,
+      onEvent: (event, at) => this.#handleEvent(event, at),
+      onFault: (error) => this.#handleFault(error),
     });
     this.#driver.turn();
   }
@@ -90,22 +90,26 @@ export class AgentTunnel implements Companion {
     return this.#session.node.counters;
   }
 
-  /** Resolves when the tunnel carries data; rejects with `UserError` when it never will, or the signal's reason. */
+  /**
+   * Resolves when the tunnel carries data; rejects with `TunnelError` when it does not and will not as things are, with
+   * `TunnelFault` when it ended by a mistake of ours, or with the signal's reason. May be asked again after a failure: the
+   * agent may have been reached meanwhile.
+   */
   async reachable(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
-    await untilAborted(this.#reachable.promise, signal);
+    await untilAborted(this.#reach.promise, signal);
   }
 
-  /** Connects to a TCP port of the agent. Rejects with `StreamError`, `UserError`, or the signal's reason. */
+  /** Connects to a TCP port of the agent. Rejects with `StreamError`, and as `reachable` does. */
   async openTcp(port: number, signal?: AbortSignal): Promise<ByteStream> {
     await this.reachable(signal);
-    const to = { address: this.#session.agentAddress, port, keepaliveMs: TCP_KEEPALIVE_MS };
+    const to = { remote: this.#session.agentAddress, port, keepaliveMs: TCP_KEEPALIVE_MS };
     return await this.#driver.connectTcp(to, signal);
   }
 
   /** One disco round trip; `undefined` when nothing came back in five seconds. */
   async ping(): Promise<PingResult | undefined> {
-    if (this.#stop !== undefined) return undefined;
+    if (this.#stop !== undefined || this.#fault !== undefined) return undefined;
     const { promise, resolve } = Promise.withResolvers<PingResult | undefined>();
     this.#pings.push(resolve);
     const timer = setTimeout(() => {
@@ -122,7 +126,10 @@ export class AgentTunnel implements Companion {
     }
   }
 
-  /** Tells coordinator and agent that we leave, then closes everything. Idempotent; takes about a second at most. */
+  /**
+   * Tells coordinator and agent that we leave, then closes everything. Idempotent; takes about a second at most. Rejects
+   * with `TunnelFault` when the tunnel had ended by a mistake of ours: whoever owns the tunnel hears of it, at the latest here.
+   */
   close(): Promise<void> {
     this.#stop ??= this.#leave();
     return this.#stop;
@@ -130,176 +137,98 @@ export class AgentTunnel implements Companion {
 
   async #leave(): Promise<void> {
     this.#closing.abort();
-    this.#reachable.reject(new UserError("The connection to the workspace was closed"));
-    for (const resolve of this.#pings.splice(0)) resolve(undefined);
-    this.#driver.abandonStreams();
-    this.#session.leave(this.#driver.now());
-    this.#driver.turn();
-    await this.#leaving.promise;
+    this.#fail(new TunnelError({ kind: "closed" }));
+    this.#answerPings(undefined);
+    if (this.#fault === undefined) {
+      this.#driver.abandonStreams();
+      this.#session.leave(this.#driver.now());
+      this.#driver.turn();
+      await this.#left.promise;
+    }
     await this.#driver.stop();
-    for (const link of [...this.#dialling.keys(), ...this.#carriers.keys()]) this.#hangUp(link);
-    await Promise.all(this.#running);
+    await this.#probing;
+    if (this.#fault !== undefined) throw this.#fault;
   }
 
-  handleFault(error: unknown): void {
-    this.#reachable = newReachable();
-    this.#settled = "failed";
-    this.#reachable.reject(error);
-    for (const resolve of this.#pings.splice(0)) resolve(undefined);
-    // Nobody turns the session any more: whoever closes need not wait for its goodbye.
-    this.#leaving.resolve();
-  }
-
-  turn(now: Instant): void {
-    for (let event = this.#session.pollEvent(); event; event = this.#session.pollEvent()) {
-      this.#handleSessionEvent(event, now);
-    }
-    if (this.#session.hasLeft) this.#leaving.resolve();
-    for (const carrier of this.#carriers.values()) carrier.kick();
-  }
-
-  handleTimeout(now: Instant): void {
-    this.#session.handleTimeout(now);
-  }
-
-  pollTimeout(): Instant | undefined {
-    return this.#session.pollTimeout();
-  }
-
-  handleNodeEvent(event: NodeEvent, now: Instant): void {
-    this.#session.handleNodeEvent(event, now);
-    if (event.kind === "pong") {
-      const relay = this.#session.regionName(event.region);
-      for (const resolve of this.#pings.splice(0)) resolve({ latencyMs: event.latencyMs, relay });
-    }
-    this.#driver.schedule();
-  }
-
-  handleUnreachableRelay(region: number, reason: string, now: Instant): void {
-    this.#session.handleUnreachableRelay(region, reason, now);
-    this.#driver.schedule();
-  }
-
-  handleWake(now: Instant): void {
-    this.#session.handleWake(now);
-  }
-
-  #handleSessionEvent(event: AgentSessionEvent, now: Instant): void {
+  #handleEvent(event: AgentSessionEvent, now: Instant): void {
     const { log } = this.#options;
     switch (event.kind) {
-      case "dialCoordinator":
-        this.#run(this.#dialCoordinator(event.link));
-        return;
-      case "hangUpCoordinator":
-        this.#hangUp(event.link);
-        return;
       case "probeRelays":
-        this.#run(
-          probeRelays(event.map, {
-            clock: this.#options.clock,
-            dial: this.#options.dial,
-            headers: this.#options.relayHeaders,
-            timeoutMs: RELAY_PROBE_MS,
-            signal: this.#closing.signal,
-          }).then((latencies) => {
-            if (this.#closing.signal.aborted) return;
-            this.#session.handleRelayLatencies(latencies, this.#driver.now());
-            this.#driver.schedule();
-          }),
-        );
+        this.#probing = this.#probe(event.map);
         return;
       case "reachable":
         log.info("agent reachable", { sinceStartMs: Math.round(now) });
-        // What failed for a while may come about after all.
-        if (this.#settled === "failed") this.#reachable = newReachable();
-        this.#settled = "reachable";
-        this.#reachable.resolve();
-        return;
-      case "agentLost":
-        log.warn("agent lost", { reason: event.message });
-        this.#driver.endStreams({ kind: "lost", message: event.message });
-        // Whoever comes from now on waits for the agent's return.
-        if (this.#settled !== "waiting") this.#reachable = newReachable();
-        this.#settled = "waiting";
-        return;
-      case "failed": {
-        const { message, hint } = event;
-        this.#settled = "failed";
-        this.#reachable.reject(new UserError(message, { hint }));
+        return this.#reached();
+      case "agentLost": {
+        const message = lossWords(event.loss);
+        log.warn("agent lost", { reason: message });
         this.#driver.endStreams({ kind: "lost", message });
+        // Whoever comes from now on waits for the agent's return.
+        if (this.#reach.state === "reached") this.#reach = newReach();
         return;
       }
+      case "failed": {
+        const error = new TunnelError(event.failure);
+        log.debug("agent not reached", { failure: event.failure.kind, reason: error.message });
+        this.#fail(error);
+        this.#driver.endStreams({ kind: "lost", message: error.message });
+        return;
+      }
+      case "pong": {
+        const { latencyMs, region } = event;
+        return this.#answerPings({ latencyMs, relay: this.#session.regionName(region) });
+      }
+      case "left":
+        return this.#left.resolve();
     }
   }
 
-  async #dialCoordinator(link: CoordinatorLink): Promise<void> {
-    const { deploymentUrl, log } = this.#options;
-    const target = targetOf(deploymentUrl);
-    const controller = new AbortController();
-    this.#dialling.set(link, controller);
-    let conn: Conn;
+  async #probe(map: DerpMap): Promise<void> {
+    const { clock, dial, relayHeaders: headers } = this.#options;
     try {
-      conn = await dial(target, { ...this.#options.dial, signal: controller.signal });
-    } catch (error) {
-      this.#dialling.delete(link);
-      if (controller.signal.aborted) return;
-      const message = describeDialError(error, target) ?? messageOf(error);
-      log.debug("cannot dial coordinator", { reason: message });
-      this.#session.handleCoordinatorClosed(link, message, this.#driver.now());
+      const latencies = await probeRelays(map, {
+        clock,
+        dial,
+        headers,
+        timeoutMs: RELAY_PROBE_MS,
+        signal: this.#closing.signal,
+      });
+      if (this.#closing.signal.aborted) return;
+      this.#session.handleRelayLatencies(latencies, this.#driver.now());
       this.#driver.schedule();
-      return;
+    } catch (error) {
+      this.#driver.fail(error);
     }
-    this.#dialling.delete(link);
-    // Called off at the moment when it was connected.
-    if (controller.signal.aborted) closeQuietly(conn);
-    else this.#carry(link, conn);
   }
 
-  #carry(link: CoordinatorLink, conn: Conn): void {
-    const carrier = new Carrier({
-      conn,
-      link,
-      readChunkBytes: COORDINATOR_READ_BYTES,
-      onBytes: (chunk) => {
-        this.#session.handleCoordinatorBytes(link, chunk, this.#driver.now());
-        this.#driver.turn();
-      },
-      onWritten: () => {},
-      onFault: (error) => this.#driver.fault(error),
-      onClosed: (reason) => {
-        this.#options.log.debug("coordinator connection ended", { reason });
-        this.#hangUp(link);
-        this.#session.handleCoordinatorClosed(link, reason, this.#driver.now());
-        this.#driver.schedule();
-      },
-    });
-    this.#carriers.set(link, carrier);
+  #reached(): void {
+    if (this.#reach.state === "failed") this.#reach = newReach();
+    this.#reach.state = "reached";
+    this.#reach.resolve();
   }
 
-  /** Sends what the link still has, then closes its connection; calls it off if there is none yet. */
-  #hangUp(link: CoordinatorLink): void {
-    this.#dialling.get(link)?.abort();
-    const carrier = this.#carriers.get(link);
-    this.#carriers.delete(link);
-    if (carrier !== undefined) this.#run(closeInOrder(carrier));
+  /** Whoever waits is told; whoever comes later is told the last that is known. */
+  #fail(error: Error): void {
+    if (this.#reach.state !== "waiting") this.#reach = newReach();
+    this.#reach.state = "failed";
+    this.#reach.reject(error);
   }
 
-  #run(work: Promise<void>): void {
-    const running = work.catch((error: unknown) => this.#driver.fault(error))
-      .finally(() => this.#running.delete(running));
-    this.#running.add(running);
+  #answerPings(result: PingResult | undefined): void {
+    for (const resolve of this.#pings.splice(0)) resolve(result);
+  }
+
+  #handleFault(error: unknown): void {
+    this.#fault = new TunnelFault(error);
+    this.#fail(this.#fault);
+    this.#answerPings(undefined);
+    this.#left.resolve();
   }
 }
 
-async function closeInOrder(carrier: Carrier): Promise<void> {
-  await carrier.drained();
-  carrier.close();
-  await carrier.ended();
-}
-
-function newReachable(): PromiseWithResolvers<void> {
-  const reachable = Promise.withResolvers<void>();
-  // A rejection is for whoever waits; nobody may.
-  reachable.promise.catch(() => {});
-  return reachable;
+function newReach(): Reach {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  // A rejection is for whoever waits, and perhaps nobody does.
+  promise.catch(() => {});
+  return { promise, resolve, reject, state: "waiting" };
 }

@@ -1,25 +1,26 @@
-/** Carries bytes between one connection and one link core: a read loop, and one write at a time of what the core gathered. */
+/** Carries bytes between one connection and one line: a read loop, and one write at a time of what was gathered for it. */
 import { messageOf, ProtocolError } from "../base/errors.ts";
+import type { Batch } from "../tailnet/line.ts";
 import { closeQuietly, type Conn } from "./conn.ts";
 
-/** The side of a link core that faces the socket. */
-export interface ByteLink {
-  /** The next bytes to write, valid until the second call after this one. */
-  takeBatch(): Uint8Array | undefined;
+/** The side of a line that faces the socket. */
+export interface ByteSource {
+  /** The next bytes to write; the one before was released. */
+  takeBatch(): Batch | undefined;
 }
 
 export interface CarrierOptions {
   readonly conn: Conn;
-  readonly link: ByteLink;
-  /** Gets every chunk; borrowed. A `ProtocolError` ends the connection with its message. */
+  readonly source: ByteSource;
+  /** Gets every chunk; borrowed. A `ProtocolError` that it throws ends the connection with that message. */
   readonly onBytes: (chunk: Uint8Array) => void;
-  /** A write of so many bytes went out: there is room in the batches again. */
+  /** A write of so many bytes went out, and its batch was released. */
   readonly onWritten: (count: number) => void;
   /** Called once, with one line that says why, unless `close` came first. */
   readonly onClosed: (reason: string) => void;
   /**
-   * Gets what `onBytes`, `onWritten` or `onClosed` throw besides: a fault of this program, which no other connection mends.
-   * The connection is closed then.
+   * Something threw what is no fault of the peer or the network: a mistake of ours. The connection is closed; what else
+   * must end is the owner's to say. Nothing else is called afterwards.
    */
   readonly onFault: (error: unknown) => void;
   /** @default 262_144 */
@@ -48,7 +49,7 @@ export class Carrier {
   /** Something may have to be written. */
   kick(): void {
     if (this.#isWriting || this.#isClosed) return;
-    const batch = this.#options.link.takeBatch();
+    const batch = this.#options.source.takeBatch();
     if (batch === undefined) return;
     this.#isWriting = true;
     this.#writing = this.#writeLoop(batch);
@@ -61,7 +62,7 @@ export class Carrier {
     closeQuietly(this.#options.conn);
   }
 
-  /** Resolves when neither loop runs any more. */
+  /** Resolves when neither loop runs any more; never rejects. */
   async ended(): Promise<void> {
     await Promise.all([this.#reading, this.#writing]);
   }
@@ -81,7 +82,7 @@ export class Carrier {
   async #readLoop(): Promise<void> {
     const { conn, onBytes, readChunkBytes } = this.#options;
     const chunk = new Uint8Array(readChunkBytes ?? READ_CHUNK_BYTES);
-    for (;;) {
+    while (!this.#isClosed) {
       let count: number | null;
       try {
         count = await conn.read(chunk);
@@ -90,35 +91,45 @@ export class Carrier {
       }
       if (this.#isClosed) return;
       if (count === null) return this.#end("connection closed by the other side");
-      if (!this.#tell(() => onBytes(chunk.subarray(0, count)))) return;
-      this.kick();
+      const bytes = chunk.subarray(0, count);
+      this.#guard(() => {
+        onBytes(bytes);
+        this.kick();
+      });
     }
   }
 
-  async #writeLoop(first: Uint8Array): Promise<void> {
-    const { conn, link, onWritten } = this.#options;
-    for (let batch: Uint8Array | undefined = first; batch !== undefined;) {
-      const { length } = batch;
+  async #writeLoop(first: Batch): Promise<void> {
+    const { conn, source, onWritten } = this.#options;
+    for (let batch: Batch | undefined = first; batch !== undefined;) {
+      const { bytes } = batch;
       try {
-        for (let at = 0; at < length;) at += await conn.write(batch.subarray(at));
+        for (let at = 0; at < bytes.length;) {
+          at += await conn.write(at === 0 ? bytes : bytes.subarray(at));
+        }
       } catch (error) {
         return this.#end(messageOf(error));
       }
-      if (this.#isClosed || !this.#tell(() => onWritten(length))) return;
-      batch = link.takeBatch();
+      if (this.#isClosed) return;
+      const written = batch;
+      batch = undefined;
+      this.#guard(() => {
+        written.release();
+        onWritten(bytes.length);
+        if (!this.#isClosed) batch = source.takeBatch();
+      });
     }
     this.#isWriting = false;
   }
 
-  /** Runs the cores; false when that ended the connection. */
-  #tell(work: () => void): boolean {
+  /** Runs what is not the network's: its failures are not the network's either. */
+  #guard(work: () => void): void {
     try {
       work();
-      return !this.#isClosed;
     } catch (error) {
-      if (error instanceof ProtocolError) this.#end(error.message);
-      else this.#fail(error);
-      return false;
+      if (error instanceof ProtocolError) return this.#end(error.message);
+      this.close();
+      this.#options.onFault(error);
     }
   }
 
@@ -130,10 +141,5 @@ export class Carrier {
     } catch (error) {
       this.#options.onFault(error);
     }
-  }
-
-  #fail(error: unknown): void {
-    this.close();
-    this.#options.onFault(error);
   }
 }

@@ -1,80 +1,66 @@
 /**
- * Runs a tunnel node: dials the relays it asks for, carries bytes, arms its one timer, and turns its TCP sockets into
- * byte streams. One turn of the loop handles what arrived and ends in at most one write for each relay.
+ * Runs a tunnel on real sockets: a core, the connections of its lines, its TCP sockets as byte streams, and its one timer.
+ * Whatever happens - bytes came, bytes went, a connection ended, somebody wrote, time passed - is told to the core and ends
+ * in the same turn: what must leave is gathered, events are handled, connections write, the timer is armed.
+ *
+ * What the core or an owner of events throws is a mistake of ours. It ends everything: streams are lost, connections closed,
+ * and `onFault` is told, once.
  */
 import type { Clock, Instant } from "../base/core.ts";
 import { messageOf } from "../base/errors.ts";
-import { earlier } from "../base/deadlines.ts";
 import type { Log } from "../base/log.ts";
 import { type ByteStream, type StreamEnd, StreamError } from "../base/stream.ts";
-import type { NetstackEvent, TcpSocket, TcpState } from "../netstack/mod.ts";
-import type { RelayEndpoint } from "../tailnet/derp_map.ts";
-import type { NodeEvent, TunnelNode } from "../tailnet/node.ts";
-import type { RelayLink } from "../tailnet/relay_link.ts";
-import { Carrier } from "./carrier.ts";
-import { closeQuietly, type Conn } from "./conn.ts";
-import { dial, type DialOptions } from "./dial.ts";
-import { describeDialError } from "./dial_errors.ts";
-import { TcpStream } from "./tcp_stream.ts";
+import type { ConnectOptions } from "../netstack/mod.ts";
+import type { TunnelCore } from "../tailnet/tunnel_core.ts";
+import type { DialOptions } from "./dial.ts";
+import { Lines } from "./lines.ts";
+import { type AcceptedSocket, TunnelStreams } from "./tunnel_streams.ts";
 
-/** Another core that shares the node's loop and timer. */
-export interface Companion {
-  /** Called once in every turn, before packets leave. */
-  turn(now: Instant): void;
-  handleTimeout(now: Instant): void;
-  pollTimeout(): Instant | undefined;
-  handleNodeEvent(event: NodeEvent, now: Instant): void;
-  /** The machine slept: whatever waits for a retry need not. */
-  handleWake(now: Instant): void;
-  /** A relay never answered; `reason` is one line. */
-  handleUnreachableRelay(region: number, reason: string, now: Instant): void;
-  /**
-   * A fault of this program: some core or driver threw what nobody expects. Streams are ended, nothing turns any more, and
-   * `stop` still closes everything. Called once.
-   */
-  handleFault(error: unknown): void;
-  /** A peer of the network connected to a listening port of ours. */
-  handleAccepted?(stream: ByteStream, socket: TcpSocket, port: number): void;
-}
-
-export interface NodeDriverOptions {
-  readonly node: TunnelNode;
+export interface NodeDriverOptions<Event> {
+  readonly core: TunnelCore<Event>;
   readonly clock: Clock;
   readonly dial: DialOptions;
   readonly log: Log;
-  readonly companion: Companion;
+  /** Gets every event of the core, in a turn: what it does is followed by another round. */
+  readonly onEvent: (event: Event, now: Instant) => void;
+  /** Gets connections that peers open. @default none are expected */
+  readonly onAccepted?: (accepted: AcceptedSocket) => void;
+  /** The driver ended by a mistake of ours; nothing runs any more but what is coming to its end. */
+  readonly onFault: (error: unknown) => void;
 }
 
 /** A timer longer than this is armed again: a sleep is noticed within it. */
 const MAX_TIMER_MS = 10_000;
 /** Instants further apart than the timer explains mean that the machine slept. */
 const SLEEP_NOTICE_MS = 15_000;
-/** Time limit for one address of a relay, so that the next one gets its turn. */
-const RELAY_DIAL_MS = 5_000;
-const CLOSED = "Connection was closed";
-const OPEN_STATES: ReadonlySet<TcpState> = new Set(["syn-sent", "established", "close-wait"]);
+const CLOSED: StreamEnd = { kind: "aborted", message: "Connection was closed" };
 
-export class NodeDriver {
-  readonly #options: NodeDriverOptions;
-  readonly #node: TunnelNode;
-  readonly #carriers = new Map<RelayLink, Carrier>();
-  readonly #dialling = new Map<RelayLink, AbortController>();
-  readonly #streams = new Map<TcpSocket, TcpStream>();
-  readonly #connecting = new Map<TcpSocket, (end: StreamEnd | undefined) => void>();
-  /** Dials and connections that are coming to their end. */
-  readonly #running = new Set<Promise<void>>();
+export class NodeDriver<Event> {
+  readonly #options: NodeDriverOptions<Event>;
+  readonly #core: TunnelCore<Event>;
+  readonly #lines: Lines;
+  readonly #streams: TunnelStreams;
   #stop: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt = Infinity;
   #lastTurnAt: Instant;
   #isScheduled = false;
   #isStopped = false;
-  #hasFault = false;
 
-  constructor(options: NodeDriverOptions) {
+  constructor(options: NodeDriverOptions<Event>) {
+    const { core, clock, dial, log } = options;
     this.#options = options;
-    this.#node = options.node;
-    this.#lastTurnAt = options.clock.now();
+    this.#core = core;
+    this.#lastTurnAt = clock.now();
+    this.#streams = new TunnelStreams(this);
+    this.#lines = new Lines({
+      owner: core,
+      clock,
+      dial,
+      log,
+      onTurn: () => this.turn(),
+      onFault: (error) => this.fail(error),
+    });
   }
 
   now(): Instant {
@@ -87,93 +73,34 @@ export class NodeDriver {
     this.#isScheduled = true;
     queueMicrotask(() => {
       this.#isScheduled = false;
-      this.guard(() => this.turn());
+      this.turn();
     });
-  }
-
-  /**
-   * Runs work whose caller is the platform: a timer, a socket, a promise. What it throws has an owner that way: it ends the
-   * tunnel with its cause.
-   */
-  guard(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.fault(error);
-    }
-  }
-
-  /** Ends everything because of a fault of this program. Idempotent. */
-  fault(error: unknown): void {
-    if (this.#hasFault || this.#isStopped) return;
-    this.#hasFault = true;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    const message = `hawser failed: ${messageOf(error)}`;
-    this.#options.log.error("the tunnel ended by a fault of this program", {
-      error: error instanceof Error ? error.stack ?? message : message,
-    });
-    for (const [socket, stream] of [...this.#streams]) {
-      this.#finish(socket, stream, { kind: "lost", message });
-    }
-    this.#options.companion.handleFault(error);
   }
 
   /** Handles what is due and sends what must leave. */
   turn(): void {
-    if (this.#isStopped || this.#hasFault) return;
-    const now = this.now();
-    this.#noticeSleep(now);
-    this.#options.companion.turn(now);
-    this.#node.pump(now);
-    this.#handleEvents(now);
-    for (const carrier of this.#carriers.values()) carrier.kick();
-    this.#arm(now);
+    this.#guard(() => {
+      const now = this.now();
+      this.#noticeSleep(now);
+      this.#run(now);
+    });
   }
 
   /** Opens a TCP connection inside the tunnel. Rejects with `StreamError`, or the signal's reason. */
-  async connectTcp(
-    to: { readonly address: Uint8Array; readonly port: number; readonly keepaliveMs?: number },
-    signal?: AbortSignal,
-  ): Promise<ByteStream> {
+  async connectTcp(to: ConnectOptions, signal?: AbortSignal): Promise<ByteStream> {
     signal?.throwIfAborted();
-    if (this.#isStopped || this.#hasFault) {
-      throw new StreamError({ kind: "aborted", message: CLOSED });
-    }
-    const { address, port, keepaliveMs } = to;
-    const socket = this.#node.netstack.connect({
-      remote: address,
-      port,
-      ...(keepaliveMs === undefined ? {} : { keepaliveMs }),
-    }, this.now());
-    const stream = this.#adopt(socket);
-    const { promise, resolve } = Promise.withResolvers<StreamEnd | undefined>();
-    this.#connecting.set(socket, resolve);
-    const onAbort = () => stream.abort("Connecting was given up");
-    signal?.addEventListener("abort", onAbort, { once: true });
-    this.schedule();
-    const end = await promise;
-    signal?.removeEventListener("abort", onAbort);
-    signal?.throwIfAborted();
-    if (end !== undefined) throw new StreamError(end);
-    return stream;
+    if (this.#isStopped) throw new StreamError(CLOSED);
+    return await this.#streams.connected(this.#core.connect(to, this.now()), signal);
   }
 
   /** Ends every stream with `end`: what they ran over is gone for good. */
   endStreams(end: StreamEnd): void {
-    for (const [socket, stream] of [...this.#streams]) {
-      socket.abort(this.now());
-      this.#finish(socket, stream, end);
-    }
+    this.#streams.endAll(end);
   }
 
   /** Resets the streams whose owners have not even half-closed them: the peer need not wait for what never comes. */
   abandonStreams(): void {
-    for (const [socket, stream] of [...this.#streams]) {
-      if (!OPEN_STATES.has(socket.state)) continue;
-      socket.abort(this.now());
-      this.#finish(socket, stream, { kind: "aborted", message: CLOSED });
-    }
+    this.#streams.abandon(CLOSED);
     this.schedule();
   }
 
@@ -185,22 +112,39 @@ export class NodeDriver {
 
   async #stopAll(): Promise<void> {
     this.turn();
-    if (!this.#hasFault) {
-      await Promise.all([...this.#carriers.values()].map((carrier) => carrier.drained()));
-    }
+    await this.#lines.drained();
+    this.#end(CLOSED);
+    await this.#lines.ended();
+  }
+
+  #end(end: StreamEnd): void {
+    if (this.#isStopped) return;
     this.#isStopped = true;
     clearTimeout(this.#timer);
-    for (const controller of this.#dialling.values()) controller.abort();
-    for (const carrier of this.#carriers.values()) {
-      carrier.close();
-      this.#running.add(carrier.ended());
+    this.#lines.close();
+    this.#streams.drop(end);
+    this.#core.close();
+  }
+
+  /** Should be called with what was thrown where nobody expects it: everything ends, as when the core throws. */
+  fail(error: unknown): void {
+    if (this.#isStopped) return;
+    const stack = error instanceof Error ? error.stack : undefined;
+    const message = `hawser failed: ${messageOf(error)}`;
+    this.#options.log.error("the tunnel ended by a fault of this program", {
+      error: stack ?? message,
+    });
+    this.#end({ kind: "lost", message });
+    this.#options.onFault(error);
+  }
+
+  #guard(work: () => void): void {
+    if (this.#isStopped) return;
+    try {
+      work();
+    } catch (error) {
+      this.fail(error);
     }
-    this.#carriers.clear();
-    for (const [socket, stream] of [...this.#streams]) {
-      this.#finish(socket, stream, { kind: "aborted", message: CLOSED });
-    }
-    await Promise.all(this.#running);
-    this.#node.close();
   }
 
   #noticeSleep(now: Instant): void {
@@ -208,156 +152,52 @@ export class NodeDriver {
     this.#lastTurnAt = now;
     if (elapsedMs < SLEEP_NOTICE_MS) return;
     this.#options.log.info("time jumped, dialling everything anew", { elapsedMs });
-    this.#node.relays.redialAll(now);
-    this.#options.companion.handleWake(now);
+    this.#core.handleWake(now);
   }
 
-  #handleEvents(now: Instant): void {
-    const { relays, netstack } = this.#node;
-    for (let event = relays.pollEvent(); event; event = relays.pollEvent()) {
-      if (event.kind === "dial") this.#track(this.#dialRelay(event.link, event.endpoints));
-      else if (event.kind === "hangUp") this.#hangUp(event.link);
-      else this.#options.companion.handleUnreachableRelay(event.region, event.reason, now);
+  #run(now: Instant): void {
+    do this.#core.pump(now); while (this.#handleEvents(now));
+    this.#lines.kick();
+    this.#arm(now);
+  }
+
+  /** Whether there was an event of the core: what was done about it may have made something leave. */
+  #handleEvents(now: Instant): boolean {
+    const core = this.#core;
+    const { onEvent, onAccepted } = this.#options;
+    for (let event = core.pollLineEvent(); event; event = core.pollLineEvent()) {
+      this.#lines.handleEvent(event);
     }
-    for (let event = this.#node.pollEvent(); event; event = this.#node.pollEvent()) {
-      this.#options.companion.handleNodeEvent(event, now);
+    // What readers and writers do about these comes as a call of theirs.
+    for (let event = core.pollSocketEvent(); event; event = core.pollSocketEvent()) {
+      const accepted = this.#streams.handleEvent(event);
+      if (accepted !== undefined) onAccepted?.(accepted);
     }
-    for (let event = netstack.pollEvent(); event; event = netstack.pollEvent()) {
-      this.#handleSocketEvent(event);
+    let isMoved = false;
+    for (let event = core.pollEvent(); event !== undefined; event = core.pollEvent()) {
+      isMoved = true;
+      onEvent(event, now);
     }
+    return isMoved;
   }
 
-  #handleSocketEvent(event: NetstackEvent): void {
-    if (event.kind === "pong") return;
-    const { socket } = event;
-    if (event.kind === "accepted") {
-      const stream = this.#adopt(socket);
-      this.#options.companion.handleAccepted?.(stream, socket, event.port);
-      return;
-    }
-    const stream = this.#streams.get(socket);
-    if (stream === undefined) return;
-    if (event.kind === "connected") this.#connected(socket, undefined);
-    else if (event.kind === "readable") stream.handleReadable();
-    else if (event.kind === "writable") stream.handleWritable();
-    else this.#finish(socket, stream, socket.end ?? { kind: "closed" });
-  }
-
-  #connected(socket: TcpSocket, end: StreamEnd | undefined): void {
-    const settle = this.#connecting.get(socket);
-    this.#connecting.delete(socket);
-    settle?.(end);
-  }
-
-  #finish(socket: TcpSocket, stream: TcpStream, end: StreamEnd): void {
-    this.#streams.delete(socket);
-    stream.finish(end);
-    this.#connected(socket, end);
-  }
-
-  #adopt(socket: TcpSocket): TcpStream {
-    const stream = new TcpStream(socket, this);
-    this.#streams.set(socket, stream);
-    return stream;
-  }
-
-  async #dialRelay(link: RelayLink, endpoints: readonly RelayEndpoint[]): Promise<void> {
-    const controller = new AbortController();
-    this.#dialling.set(link, controller);
-    let failure = "has no address";
-    for (const endpoint of endpoints) {
-      let conn: Conn;
-      try {
-        conn = await dial(endpoint, {
-          ...this.#options.dial,
-          timeoutMs: RELAY_DIAL_MS,
-          signal: controller.signal,
-        });
-      } catch (error) {
-        if (controller.signal.aborted) break;
-        failure = describeDialError(error, endpoint) ?? messageOf(error);
-        this.#options.log.debug("cannot dial relay", { region: link.region, failure });
-        continue;
-      }
-      this.#dialling.delete(link);
-      // Called off at the moment when it was connected.
-      if (controller.signal.aborted) return closeQuietly(conn);
-      try {
-        link.open(endpoint.hostHeader);
-      } catch (error) {
-        closeQuietly(conn);
-        throw error;
-      }
-      this.#carry(link, conn);
-      return;
-    }
-    this.#dialling.delete(link);
-    if (controller.signal.aborted) return;
-    this.#node.relays.handleClosed(link, failure, this.now());
-    this.turn();
-  }
-
-  #carry(link: RelayLink, conn: Conn): void {
-    const carrier = new Carrier({
-      conn,
-      link,
-      onBytes: (chunk) => {
-        this.#node.handleRelayBytes(link, chunk, this.now());
-        this.turn();
-      },
-      onWritten: (count) => {
-        const now = this.now();
-        this.#node.counters.bytesOut += count;
-        this.#node.pump(now);
-        // What was sent just now has deadlines of its own.
-        this.#arm(now);
-      },
-      onClosed: (reason) => this.#lost(link, reason),
-      onFault: (error) => this.fault(error),
-    });
-    this.#carriers.set(link, carrier);
-  }
-
-  #lost(link: RelayLink, reason: string): void {
-    this.#hangUp(link);
-    this.#options.log.debug("relay connection ended", { region: link.region, reason });
-    this.#node.relays.handleClosed(link, reason, this.now());
-    this.schedule();
-  }
-
-  #hangUp(link: RelayLink): void {
-    this.#dialling.get(link)?.abort();
-    const carrier = this.#carriers.get(link);
-    if (carrier === undefined) return;
-    this.#carriers.delete(link);
-    carrier.close();
-    this.#track(carrier.ended());
-  }
-
-  #track(running: Promise<void>): void {
-    const owned = running.catch((error: unknown) => this.fault(error))
-      .finally(() => this.#running.delete(owned));
-    this.#running.add(owned);
-  }
-
-  /** One timer for all cores: moved only when something is due earlier, re-armed when it fires. */
+  /** One timer for all of the core: moved only when something is due earlier, re-armed when it fires. */
   #arm(now: Instant): void {
-    const due = earlier(this.#node.pollTimeout(), this.#options.companion.pollTimeout());
-    const at = Math.min(due ?? Infinity, now + MAX_TIMER_MS);
+    const at = Math.min(this.#core.pollTimeout() ?? Infinity, now + MAX_TIMER_MS);
     if (this.#timer !== undefined && at >= this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = at;
-    this.#timer = setTimeout(() => this.guard(() => this.#onTimer()), Math.max(0, at - now));
+    this.#timer = setTimeout(() => this.#onTimer(), Math.max(0, at - now));
   }
 
   #onTimer(): void {
     this.#timerAt = Infinity;
-    if (this.#hasFault) return;
-    const now = this.now();
-    this.#noticeSleep(now);
     this.#timer = undefined;
-    this.#node.handleTimeout(now);
-    this.#options.companion.handleTimeout(now);
-    this.turn();
+    this.#guard(() => {
+      const now = this.now();
+      this.#noticeSleep(now);
+      this.#core.handleTimeout(now);
+      this.#run(now);
+    });
   }
 }

@@ -1,6 +1,7 @@
 /** TCP over IPv6, TSMP pings and ICMPv6 echoes, as one synchronous core. */
 export { NetstackCounters } from "./counters.ts";
 export type { DropReason } from "./counters.ts";
+export type { Destination } from "./destination.ts";
 export type { NetstackEvent } from "./events.ts";
 export { Netstack } from "./netstack.ts";
 export type { ConnectOptions, NetstackOptions } from "./options.ts";

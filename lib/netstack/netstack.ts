@@ -1,6 +1,8 @@
 /**
  * The stack: TCP over IPv6 for a few addresses, answers to TSMP pings and ICMPv6 echoes, resets for what nobody
  * expects. Demultiplexing is in `socket_table.ts`, one connection in `tcb.ts` and the files it names.
+ * An owner with several ways out polls by destination: `pollReply` until `undefined`, then `pollTransmit` for each of
+ * `nextDestination`. What is not polled stays with its socket, and costs nothing.
  *
  * Methods are of four kinds. `handle…`: a packet arrived, a deadline passed. `poll…`: packets, events and the next
  * deadline. Plain verbs: what the owner wants. Getters. After any `handle…` or verb, call `pollTransmit` until 0, then
@@ -9,8 +11,8 @@
  *
  * Left out: UDP, fragments, extension headers, neighbour discovery, path MTU discovery (the tunnel has one MTU).
  */
-import { assertLength } from "../base/bytes.ts";
-import { type Instant, type Random, randomUint32 } from "../base/core.ts";
+import { assertLength, toHex } from "../base/bytes.ts";
+import { type Core, type Instant, type Random, randomUint32 } from "../base/core.ts";
 import { seqGt } from "../base/seq.ts";
 import {
   addressAt,
@@ -26,8 +28,8 @@ import {
 } from "../wire/ipv6.ts";
 import { isTcpIntact, parseTcp, TcpFlag } from "../wire/tcp.ts";
 import { NetstackCounters } from "./counters.ts";
+import { Destination } from "./destination.ts";
 import { EventQueue, type NetstackEvent } from "./events.ts";
-import { Fifo } from "./fifo.ts";
 import { beginAccept, beginConnect, completeHeld } from "./handshake.ts";
 import { IncomingSegment } from "./incoming.ts";
 import { MAX_BACKLOG, MAX_SOCKETS } from "./limits.ts";
@@ -47,7 +49,7 @@ import { transmit, type TransmitTarget } from "./transmit.ts";
 import { Pings } from "./pings.ts";
 import { ViewCache } from "./view_cache.ts";
 
-export class Netstack {
+export class Netstack implements Core<NetstackEvent> {
   readonly counters = new NetstackCounters();
   readonly #addresses: readonly Uint8Array[];
   readonly #random: Random;
@@ -59,8 +61,10 @@ export class Netstack {
   readonly #replies = new Replies(this.counters);
   readonly #events = new EventQueue(this.counters);
   readonly #pings: Pings;
-  /** Sockets that may have something to send. */
-  readonly #scheduled = new Fifo<TcpSocket>();
+  /** By address. */
+  readonly #destinations = new Map<string, Destination<TcpSocket>>();
+  /** Those with sockets that may have something to send, the next in turn first. */
+  readonly #waiting = new Set<Destination<TcpSocket>>();
   readonly #host: SocketHost = {
     touch: (socket) => this.#touch(socket),
     sendReset: (tcb) => this.#replies.resetConnection(tcb),
@@ -119,11 +123,38 @@ export class Netstack {
     }
   }
 
+  /** A complete packet that belongs to no socket, e.g. a reset; the caller's from then on. */
+  pollReply(): Uint8Array | undefined {
+    const reply = this.#replies.shift();
+    if (reply !== undefined) this.counters.packetsOut++;
+    return reply;
+  }
+
+  /** Destinations that something may wait for. */
+  get waitingDestinations(): number {
+    return this.#waiting.size;
+  }
+
+  /** The destination whose turn it is; the next call gives the next one, and so on in a circle. */
+  nextDestination(): Destination<TcpSocket> | undefined {
+    for (const destination of this.#waiting) {
+      this.#waiting.delete(destination);
+      this.#waiting.add(destination);
+      return destination;
+    }
+    return undefined;
+  }
+
   /**
    * Writes the next IPv6 packet into `into` at `offset`, which needs room for the MTU; returns its length, or 0 when
-   * nothing must leave now. Sockets take turns, a packet each.
+   * nothing must leave now. Sockets take turns, a packet each. Without `to` it may lead anywhere, replies included.
    */
-  pollTransmit(into: Uint8Array, offset: number, now: Instant): number {
+  pollTransmit(
+    into: Uint8Array,
+    offset: number,
+    now: Instant,
+    to?: Destination<TcpSocket>,
+  ): number {
     this.#now = now;
     const room = into.length - offset;
     if (room < this.#options.mtuBytes) {
@@ -131,16 +162,14 @@ export class Netstack {
         `Cannot write packet: room ${room} is below MTU ${this.#options.mtuBytes}`,
       );
     }
-    const reply = this.#replies.shift();
-    if (reply !== undefined) {
-      into.set(reply, offset);
-      this.counters.packetsOut++;
-      return reply.length;
-    }
     this.#target.view = this.#outViews.of(into);
     this.#target.offset = into.byteOffset + offset;
     this.#target.now = now;
-    return this.#transmitNext();
+    if (to !== undefined) return this.#transmitTo(to);
+    const reply = this.pollReply();
+    if (reply === undefined) return this.#transmitAnywhere();
+    into.set(reply, offset);
+    return reply.length;
   }
 
   /** Does what is due at `now`. */
@@ -248,26 +277,51 @@ export class Netstack {
     if (tcb.state === "time-wait") this.#limitTimeWait(socket);
     if (tcb.isScheduled) return;
     tcb.isScheduled = true;
-    this.#scheduled.push(socket);
+    const destination = this.#destinationOf(socket);
+    destination.scheduled.push(socket);
+    this.#waiting.add(destination);
   }
 
-  #transmitNext(): number {
+  #transmitAnywhere(): number {
+    for (let left = this.#waiting.size; left > 0; left--) {
+      const destination = this.nextDestination();
+      const length = destination === undefined ? 0 : this.#transmitTo(destination);
+      if (length > 0) return length;
+    }
+    return 0;
+  }
+
+  #transmitTo(destination: Destination<TcpSocket>): number {
+    const { scheduled } = destination;
     for (;;) {
-      const socket = this.#scheduled.peek();
-      if (socket === undefined) return 0;
+      const socket = scheduled.peek();
+      if (socket === undefined) {
+        this.#waiting.delete(destination);
+        return 0;
+      }
       const length = transmit(socket.tcb, this.#target);
       if (length === 0) {
-        this.#scheduled.shift();
+        scheduled.shift();
         socket.tcb.isScheduled = false;
         continue;
       }
-      if (this.#scheduled.length > 1) {
-        this.#scheduled.shift();
-        this.#scheduled.push(socket);
+      if (scheduled.length > 1) {
+        scheduled.shift();
+        scheduled.push(socket);
       }
       this.counters.packetsOut++;
       return length;
     }
+  }
+
+  #destinationOf(socket: TcpSocket): Destination<TcpSocket> {
+    if (socket.destination !== undefined) return socket.destination;
+    const name = toHex(socket.remoteAddress);
+    const destination = this.#destinations.get(name) ?? new Destination(socket.remoteAddress);
+    this.#destinations.set(name, destination);
+    destination.socketCount++;
+    socket.destination = destination;
+    return destination;
   }
 
   #isOurs(view: DataView, offset: number): boolean {
@@ -351,6 +405,12 @@ export class Netstack {
 
   #forget(socket: TcpSocket): void {
     this.#table.remove(socket, this.#now);
+    const { destination } = socket;
+    if (destination === undefined) return;
+    socket.destination = undefined;
+    if (--destination.socketCount > 0) return;
+    this.#destinations.delete(toHex(destination.address));
+    this.#waiting.delete(destination);
   }
 
   #limitTimeWait(socket: TcpSocket): void {

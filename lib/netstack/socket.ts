@@ -4,6 +4,7 @@
  */
 import type { Instant } from "../base/core.ts";
 import type { StreamEnd } from "../base/stream.ts";
+import type { Destination } from "./destination.ts";
 import { queueLimit } from "./acknowledge.ts";
 import { canWrite, isSynchronized, type TcpState } from "./state.ts";
 import type { Tcb } from "./tcb.ts";
@@ -21,6 +22,8 @@ export class TcpSocket {
   tag?: unknown;
   /** For the stack alone. */
   readonly tcb: Tcb;
+  /** For the stack alone: where its packets queue. */
+  destination: Destination<TcpSocket> | undefined;
   readonly #host: SocketHost;
 
   constructor(tcb: Tcb, host: SocketHost) {

@@ -1,13 +1,17 @@
 /**
- * The tunnel to one workspace agent: coordinator, relays and node put together, and how far we are with reaching it
+ * The tunnel to one workspace agent: coordinator and node put together, and how far we are with reaching it
  * (coder/coder `tailnet/controllers.go`, `codersdk/workspacesdk/workspacesdk.go`). Once a session stands, neither a lost
  * coordinator nor a lost relay ends it; what does is told by an event.
+ *
+ *   seeking ──announced──▶ announced ──session──▶ reachable
+ *      ▲                      │  ▲ other key          │
+ *      └── left, or gone ─────┴──┴────────────────────┘       leave(), from any ──▶ leaving ──▶ over
  */
 import { equalBytes } from "../base/bytes.ts";
-import type { Instant, Random } from "../base/core.ts";
+import { assertNever, type Instant } from "../base/core.ts";
 import { Deadlines, earlier } from "../base/deadlines.ts";
-import type { Aead } from "../crypto/mod.ts";
 import { generatePrivateKey } from "../crypto/mod.ts";
+import type { ConnectOptions, NetstackEvent, TcpSocket } from "../netstack/mod.ts";
 import {
   addressOfUuid,
   LEGACY_AGENT_ADDRESS,
@@ -15,53 +19,41 @@ import {
   randomAddress,
   randomNodeId,
 } from "./address.ts";
-import type { CoordinationProtocol } from "./coordinator/protocol_version.ts";
-import { CoordinatorLine, type CoordinatorLineEvent } from "./coordinator_line.ts";
-import type { CoordinatorLink } from "./coordinator_link.ts";
+import { AgentChanges, type AgentWord } from "./agent_changes.ts";
+import type {
+  AgentLoss,
+  AgentSessionEvent,
+  AgentSessionOptions,
+  AgentSessionStatus,
+  SessionFailure,
+} from "./agent_session_events.ts";
+import { CoordinatorClient, type CoordinatorEvent } from "./coordinator/mod.ts";
 import { type DerpMap, relayRegions, rewriteEmbeddedRelay } from "./derp_map.ts";
 import { HomeChoice } from "./home_region.ts";
+import type { Line, LineEvent, LineTarget } from "./line.ts";
 import { type NodeEvent, TunnelNode } from "./node.ts";
+import { RelayLink } from "./relay_link.ts";
 import type { RelayStatus } from "./relays.ts";
+import type { TunnelCore } from "./tunnel_core.ts";
 
-export interface AgentSessionOptions {
-  /** UUID text. */
-  readonly agentId: string;
-  /** The deployment's URL as the user gave it. */
-  readonly deploymentUrl: URL;
-  /** Of the coordinator's websocket: session token and the user's own. */
-  readonly coordinatorHeaders: readonly (readonly [string, string])[];
-  /** The user's own headers, for relays. */
-  readonly relayHeaders: readonly (readonly [string, string])[];
-  readonly derpMap: DerpMap;
-  readonly forcesWebsocket: boolean;
-  /** Whether the server passes READY_FOR_HANDSHAKE on. @default true */
-  readonly expectsReady?: boolean;
-  /** What the server speaks, as far as known. @default "v2" */
-  readonly coordination?: CoordinationProtocol;
-  readonly random: Random;
-  readonly aead: Aead;
-  readonly wallMsAtZero: number;
-}
+export type {
+  AgentLoss,
+  AgentSessionEvent,
+  AgentSessionOptions,
+  AgentSessionStatus,
+  SessionFailure,
+} from "./agent_session_events.ts";
 
-export type AgentSessionEvent =
-  | { readonly kind: "dialCoordinator"; readonly link: CoordinatorLink }
-  /** Send what the link still has, then close its connection. */
-  | { readonly kind: "hangUpCoordinator"; readonly link: CoordinatorLink }
-  /** Measure the way to these regions and tell `handleRelayLatencies`. */
-  | { readonly kind: "probeRelays"; readonly map: DerpMap }
-  /** The tunnel carries data in both directions; again after every `agentLost`. */
-  | { readonly kind: "reachable" }
-  /** Every stream to the agent is dead: it was restarted, or is gone. `message` is one line. */
-  | { readonly kind: "agentLost"; readonly message: string }
-  /** Reaching the agent will not succeed. `message` is one line, `hint` says what to do. Never while it is reachable. */
-  | { readonly kind: "failed"; readonly message: string; readonly hint: string };
-
-/** How far we are, for people. */
-export interface AgentSessionStatus {
-  readonly step: "relay" | "coordinator" | "agent" | "ready" | "handshake" | "reachable";
-  /** What is waited for, e.g. `the relay "Coder Embedded Relay" (cannot find host)`. */
-  readonly waitsFor: string;
-}
+type Phase =
+  /** Nobody told us of the agent yet, or it went away. */
+  | { readonly kind: "seeking" }
+  /** The agent is known and at home in `region`; a handshake with it is wanted. */
+  | { readonly kind: "announced"; readonly region: number; readonly knowsUs: boolean }
+  /** Data passes in both directions. */
+  | { readonly kind: "reachable"; readonly region: number }
+  /** The coordinator is being told that we leave. */
+  | { readonly kind: "leaving" }
+  | { readonly kind: "over" };
 
 type SessionDeadline =
   /** When to stop waiting for slower relays to answer the latency probe. */
@@ -71,9 +63,7 @@ type SessionDeadline =
   /** When an agent that left deliberately is forgotten. */
   | "removal"
   /** When to look whether a peer that the coordinator lost is worth keeping. */
-  | "lostPeer"
-  /** When to take what the coordinator said of the agent since its last move or change of key. */
-  | "agentNode";
+  | "lostPeer";
 
 const HOME_CHOICE_MS = 1_500;
 const REMOVAL_GRACE_MS = 1_000;
@@ -82,37 +72,27 @@ const LOST_TIMEOUT_MS = 15 * 60_000;
 /** Bounds of the time after which an unanswered initiation counts as lost once the agent says that it knows us. */
 const MIN_ANSWER_MS = 25;
 const MAX_ANSWER_MS = 400;
-/**
- * An agent moves, and changes its key, this long after it last did at the earliest: each costs a connection or a key
- * exchange, and only the last word counts.
- */
-const AGENT_CHANGE_GAP_MS = 1_000;
 /** An agent that the coordinator announced but that answers nothing on any relay. */
 const HANDSHAKE_LIMIT_MS = 120_000;
+/** Attempts at a coordinator that never said a word, before that is told. */
+const MAX_SILENT_ATTEMPTS = 3;
 
-type AgentNodeEvent = Extract<CoordinatorLineEvent, { kind: "node" }>;
-
-export class AgentSession {
+export class AgentSession implements TunnelCore<AgentSessionEvent> {
   readonly node: TunnelNode;
   readonly #uuidAddress: Uint8Array;
   #agentAddress: Uint8Array;
   readonly #options: AgentSessionOptions;
-  readonly #coordinator: CoordinatorLine;
+  readonly #coordinator: CoordinatorClient;
   readonly #nodeId: bigint;
   readonly #deadlines = new Deadlines<SessionDeadline>();
   readonly #events: AgentSessionEvent[] = [];
+  readonly #lineEvents: LineEvent[] = [];
   readonly #homeChoice = new HomeChoice();
+  readonly #changes = new AgentChanges();
+  #phase: Phase = { kind: "seeking" };
   #map: DerpMap;
-  #isReachable = false;
-  #isAgentKnown = false;
-  #isAgentReady = false;
-  #agentRegion: number | undefined;
-  #isOver = false;
   /** When the coordinator was asked for the agent, to tell how far away it is. */
   #askedAt: Instant | undefined;
-  #changedAt: Instant = -Infinity;
-  /** The coordinator's last word of the agent, held back for coming too soon. */
-  #heldNode: AgentNodeEvent | undefined;
   /** How long an answer to an initiation may take, from the coordinator's answer to the first question. */
   #answerMs = MAX_ANSWER_MS;
 
@@ -120,7 +100,7 @@ export class AgentSession {
   constructor(options: AgentSessionOptions, now: Instant) {
     const uuid = parseUuid(options.agentId);
     if (uuid === undefined) throw new TypeError(`agentId must be a UUID: is "${options.agentId}"`);
-    const { random, wallMsAtZero } = options;
+    const { random, wallMsAtZero, agentId, deploymentUrl } = options;
     this.#options = options;
     this.#uuidAddress = addressOfUuid(uuid);
     this.#agentAddress = this.#uuidAddress;
@@ -134,14 +114,14 @@ export class AgentSession {
       wallMsAtZero,
       relayHeaders: options.relayHeaders,
     });
-    this.#coordinator = new CoordinatorLine({
-      agentId: options.agentId,
-      deploymentUrl: options.deploymentUrl,
-      headers: options.coordinatorHeaders,
+    const headers = options.coordinatorHeaders;
+    this.#coordinator = new CoordinatorClient({
+      at: { kind: "websocket", deploymentUrl, agentId, headers },
+      protocol: options.coordination ?? "v2",
       random,
       wallMsAtZero,
+      tunnels: [agentId],
       expectsReady: options.expectsReady ?? true,
-      coordination: options.coordination ?? "v2",
     }, now);
     this.#map = options.derpMap;
     this.#useMap(options.derpMap, now);
@@ -154,11 +134,15 @@ export class AgentSession {
   }
 
   get isReachable(): boolean {
-    return this.#isReachable;
+    return this.#phase.kind === "reachable";
+  }
+
+  get homeRegion(): number | undefined {
+    return this.node.relays.homeRegion;
   }
 
   status(): AgentSessionStatus {
-    if (this.#isReachable) return { step: "reachable", waitsFor: "nothing" };
+    if (this.#phase.kind === "reachable") return { step: "reachable" };
     const relays = this.node.relays.status();
     const home = relays.find((relay) => relay.isHome);
     const theirs = relays.find((relay) => relay.region === this.#agentRegion);
@@ -168,20 +152,12 @@ export class AgentSession {
       }
     }
     const { hasHeard, lastFailure } = this.#coordinator;
-    if (!hasHeard) {
-      const why = lastFailure === undefined ? "" : ` (${lastFailure})`;
-      return { step: "coordinator", waitsFor: `the deployment's network coordinator${why}` };
-    }
+    if (!hasHeard) return { step: "coordinator", lastFailure };
     if (home?.state !== "ready") return waitForRelay(home);
-    if (!this.#isAgentKnown) {
-      return { step: "agent", waitsFor: "the workspace agent to join the network" };
-    }
+    if (this.#phase.kind !== "announced") return { step: "agent" };
     if (theirs !== undefined && theirs.state !== "ready") return waitForRelay(theirs);
-    if (!this.#isAgentReady) {
-      return { step: "ready", waitsFor: "the workspace agent to accept our network key" };
-    }
-    const { name } = theirs ?? home;
-    return { step: "handshake", waitsFor: `the workspace agent to answer over "${name}"` };
+    if (!this.#phase.knowsUs) return { step: "ready" };
+    return { step: "handshake", relay: (theirs ?? home).name };
   }
 
   /** The region's name as people know it. */
@@ -189,35 +165,47 @@ export class AgentSession {
     return this.#map.regions.get(region)?.name ?? `Unnamed ${region}`;
   }
 
-  get homeRegion(): number | undefined {
-    return this.node.relays.homeRegion;
+  connect(options: ConnectOptions, now: Instant): TcpSocket {
+    return this.node.connect(options, now);
   }
 
-  /** Asks the agent for a sign of life over the relay; the node tells the answer. */
+  /** Asks the agent for a sign of life; `pong` tells the answer. */
   ping(now: Instant): void {
     this.node.ping(this.#options.agentId, now);
   }
 
-  /** Leaves in order; the coordinator's connection ends within a second. */
+  /** Leaves in order; `left` follows within a second. */
   leave(now: Instant): void {
-    this.#isOver = true;
-    this.#coordinator.leave(now);
+    if (this.#hasLeft) return;
+    this.#enter({ kind: "leaving" }, now);
+    this.#coordinator.disconnect(now);
+    this.#drainCoordinator(now);
+    if (this.#coordinator.state === "over") this.#enter({ kind: "over" }, now);
+  }
+
+  close(): void {
+    this.node.close();
+  }
+
+  handleLineOpened(line: Line, target: LineTarget, now: Instant): void {
+    if (line instanceof RelayLink) return this.node.handleLineOpened(line, target, now);
+    this.#coordinator.handleLineOpened(line, target, now);
     this.#drainCoordinator(now);
   }
 
-  get hasLeft(): boolean {
-    return this.#coordinator.isOver;
-  }
-
-  /** Takes what the coordinator's connection read. Throws `ProtocolError`: then drop it. */
-  handleCoordinatorBytes(link: CoordinatorLink, chunk: Uint8Array, now: Instant): void {
-    this.#coordinator.handleBytes(link, chunk, now);
+  handleLineBytes(line: Line, chunk: Uint8Array, now: Instant): void {
+    if (line instanceof RelayLink) return this.node.handleLineBytes(line, chunk, now);
+    this.#coordinator.handleLineBytes(line, chunk, now);
     this.#drainCoordinator(now);
   }
 
-  /** The coordinator's connection ended or could not be made; `message` is one line. */
-  handleCoordinatorClosed(link: CoordinatorLink, message: string, now: Instant): void {
-    this.#coordinator.handleClosed(link, message, now);
+  handleLineWritten(line: Line, count: number, now: Instant): void {
+    if (line instanceof RelayLink) this.node.handleLineWritten(line, count, now);
+  }
+
+  handleLineClosed(line: Line, reason: string, now: Instant): void {
+    if (line instanceof RelayLink) return this.node.handleLineClosed(line, reason, now);
+    this.#coordinator.handleLineClosed(line, reason, now);
     this.#drainCoordinator(now);
   }
 
@@ -227,86 +215,116 @@ export class AgentSession {
     if (this.homeRegion === undefined) this.#chooseHome(now);
   }
 
-  handleNodeEvent(event: NodeEvent, now: Instant): void {
-    if (event.kind === "relayReady") this.#beginHandshake(now);
-    else if (event.kind === "established") {
-      this.#deadlines.clear("handshake");
-      this.node.keepAlive(this.#options.agentId, now);
-      if (this.#isReachable) return;
-      this.#isReachable = true;
-      this.#events.push({ kind: "reachable" });
-    }
-  }
-
-  /** The relay of `region` lets nobody in; `reason` is one line. */
-  handleUnreachableRelay(region: number, reason: string, now: Instant): void {
-    if (region !== this.homeRegion && region !== this.#agentRegion) return;
-    if (region === this.homeRegion) {
-      this.#homeChoice.markUnreachable(region);
-      const other = this.#homeChoice.bestOf(this.#map);
-      if (other !== undefined) {
-        this.#chooseHome(now);
-        // Without the agent's relay another home is of no use, but the agent may move.
-        if (region !== this.#agentRegion) return;
-      } else this.#homeChoice.forgetFailures();
-    }
-    this.#fail(
-      `Cannot reach the relay "${this.regionName(region)}": ${reason}`,
-      "Check that this machine may connect to it: firewall, proxy (HTTPS_PROXY), TLS settings",
-    );
+  handleWake(now: Instant): void {
+    this.node.handleWake(now);
+    this.#coordinator.handleWake(now);
+    this.#drainCoordinator(now);
   }
 
   handleTimeout(now: Instant): void {
     for (let due = this.#deadlines.pop(now); due !== undefined; due = this.#deadlines.pop(now)) {
-      if (due === "homeChoice") this.handleRelayLatencies(new Map(), now);
-      else if (due === "lostPeer") this.#checkLostPeer(now);
-      else if (due === "agentNode") this.#takeHeldNode(now);
-      else if (due === "removal") this.#removeAgent("The workspace agent disconnected");
-      else {
-        this.#fail(
-          "The workspace agent does not answer on its relay",
-          "Check the workspace's network, or restart the workspace",
-        );
-      }
+      this.#handleDeadline(due, now);
     }
+    const word = this.#changes.takeDue(now);
+    if (word !== undefined) this.#takeAgent(word, now);
+    this.node.handleTimeout(now);
     this.#coordinator.handleTimeout(now);
     this.#drainCoordinator(now);
   }
 
   pollTimeout(): Instant | undefined {
-    return earlier(this.#deadlines.next(), this.#coordinator.pollTimeout());
+    return earlier(
+      earlier(this.#deadlines.next(), this.#changes.pollTimeout()),
+      earlier(this.node.pollTimeout(), this.#coordinator.pollTimeout()),
+    );
+  }
+
+  pump(now: Instant): void {
+    do this.node.pump(now); while (this.#drainNode(now));
+    this.#coordinator.pump();
   }
 
   pollEvent(): AgentSessionEvent | undefined {
     return this.#events.shift();
   }
 
-  /** The machine woke up: the coordinator is dialled anew; the relays are the node's. */
-  handleWake(now: Instant): void {
-    this.#coordinator.handleWake(now);
-    this.#drainCoordinator(now);
+  pollLineEvent(): LineEvent | undefined {
+    return this.#lineEvents.shift() ?? this.node.pollLineEvent();
+  }
+
+  pollSocketEvent(): NetstackEvent | undefined {
+    return this.node.pollSocketEvent();
+  }
+
+  get #hasLeft(): boolean {
+    return this.#phase.kind === "leaving" || this.#phase.kind === "over";
+  }
+
+  get #agentRegion(): number | undefined {
+    return this.#phase.kind === "announced" || this.#phase.kind === "reachable"
+      ? this.#phase.region
+      : undefined;
+  }
+
+  /** The only place where the phase changes, and with it what is waited for. */
+  #enter(next: Phase, now: Instant): void {
+    const before = this.#phase;
+    this.#phase = next;
+    switch (next.kind) {
+      case "seeking":
+        this.#forgetAgent();
+        return;
+      case "announced": {
+        const isNews = before.kind !== "announced" || (next.knowsUs && !before.knowsUs);
+        if (isNews) this.#deadlines.set("handshake", now + HANDSHAKE_LIMIT_MS);
+        return;
+      }
+      case "reachable":
+        this.#deadlines.clear("handshake");
+        return;
+      case "leaving":
+        this.#forgetAgent();
+        this.#deadlines.clearAll();
+        return;
+      case "over":
+        this.#events.push({ kind: "left" });
+        return;
+      default:
+        return assertNever(next);
+    }
+  }
+
+  #forgetAgent(): void {
+    this.#changes.forget();
+    for (const name of ["handshake", "lostPeer", "removal"] as const) this.#deadlines.clear(name);
+  }
+
+  #handleDeadline(due: SessionDeadline, now: Instant): void {
+    switch (due) {
+      case "homeChoice":
+        return this.handleRelayLatencies(new Map(), now);
+      case "lostPeer":
+        return this.#checkLostPeer(now);
+      case "removal":
+        return this.#removeAgent("disconnected", now);
+      case "handshake":
+        return this.#fail({ kind: "agent-silent" });
+      default:
+        return assertNever(due);
+    }
   }
 
   #checkLostPeer(now: Instant): void {
     const lastAt = this.node.lastHandshakeAt(this.#options.agentId) ?? -Infinity;
     if (now - lastAt < LOST_TIMEOUT_MS) {
       this.#deadlines.set("lostPeer", lastAt + LOST_TIMEOUT_MS);
-      return;
-    }
-    this.#removeAgent("The workspace agent has been gone too long");
+    } else this.#removeAgent("gone", now);
   }
 
-  #removeAgent(message: string): void {
+  #removeAgent(loss: AgentLoss, now: Instant): void {
     this.node.removePeer(this.#options.agentId);
-    this.#deadlines.clear("handshake");
-    this.#deadlines.clear("lostPeer");
-    this.#deadlines.clear("agentNode");
-    this.#heldNode = undefined;
-    this.#isAgentKnown = false;
-    this.#isAgentReady = false;
-    this.#agentRegion = undefined;
-    this.#isReachable = false;
-    this.#events.push({ kind: "agentLost", message });
+    this.#enter({ kind: "seeking" }, now);
+    this.#events.push({ kind: "agentLost", loss });
   }
 
   #useMap(newMap: DerpMap, now: Instant): void {
@@ -320,14 +338,9 @@ export class AgentSession {
     const { forcesWebsocket } = this.#options;
     this.node.setMap(map, { forcesWebsocket }, now);
     if (home !== undefined && regions.some((region) => region.id === home)) return;
-    if (regions.length === 0) {
-      this.#fail(
-        "The deployment has no relay that a client could use",
-        "Ask the deployment's administrator to enable the built-in DERP relay",
-      );
-    } else if (regions.length === 1 || home !== undefined) {
-      this.#chooseHome(now);
-    } else if (!this.#deadlines.has("homeChoice")) {
+    if (regions.length === 0) this.#fail({ kind: "no-relay" });
+    else if (regions.length === 1 || home !== undefined) this.#chooseHome(now);
+    else if (!this.#deadlines.has("homeChoice")) {
       this.#deadlines.set("homeChoice", now + HOME_CHOICE_MS);
       this.#events.push({ kind: "probeRelays", map });
     }
@@ -335,7 +348,7 @@ export class AgentSession {
 
   #chooseHome(now: Instant): void {
     const region = this.#homeChoice.bestOf(this.#map);
-    if (region === undefined) return;
+    if (region === undefined || this.#hasLeft) return;
     this.#deadlines.clear("homeChoice");
     this.node.relays.setHome(region, now);
     this.#keepRelays();
@@ -362,7 +375,55 @@ export class AgentSession {
   #beginHandshake(now: Instant): void {
     const { agentId } = this.#options;
     // A session that outlived an outage goes on; one that did not is not waited for, but asked for.
-    if (this.#isAgentKnown && !this.node.canSend(agentId, now)) this.node.initiate(agentId, now);
+    if (this.#agentRegion !== undefined && !this.node.canSend(agentId, now)) {
+      this.node.initiate(agentId, now);
+    }
+  }
+
+  /** Whether there was anything: it may have made something leave. */
+  #drainNode(now: Instant): boolean {
+    let isMoved = false;
+    for (let event = this.node.pollEvent(); event; event = this.node.pollEvent()) {
+      isMoved = true;
+      this.#handleNodeEvent(event, now);
+    }
+    return isMoved;
+  }
+
+  #handleNodeEvent(event: NodeEvent, now: Instant): void {
+    switch (event.kind) {
+      case "relayReady":
+        return this.#beginHandshake(now);
+      case "relayUnreachable":
+        return this.#handleUnreachableRelay(event.region, event.reason, now);
+      case "established":
+        if (this.#phase.kind !== "announced") return;
+        this.node.keepAlive(this.#options.agentId, now);
+        this.#enter({ kind: "reachable", region: this.#phase.region }, now);
+        this.#events.push({ kind: "reachable" });
+        return;
+      case "pong":
+        this.#events.push({ kind: "pong", latencyMs: event.latencyMs, region: event.region });
+        return;
+      case "absent":
+        return;
+      default:
+        return assertNever(event);
+    }
+  }
+
+  #handleUnreachableRelay(region: number, reason: string, now: Instant): void {
+    if (region !== this.homeRegion && region !== this.#agentRegion) return;
+    if (region === this.homeRegion) {
+      this.#homeChoice.markUnreachable(region);
+      const other = this.#homeChoice.bestOf(this.#map);
+      if (other !== undefined) {
+        this.#chooseHome(now);
+        // Without the agent's relay another home is of no use, but the agent may move.
+        if (region !== this.#agentRegion) return;
+      } else this.#homeChoice.forgetFailures();
+    }
+    this.#fail({ kind: "relay-unreachable", relay: this.regionName(region), reason });
   }
 
   #drainCoordinator(now: Instant): void {
@@ -371,63 +432,60 @@ export class AgentSession {
     }
   }
 
-  #handleCoordinatorEvent(event: CoordinatorLineEvent, now: Instant): void {
+  #handleCoordinatorEvent(event: CoordinatorEvent, now: Instant): void {
     switch (event.kind) {
-      case "dialLink":
-        this.#events.push({ kind: "dialCoordinator", link: event.link });
-        return;
-      case "hangUpLink":
-        this.#events.push({ kind: "hangUpCoordinator", link: event.link });
+      case "dial":
+      case "hangUp":
+        this.#lineEvents.push(event);
         return;
       case "connected":
         this.#askedAt = now;
         return;
+      case "disconnected":
+        if (event.failedAttempts >= MAX_SILENT_ATTEMPTS) {
+          this.#fail({ kind: "coordinator-unreachable", reason: event.message });
+        }
+        return;
       case "node":
-        this.#handleAgentNode(event, now);
-        return;
+        return this.#handleAgentNode(event, now);
       case "ready":
-        this.#isAgentReady = true;
-        if (this.#heldNode !== undefined) this.#heldNode = { ...this.#heldNode, isReady: true };
-        if (!this.#isReachable) this.#deadlines.set("handshake", now + HANDSHAKE_LIMIT_MS);
-        // Also after a restart under the same key: the agent lost its half of the session. What was sent before the agent
-        // knew us was lost: it is repeated as soon as an answer to it would have been here.
-        this.node.initiate(this.#options.agentId, now, { minGapMs: this.#answerMs });
-        return;
+        return this.#handleAgentReady(now);
       case "lost":
-        this.#deadlines.set("lostPeer", now + LOST_TIMEOUT_MS);
+        if (this.#agentRegion !== undefined) this.#deadlines.set("lostPeer", now + LOST_TIMEOUT_MS);
         return;
       case "removed":
         // What the agent said last, an exit status perhaps, may still be on its way over the relay.
-        this.#deadlines.set("removal", now + REMOVAL_GRACE_MS);
+        if (this.#agentRegion !== undefined) this.#deadlines.set("removal", now + REMOVAL_GRACE_MS);
         return;
       case "derpMap":
-        this.#useMap(event.map, now);
-        return;
-      case "unreachable":
-        this.#fail(
-          `Cannot reach the deployment's network coordinator: ${event.message}`,
-          "Check that websockets pass between this machine and the deployment",
-        );
+        if (!this.#hasLeft) this.#useMap(event.map, now);
         return;
       case "failed":
-        this.#fail(
-          event.failure?.status === undefined
-            ? `The network coordinator refused us: ${event.message}`
-            : `The network coordinator refused us (${event.failure.status}): ${event.message}`,
-          event.failure?.status === 401
-            ? "Try logging in using 'coder login'."
-            : "Check your access to the workspace; --verbose shows every step",
-        );
+        return this.#fail({
+          kind: "coordinator-refused",
+          status: event.failure?.status,
+          reason: event.message,
+        });
+      case "closed":
+        if (this.#phase.kind === "leaving") this.#enter({ kind: "over" }, now);
         return;
       case "serverError":
-      case "closed":
         return;
+      default:
+        return assertNever(event);
     }
   }
 
-  #handleAgentNode(event: AgentNodeEvent, now: Instant): void {
-    const { node } = event;
-    if (node.preferredDerp === 0) return;
+  #handleAgentReady(now: Instant): void {
+    this.#changes.noteReady();
+    if (this.#phase.kind === "announced") this.#enter({ ...this.#phase, knowsUs: true }, now);
+    // Also after a restart under the same key: the agent lost its half of the session. What was sent before the agent
+    // knew us was lost: it is repeated as soon as an answer to it would have been here.
+    this.node.initiate(this.#options.agentId, now, { minGapMs: this.#answerMs });
+  }
+
+  #handleAgentNode(word: AgentWord, now: Instant): void {
+    if (this.#hasLeft || word.node.preferredDerp === 0) return;
     if (this.#askedAt !== undefined) {
       const roundTripMs = now - this.#askedAt;
       this.#answerMs = Math.min(MAX_ANSWER_MS, MIN_ANSWER_MS + 1.5 * roundTripMs);
@@ -435,41 +493,34 @@ export class AgentSession {
     }
     this.#deadlines.clear("lostPeer");
     this.#deadlines.clear("removal");
-    const earliestAt = this.#changedAt + AGENT_CHANGE_GAP_MS;
-    if (now >= earliestAt) return this.#takeAgentNode(event, now);
-    this.#heldNode = event;
-    this.#deadlines.set("agentNode", earliestAt);
+    const taken = this.#changes.offer(word, now);
+    if (taken !== undefined) this.#takeAgent(taken, now);
   }
 
-  #takeHeldNode(now: Instant): void {
-    const held = this.#heldNode;
-    this.#heldNode = undefined;
-    if (held !== undefined) this.#takeAgentNode(held, now);
-  }
-
-  #takeAgentNode(event: AgentNodeEvent, now: Instant): void {
-    const { node } = event;
+  #takeAgent({ node, isReady }: AgentWord, now: Instant): void {
     this.#agentAddress = this.#addressIn(node.addresses);
     const change = this.node.upsertPeer({
       id: this.#options.agentId,
       nodeKey: node.key,
       discoKey: node.disco,
-      addresses: [this.agentAddress, ...node.addresses],
+      addresses: [this.#agentAddress, ...node.addresses],
       homeRegion: node.preferredDerp,
     }, now);
-    // The first word is no change: an agent that has just come may move at once.
-    const isMove = this.#agentRegion !== undefined && this.#agentRegion !== node.preferredDerp;
-    if (isMove || change === "replaced") this.#changedAt = now;
-    this.#agentRegion = node.preferredDerp;
-    this.#keepRelays();
-    if (change === "updated") return;
-    if (change === "replaced") {
-      this.#isReachable = false;
-      this.#events.push({ kind: "agentLost", message: "The workspace agent was restarted" });
+    const region = node.preferredDerp;
+    const isMove = this.#agentRegion !== undefined && this.#agentRegion !== region;
+    if (isMove || change === "replaced") this.#changes.noteChange(now);
+    if (change === "updated") {
+      if (this.#phase.kind === "announced" || this.#phase.kind === "reachable") {
+        this.#enter({ ...this.#phase, region }, now);
+      }
+      return this.#keepRelays();
     }
-    this.#isAgentKnown = true;
-    this.#isAgentReady = event.isReady;
-    this.#deadlines.set("handshake", now + HANDSHAKE_LIMIT_MS);
+    if (change === "replaced") {
+      this.#enter({ kind: "seeking" }, now);
+      this.#events.push({ kind: "agentLost", loss: "restarted" });
+    }
+    this.#enter({ kind: "announced", region, knowsUs: isReady }, now);
+    this.#keepRelays();
     // Not waiting for the agent's word: when it knows us already this saves a round trip, else it is lost and repeated.
     this.#beginHandshake(now);
   }
@@ -483,15 +534,12 @@ export class AgentSession {
   }
 
   /** What is reachable stays so, whatever the coordinator or a relay for later say. */
-  #fail(message: string, hint: string): void {
-    if (this.#isOver || this.#isReachable) return;
-    this.#isOver = true;
-    this.#events.push({ kind: "failed", message, hint });
+  #fail(failure: SessionFailure): void {
+    if (this.#phase.kind !== "seeking" && this.#phase.kind !== "announced") return;
+    this.#events.push({ kind: "failed", failure });
   }
 }
 
 function waitForRelay(relay: RelayStatus | undefined): AgentSessionStatus {
-  if (relay === undefined) return { step: "relay", waitsFor: "the nearest relay" };
-  const why = relay.lastFailure === undefined ? "" : ` (${relay.lastFailure})`;
-  return { step: "relay", waitsFor: `the relay "${relay.name}"${why}` };
+  return { step: "relay", relay: relay?.name, lastFailure: relay?.lastFailure };
 }

@@ -1,20 +1,29 @@
 /**
- * A node of the tailnet: peers, the way of each packet between the network stack, WireGuard and the relays
- * (coder/tailscale `wgengine/magicsock/magicsock.go`). Packets are written, sealed and framed in the batch they leave in.
- * Not here: dialling (`relays.ts` asks, the driver does), and how peers are learnt (`coordinator/`).
+ * A node of the tailnet: the network stack, WireGuard, disco and the relays put together (coder/tailscale
+ * `wgengine/magicsock/magicsock.go`). Packets are written, sealed and framed in the batch they leave in.
+ * Not here: who the peers are (`peers.ts`), the way to one (`router.ts`), when relays are dialled (`relays.ts`), and how
+ * peers are learnt (`coordinator/`).
  */
-import { equalBytes } from "../base/bytes.ts";
-import type { Instant, Random } from "../base/core.ts";
+import type { Core, Instant, Random } from "../base/core.ts";
 import { earlier } from "../base/deadlines.ts";
 import { type Aead, publicKey } from "../crypto/mod.ts";
-import { type DerpEvent, SEND_PACKET_HEADER_BYTES } from "../derp/mod.ts";
+import type { DerpEvent } from "../derp/mod.ts";
 import { DiscoPinger, isDisco } from "../disco/mod.ts";
-import { Netstack } from "../netstack/mod.ts";
-import { type InitiateOptions, WireguardDevice, type WireguardPeer } from "../wireguard/mod.ts";
-import { IPV6_ADDRESS_BYTES, IPV6_DESTINATION_OFFSET } from "../wire/ipv6.ts";
+import {
+  type ConnectOptions,
+  type Destination,
+  Netstack,
+  type NetstackEvent,
+  type TcpSocket,
+} from "../netstack/mod.ts";
+import { type InitiateOptions, WireguardDevice } from "../wireguard/mod.ts";
+import { IPV6_DESTINATION_OFFSET, IPV6_HEADER_BYTES } from "../wire/ipv6.ts";
 import type { DerpMap } from "./derp_map.ts";
-import type { RelayLink } from "./relay_link.ts";
+import type { Line, LineEvent, LineOwner, LineTarget } from "./line.ts";
+import { Peers, type TunnelPeer } from "./peers.ts";
+import { RelayLink } from "./relay_link.ts";
 import { Relays } from "./relays.ts";
+import { Router } from "./router.ts";
 
 export interface TunnelNodeOptions {
   /** Our own addresses in the tunnel, 16 bytes each; the first is the source of what we begin. */
@@ -31,21 +40,15 @@ export interface TunnelNodeOptions {
   readonly relayHeaders?: readonly (readonly [string, string])[];
 }
 
-/** A peer as the coordinator describes it. */
-export interface TunnelPeer {
-  /** Stable identity, e.g. the agent's UUID; a new key under it replaces the old peer. */
-  readonly id: string;
-  readonly nodeKey: Uint8Array;
-  readonly discoKey: Uint8Array;
-  readonly addresses: readonly Uint8Array[];
-  readonly homeRegion: number;
-}
+export type { TunnelPeer };
 
 export type NodeEvent =
   /** A relay lets us send and receive. */
   | { readonly kind: "relayReady"; readonly region: number }
-  /** A session with this peer carries data in both directions from now on. */
-  | { readonly kind: "established"; readonly id: string }
+  /** A relay never let us in, or not for long: another region may do better. Attempts go on; told at each of them. */
+  | { readonly kind: "relayUnreachable"; readonly region: number; readonly reason: string }
+  /** A session with this peer carries data in both directions; told at each renewal, `isFirst` when none did before. */
+  | { readonly kind: "established"; readonly id: string; readonly isFirst: boolean }
   /** The relay says that the peer is not connected to it. */
   | { readonly kind: "absent"; readonly id: string; readonly region: number }
   /** The peer answered a disco ping over the relay. */
@@ -56,21 +59,14 @@ export type NodeEvent =
     readonly region: number;
   };
 
-interface Peer {
-  readonly id: string;
-  readonly config: TunnelPeer;
-  readonly wireguard: WireguardPeer;
-  /** The region that the peer was last heard in, for answering before its home relay is connected. */
-  heardIn: number | undefined;
-}
-
 export interface NodeCounters {
   /** Packets that no peer's address matches. */
   unroutable: number;
-  /** Sealed packets that no relay had room for, or none was connected for. */
+  /** Packets that no path had room for, or none led to the peer. */
   unsendable: number;
   /** Packets from relays that are neither WireGuard nor disco, or from nobody we know. */
   unknown: number;
+  /** Over lines. */
   bytesIn: number;
   bytesOut: number;
 }
@@ -78,13 +74,11 @@ export interface NodeCounters {
 /** An inner packet of 1280 bytes grows by header and tag. */
 const MAX_SEALED_BYTES = 1_280 + 16 + 16;
 const WIREGUARD_HEADER_BYTES = 16;
-const MAX_PEERS = 4_096;
-/** Addresses of a peer that count; Coder's nodes have one or two. */
-const MAX_PEER_ADDRESSES = 64;
+const MTU_BYTES = 1_280;
 /** Interval of empty packets that keep session and relay route alive, once the peer knows us. */
 export const PERSISTENT_KEEPALIVE_MS = 25_000;
 
-export class TunnelNode {
+export class TunnelNode implements Core<NodeEvent>, LineOwner {
   readonly nodePublicKey: Uint8Array;
   readonly discoPublicKey: Uint8Array;
   readonly addresses: readonly Uint8Array[];
@@ -100,9 +94,12 @@ export class TunnelNode {
   readonly #wireguard: WireguardDevice;
   readonly #disco: DiscoPinger;
   readonly #privateKeys: readonly Uint8Array[];
-  readonly #peers = new Map<string, Peer>();
+  readonly #peers: Peers;
+  readonly #router: Router;
   readonly #events: NodeEvent[] = [];
-  #lastDestination: Peer | undefined;
+  readonly #lineEvents: LineEvent[] = [];
+  /** For packets that lead to nobody. */
+  readonly #scratch = new Uint8Array(MTU_BYTES);
 
   constructor(options: TunnelNodeOptions) {
     const { random, nodePrivateKey } = options;
@@ -129,57 +126,32 @@ export class TunnelNode {
       random,
     });
     this.discoPublicKey = this.#disco.publicKey;
+    this.#peers = new Peers(this.#wireguard, this.#disco);
+    this.#router = new Router(this.relays);
   }
 
   /** Takes a new map: relays that moved are dialled anew, peers' relays that came with it are connected. */
   setMap(map: DerpMap, options: { readonly forcesWebsocket: boolean }, now: Instant): void {
     this.relays.setMap(map, options, now);
-    for (const peer of this.#peers.values()) this.relays.want(peer.config.homeRegion, now);
+    for (const peer of this.#peers) this.relays.want(peer.config.homeRegion, now);
   }
 
   /** Adds or updates a peer; a new key under the same id replaces it. Throws `RangeError` for one too many. */
   upsertPeer(config: TunnelPeer, now: Instant): "added" | "updated" | "replaced" {
-    const existing = this.#peers.get(config.id);
-    const isSame = existing !== undefined &&
-      equalBytes(existing.config.nodeKey, config.nodeKey) &&
-      equalBytes(existing.config.discoKey, config.discoKey);
-    if (existing !== undefined && !isSame) this.removePeer(config.id);
-    if (existing === undefined && this.#peers.size >= MAX_PEERS) {
-      throw new RangeError(`Cannot add peer: ${MAX_PEERS} peers are the limit`);
-    }
-    const wireguard = this.#wireguard.addPeer(
-      {
-        publicKey: config.nodeKey,
-        allowedAddresses: config.addresses.slice(0, MAX_PEER_ADDRESSES),
-      },
-      now,
-    );
-    this.#disco.addPeer(config.id, { discoKey: config.discoKey, nodeKey: config.nodeKey });
-    this.#lastDestination = undefined;
-    this.#peers.set(config.id, {
-      id: config.id,
-      config,
-      wireguard,
-      heardIn: isSame ? existing.heardIn : undefined,
-    });
+    const change = this.#peers.upsert(config, now);
     this.relays.want(config.homeRegion, now);
-    return existing === undefined ? "added" : isSame ? "updated" : "replaced";
+    return change;
   }
 
   removePeer(id: string): void {
-    const peer = this.#peers.get(id);
-    if (peer === undefined) return;
-    this.#wireguard.removePeer(peer.wireguard);
-    this.#disco.removePeer(id);
-    this.#peers.delete(id);
-    this.#lastDestination = undefined;
+    this.#peers.remove(id);
   }
 
-  /** Begins a handshake with the peer now; nothing happens while no relay leads to it. */
+  /** Begins a handshake with the peer now; nothing happens while no way leads to it. */
   initiate(id: string, now: Instant, options: InitiateOptions = {}): void {
     const peer = this.#peers.get(id);
     // What cannot leave would be lost, and would count as sent: whoever opens a way asks again.
-    if (peer === undefined || this.#routeTo(peer) === undefined) return;
+    if (peer === undefined || this.#router.pathTo(peer) === undefined) return;
     this.#wireguard.initiate(peer.wireguard, now, options);
   }
 
@@ -195,48 +167,78 @@ export class TunnelNode {
   canSend(id: string, now: Instant): boolean {
     const peer = this.#peers.get(id);
     return peer !== undefined && this.#wireguard.canSeal(peer.wireguard, now) &&
-      this.#routeTo(peer) !== undefined;
+      this.#router.pathTo(peer) !== undefined;
   }
 
   lastHandshakeAt(id: string): Instant | undefined {
     return this.#peers.get(id)?.wireguard.lastHandshakeAt;
   }
 
-  /** Sends a disco ping over the relay; the answer is a `pong` event. */
+  /** Sends a disco ping; the answer is a `pong` event. */
   ping(id: string, now: Instant): void {
     const peer = this.#peers.get(id);
-    const link = peer === undefined ? undefined : this.#routeTo(peer);
-    if (peer === undefined || link === undefined) return;
-    const packet = this.#disco.ping(id, { kind: "relay", regionId: link.region }, now);
-    if (packet !== undefined) link.sendPacket(peer.config.nodeKey, packet, now);
+    const path = peer === undefined ? undefined : this.#router.pathTo(peer);
+    if (path === undefined) return;
+    const packet = this.#disco.ping(id, path.where, now);
+    if (packet !== undefined) path.send(packet, now);
   }
 
-  /** Takes what a relay link read from its socket. Throws `ProtocolError`: then drop the connection. */
-  handleRelayBytes(link: RelayLink, chunk: Uint8Array, now: Instant): void {
+  /** Opens a TCP connection to an address of a peer; `pollSocketEvent` says how it goes. */
+  connect(options: ConnectOptions, now: Instant): TcpSocket {
+    return this.netstack.connect(options, now);
+  }
+
+  handleLineOpened(line: Line, target: LineTarget, _now: Instant): void {
+    if (line instanceof RelayLink) line.open(target.hostHeader);
+  }
+
+  handleLineBytes(line: Line, chunk: Uint8Array, now: Instant): void {
+    if (!(line instanceof RelayLink)) return;
     this.counters.bytesIn += chunk.length;
-    link.handleBytes(chunk, now);
-    this.#drainLink(link, now);
+    line.handleBytes(chunk, now);
+    this.#drainLink(line, now);
+  }
+
+  handleLineWritten(_line: Line, count: number, _now: Instant): void {
+    this.counters.bytesOut += count;
+  }
+
+  handleLineClosed(line: Line, reason: string, now: Instant): void {
+    if (line instanceof RelayLink) this.relays.handleClosed(line, reason, now);
+  }
+
+  /** The machine woke up, or its network changed: every connection is older than that. */
+  handleWake(now: Instant): void {
+    this.relays.redialAll(now);
   }
 
   #drainLink(link: RelayLink, now: Instant): void {
-    for (let event = link.pollEvent(now); event !== undefined; event = link.pollEvent(now)) {
+    for (let event = link.pollEvent(); event !== undefined; event = link.pollEvent()) {
       this.#handleDerpEvent(link, event, now);
     }
   }
 
   #handleDerpEvent(link: RelayLink, event: DerpEvent, now: Instant): void {
-    if (event.kind === "packet") {
-      this.#handlePacket(link, event.source, event.packet, now);
-    } else if (event.kind === "ready") {
-      this.relays.handleReady(link, now);
-      this.#events.push({ kind: "relayReady", region: link.region });
-      this.netstack.resume(now);
-    } else if (event.kind === "peer-gone") {
-      for (const peer of this.#peers.values()) {
-        if (!equalBytes(peer.config.nodeKey, event.peer)) continue;
+    switch (event.kind) {
+      case "packet":
+        return this.#handlePacket(link, event.source, event.packet, now);
+      case "ready":
+        this.relays.handleReady(link, now);
+        this.#events.push({ kind: "relayReady", region: link.region });
+        this.netstack.resume(now);
+        return;
+      case "peer-gone": {
+        const peer = this.#peers.ofKey(event.peer);
+        if (peer === undefined) return;
         if (peer.heardIn === link.region) peer.heardIn = undefined;
         this.#events.push({ kind: "absent", id: peer.id, region: link.region });
+        return;
       }
+      case "health":
+      case "restarting":
+      case "pong":
+      case "dead": // the link says so itself, and is dropped
+        return;
     }
   }
 
@@ -247,113 +249,141 @@ export class TunnelNode {
       return;
     }
     const inbound = this.#wireguard.handleDatagram(packet, now, source);
-    const peer = inbound.peer === undefined ? undefined : this.#peerOf(inbound.peer);
+    const peer = inbound.peer === undefined ? undefined : this.#peers.ofWireguard(inbound.peer);
     if (peer !== undefined) peer.heardIn = link.region;
     if (inbound.kind === "data") this.netstack.handlePacket(inbound.packet, now);
-    else if (inbound.reply !== undefined) link.sendPacket(source, inbound.reply, now);
+    else if (inbound.reply !== undefined) link.send(source, inbound.reply, now);
     else if (inbound.peer === undefined) this.counters.unknown++;
-  }
-
-  #peerOf(wireguard: WireguardPeer): Peer | undefined {
-    if (this.#lastDestination?.wireguard === wireguard) return this.#lastDestination;
-    for (const peer of this.#peers.values()) {
-      if (peer.wireguard === wireguard) return peer;
-    }
-    return undefined;
   }
 
   #handleDisco(link: RelayLink, source: Uint8Array, packet: Uint8Array, now: Instant): void {
     const from = { kind: "relay", regionId: link.region, nodeKey: source } as const;
     const result = this.#disco.handlePacket(packet, from, now);
-    if (result.kind === "ping") link.sendPacket(source, result.pong, now);
-    else if (result.kind === "pong") {
-      const { peerId: id, latencyMs } = result;
-      this.#events.push({ kind: "pong", id, latencyMs, region: link.region });
-    } else if (result.kind === "dropped") this.counters.unknown++;
+    switch (result.kind) {
+      case "ping":
+        link.send(source, result.pong, now);
+        return;
+      case "pong": {
+        const { peerId: id, latencyMs } = result;
+        this.#events.push({ kind: "pong", id, latencyMs, region: link.region });
+        return;
+      }
+      case "callMeMaybe": // no direct paths yet
+        return;
+      case "dropped":
+        this.counters.unknown++;
+        return;
+    }
   }
 
-  /** A peer's home relay if connected, else where it was heard, else none (magicsock `derpWriteChanOfAddr`). */
-  #routeTo(peer: Peer): RelayLink | undefined {
-    return this.relays.readyLink(peer.config.homeRegion) ??
-      (peer.heardIn === undefined ? undefined : this.relays.readyLink(peer.heardIn));
-  }
-
-  /** Moves all that must leave into the batches of the relay links, as far as there is room. */
+  /** Moves all that must leave into the batches of the lines, as far as there is room. */
   pump(now: Instant): void {
     this.relays.dropEnded(now);
+    this.#drainRelays();
+    this.#pumpWireguard(now);
+    this.#pumpReplies(now);
+    for (let left = this.netstack.waitingDestinations; left > 0; left--) {
+      const destination = this.netstack.nextDestination();
+      if (destination !== undefined) this.#pumpTo(destination, now);
+    }
+  }
+
+  #drainRelays(): void {
+    for (let event = this.relays.pollEvent(); event; event = this.relays.pollEvent()) {
+      if (event.kind !== "unreachable") this.#lineEvents.push(event);
+      else {
+        const { region, reason } = event;
+        this.#events.push({ kind: "relayUnreachable", region, reason });
+      }
+    }
+  }
+
+  #pumpWireguard(now: Instant): void {
     for (let out = this.#wireguard.pollTransmit(); out; out = this.#wireguard.pollTransmit()) {
-      const peer = this.#peerOf(out.peer);
-      const link = peer === undefined ? undefined : this.#routeTo(peer);
-      const isSent = link?.sendPacket(out.peer.publicKey, out.datagram, now) ?? false;
-      if (!isSent) this.counters.unsendable++;
+      const peer = this.#peers.ofWireguard(out.peer);
+      const path = peer === undefined ? undefined : this.#router.pathTo(peer);
+      if (!(path?.send(out.datagram, now) ?? false)) this.counters.unsendable++;
     }
     for (let event = this.#wireguard.pollEvent(); event; event = this.#wireguard.pollEvent()) {
-      const peer = this.#peerOf(event.peer);
+      const peer = this.#peers.ofWireguard(event.peer);
       if (event.kind !== "established" || peer === undefined) continue;
-      this.#events.push({ kind: "established", id: peer.id });
-      this.netstack.resume(now);
+      const { isFirst } = event;
+      this.#events.push({ kind: "established", id: peer.id, isFirst });
+      // A renewal found a session that worked: nothing had to wait for it.
+      if (isFirst) this.netstack.resume(now);
     }
-    if (this.#canSendAnything(now)) this.#pumpStack(now);
   }
 
-  /** With one peer the stack keeps its packets while they cannot leave, instead of losing them to retransmission. */
-  #canSendAnything(now: Instant): boolean {
-    if (this.#peers.size !== 1) return this.#peers.size > 1;
-    for (const id of this.#peers.keys()) return this.canSend(id, now);
-    return false;
-  }
-
-  #pumpStack(now: Instant): void {
-    let link = (this.#lastDestination && this.#routeTo(this.#lastDestination)) ??
-      this.relays.anyReadyLink();
-    while (link?.hasRoom(MAX_SEALED_BYTES)) {
-      const batch = link.filling;
-      const at = batch.end + SEND_PACKET_HEADER_BYTES;
-      const packetAt = at + WIREGUARD_HEADER_BYTES;
-      const packetBytes = this.netstack.pollTransmit(batch.buffer, packetAt, now);
-      if (packetBytes === 0) return;
-      const peer = this.#peerByDestination(batch.buffer, packetAt + IPV6_DESTINATION_OFFSET);
+  /** Packets of no socket are not kept: whoever is not answered asks again. */
+  #pumpReplies(now: Instant): void {
+    for (let out = this.netstack.pollReply(); out; out = this.netstack.pollReply()) {
+      const address = out.subarray(IPV6_DESTINATION_OFFSET, IPV6_HEADER_BYTES);
+      const peer = this.#peers.ofAddress(address);
       if (peer === undefined) {
         this.counters.unroutable++;
         continue;
       }
-      const sealedBytes = this.#wireguard.seal(peer.wireguard, batch.buffer, at, packetBytes, now);
-      const route = this.#routeTo(peer);
-      if (sealedBytes === 0 || route === undefined) {
+      const path = this.#router.pathTo(peer);
+      const slot = path?.slot(MAX_SEALED_BYTES);
+      if (path === undefined || slot === undefined) {
         this.counters.unsendable++;
-      } else if (route === link) {
-        const isSent = link.commitPacket(peer.config.nodeKey, sealedBytes, now);
-        if (!isSent) this.counters.unsendable++;
-      } else {
-        const isSent = route.sendPacket(
-          peer.config.nodeKey,
-          batch.buffer.subarray(at, at + sealedBytes),
-          now,
-        );
-        if (!isSent) this.counters.unsendable++;
-        link = route;
+        continue;
       }
+      slot.buffer.set(out, slot.offset + WIREGUARD_HEADER_BYTES);
+      const sealedBytes = this.#wireguard.seal(
+        peer.wireguard,
+        slot.buffer,
+        slot.offset,
+        out.length,
+        now,
+      );
+      if (sealedBytes === 0 || !path.commit(sealedBytes, now)) this.counters.unsendable++;
     }
   }
 
-  #peerByDestination(buffer: Uint8Array, at: number): Peer | undefined {
-    const last = this.#lastDestination;
-    if (last !== undefined && hasAddressAt(last, buffer, at)) return last;
-    for (const peer of this.#peers.values()) {
-      if (!hasAddressAt(peer, buffer, at)) continue;
-      this.#lastDestination = peer;
-      return peer;
+  /** What cannot leave stays in the stack, where it is not lost to retransmission. */
+  #pumpTo(destination: Destination<TcpSocket>, now: Instant): void {
+    const peer = this.#peers.ofDestination(destination);
+    if (peer === undefined) return this.#dropTo(destination, now);
+    const path = this.#router.pathTo(peer);
+    if (path === undefined) return;
+    const { wireguard } = peer;
+    if (!this.#wireguard.canSeal(wireguard, now)) return this.#wireguard.want(wireguard, now);
+    for (let slot = path.slot(MAX_SEALED_BYTES); slot; slot = path.slot(MAX_SEALED_BYTES)) {
+      const { buffer, offset } = slot;
+      const packetAt = offset + WIREGUARD_HEADER_BYTES;
+      const packetBytes = this.netstack.pollTransmit(buffer, packetAt, now, destination);
+      if (packetBytes === 0) return;
+      const sealedBytes = this.#wireguard.seal(wireguard, buffer, offset, packetBytes, now);
+      // The session may end by its count of messages in mid-batch.
+      if (sealedBytes === 0 || !path.commit(sealedBytes, now)) this.counters.unsendable++;
     }
-    return undefined;
+  }
+
+  /** Nobody has this address: its packets go where those to a hole in the network go. */
+  #dropTo(destination: Destination<TcpSocket>, now: Instant): void {
+    while (this.netstack.pollTransmit(this.#scratch, 0, now, destination) > 0) {
+      this.counters.unroutable++;
+    }
   }
 
   pollEvent(): NodeEvent | undefined {
     return this.#events.shift();
   }
 
+  /** What is to be dialled and what is to be hung up. */
+  pollLineEvent(): LineEvent | undefined {
+    return this.#lineEvents.shift();
+  }
+
+  /** What happened to the TCP sockets. */
+  pollSocketEvent(): NetstackEvent | undefined {
+    return this.netstack.pollEvent();
+  }
+
   /** Forgets all peers and erases all keys: the node is of no use afterwards. */
   close(): void {
-    for (const id of [...this.#peers.keys()]) this.removePeer(id);
+    this.#peers.clear();
     this.#wireguard.close();
     this.relays.close();
     for (const key of this.#privateKeys) key.fill(0);
@@ -372,13 +402,4 @@ export class TunnelNode {
       earlier(this.#wireguard.pollTimeout(), this.netstack.pollTimeout()),
     );
   }
-}
-
-function hasAddressAt(peer: Peer, buffer: Uint8Array, at: number): boolean {
-  for (const address of peer.config.addresses) {
-    let i = 0;
-    while (i < IPV6_ADDRESS_BYTES && address[i] === buffer[at + i]) i++;
-    if (i === IPV6_ADDRESS_BYTES) return true;
-  }
-  return false;
 }

@@ -4,7 +4,7 @@
  * that in a websocket.
  * Not here: which relay and when to dial again, which `relays.ts` knows.
  */
-import type { Instant, Random } from "../base/core.ts";
+import type { Core, Instant, Random } from "../base/core.ts";
 import { ProtocolError } from "../base/errors.ts";
 import {
   DerpClient,
@@ -14,6 +14,9 @@ import {
 } from "../derp/mod.ts";
 import { isHostField } from "../http1/mod.ts";
 import { frameInPlace, HttpUpgradeClient, WebsocketConnection } from "../websocket/mod.ts";
+import type { DiscoPath } from "../disco/mod.ts";
+import { type Batch, type Line, type LineTarget, ownedBatch } from "./line.ts";
+import type { PacketSlot, Path } from "./path.ts";
 import { MESSAGE_BATCH_BYTES, SendBatch, STREAM_BATCH_BYTES } from "./send_batch.ts";
 
 export type RelayTransport = "upgrade" | "websocket";
@@ -21,7 +24,10 @@ export type RelayTransport = "upgrade" | "websocket";
 export interface RelayLinkOptions {
   readonly region: number;
   readonly transport: RelayTransport;
+  /** Of the request. */
   readonly path: string;
+  /** Where the relay is, best first. */
+  readonly targets: readonly LineTarget[];
   /** The user's own headers; never the session token. */
   readonly headers: readonly (readonly [string, string])[];
   readonly nodePrivateKey: Uint8Array;
@@ -48,8 +54,47 @@ type Phase =
 const MAX_OUTBOX_BYTES = 262_144;
 /** As much of a refusal as is worth showing. */
 const MAX_SHOWN_BODY_BYTES = 1_024;
+const NO_BUFFER = new Uint8Array(0);
 
-export class RelayLink {
+/** Time for one address of a relay, so that the next one gets its turn within the budget of them all. */
+const DIAL_LIMIT_MS = 5_000;
+/** Halves the CPU of 64 KB reads on bulk transfers. */
+const READ_BYTES = 262_144;
+
+/** One way to one peer, over a link that may carry packets to many. */
+export class RelayPath implements Path {
+  readonly link: RelayLink;
+  readonly where: DiscoPath;
+  readonly #nodeKey: Uint8Array;
+
+  constructor(link: RelayLink, nodeKey: Uint8Array) {
+    this.link = link;
+    this.where = { kind: "relay", regionId: link.region };
+    this.#nodeKey = nodeKey;
+  }
+
+  get isReady(): boolean {
+    return this.link.isReady;
+  }
+
+  slot(packetBytes: number): PacketSlot | undefined {
+    return this.link.slot(packetBytes);
+  }
+
+  commit(packetBytes: number, now: Instant): boolean {
+    return this.link.commit(this.#nodeKey, packetBytes, now);
+  }
+
+  send(packet: Uint8Array, now: Instant): boolean {
+    return this.link.send(this.#nodeKey, packet, now);
+  }
+}
+
+export class RelayLink implements Core<DerpEvent>, Line {
+  readonly name: string;
+  readonly targets: readonly LineTarget[];
+  readonly dialLimitMs = DIAL_LIMIT_MS;
+  readonly readBytes = READ_BYTES;
   readonly region: number;
   readonly transport: RelayTransport;
   readonly #options: RelayLinkOptions;
@@ -63,10 +108,15 @@ export class RelayLink {
   /** Made when the link is opened: a link that nobody connects costs next to nothing. */
   #filling: SendBatch | undefined;
   #spare: SendBatch | undefined;
+  readonly #slot = { buffer: NO_BUFFER, offset: 0 };
+  /** When the bytes came that are being read. */
+  #readAt: Instant = 0;
   /** Packets that the relay's announced rate did not allow. */
   overRate = 0;
 
   constructor(options: RelayLinkOptions) {
+    this.name = `relay ${options.region}`;
+    this.targets = options.targets;
     this.region = options.region;
     this.transport = options.transport;
     this.#options = options;
@@ -105,6 +155,13 @@ export class RelayLink {
     this.#push(client.request());
   }
 
+  /** Nothing is wanted of the link any more: what it holds goes nowhere. */
+  abandon(): void {
+    this.#phase = { kind: "closed", reason: "was given up" };
+    this.#outbox.length = 0;
+    this.#outboxBytes = 0;
+  }
+
   /** Whether the relay knows us: packets may be sent. */
   get isReady(): boolean {
     return this.#isReady && this.#phase.kind === "derp";
@@ -125,6 +182,7 @@ export class RelayLink {
    * place. Throws `ProtocolError`: then drop the connection.
    */
   handleBytes(chunk: Uint8Array, now: Instant): void {
+    this.#readAt = now;
     let bytes = chunk;
     if (this.#phase.kind === "upgrade") {
       const result = this.#phase.client.handleBytes(bytes);
@@ -165,7 +223,7 @@ export class RelayLink {
   }
 
   /** What happened, its views valid until the next call. Throws `ProtocolError` as `handleBytes` does. */
-  pollEvent(now: Instant): DerpEvent | undefined {
+  pollEvent(): DerpEvent | undefined {
     while (this.#phase.kind === "derp") {
       const event = this.#derp.pollEvent();
       if (event !== undefined) {
@@ -184,7 +242,7 @@ export class RelayLink {
         this.#phase = { kind: "closed", reason: `closed by the relay (${message.code})` };
         return undefined;
       }
-      this.#derp.handleBytes(message.bytes, now);
+      this.#derp.handleBytes(message.bytes, this.#readAt);
     }
     return undefined;
   }
@@ -201,78 +259,85 @@ export class RelayLink {
     this.#derp.notePreferred(isHome);
   }
 
-  /** Room for one more packet of `packetBytes` in the batch that is being filled. */
-  hasRoom(packetBytes: number): boolean {
-    return (this.#filling?.roomBytes ?? 0) >= SEND_PACKET_HEADER_BYTES + packetBytes;
+  /** The way to a peer of this relay. */
+  pathTo(nodeKey: Uint8Array): RelayPath {
+    return new RelayPath(this, nodeKey);
   }
 
-  /** The batch being filled: a packet's bytes go to `end + SEND_PACKET_HEADER_BYTES`, then `commitPacket`. */
-  get filling(): SendBatch {
-    if (this.#filling === undefined) throw new TypeError("Cannot fill: the link is not open");
-    return this.#filling;
+  /** As `Path.slot`. */
+  slot(packetBytes: number): PacketSlot | undefined {
+    const batch = this.#fillable();
+    if (batch === undefined || !this.isReady) return undefined;
+    if (batch.roomBytes < SEND_PACKET_HEADER_BYTES + packetBytes) return undefined;
+    this.#slot.buffer = batch.buffer;
+    this.#slot.offset = batch.end + SEND_PACKET_HEADER_BYTES;
+    return this.#slot;
   }
 
   /**
-   * Puts the DERP header before `packetBytes` bytes that the caller wrote behind it, and counts them in; false when the
-   * relay's announced rate does not allow it: the packet is dropped, as the network might.
+   * As `Path.commit`: puts the DERP header before what was written into the slot and counts it in; false when the relay's
+   * announced rate does not allow it.
    */
-  commitPacket(destination: Uint8Array, packetBytes: number, now: Instant): boolean {
+  commit(destination: Uint8Array, packetBytes: number, now: Instant): boolean {
+    const batch = this.#fillable();
+    if (batch === undefined) return false;
     if (!this.#derp.allowSend(packetBytes, now)) {
       this.overRate++;
       return false;
     }
-    const batch = this.filling;
     writeSendPacketHeader(batch.buffer, batch.end, destination, packetBytes);
     batch.end += SEND_PACKET_HEADER_BYTES + packetBytes;
     return true;
   }
 
-  /** Sends a copy of a packet; false when there is no room now. */
-  sendPacket(destination: Uint8Array, packet: Uint8Array, now: Instant): boolean {
-    if (!this.isReady || !this.hasRoom(packet.length)) return false;
-    const { filling } = this;
-    filling.buffer.set(packet, filling.end + SEND_PACKET_HEADER_BYTES);
-    return this.commitPacket(destination, packet.length, now);
+  /** As `Path.send`. */
+  send(destination: Uint8Array, packet: Uint8Array, now: Instant): boolean {
+    const slot = this.slot(packet.length);
+    if (slot === undefined) return false;
+    slot.buffer.set(packet, slot.offset);
+    return this.commit(destination, packet.length, now);
   }
 
-  /**
-   * The next bytes to write, `undefined` when there are none. They stay valid until the second call after this one:
-   * write them before that, one write at a time.
-   */
-  takeBatch(): Uint8Array | undefined {
+  takeBatch(): Batch | undefined {
     if (this.#phase.kind === "derp") {
       for (let frame = this.#derp.pollTransmit(); frame; frame = this.#derp.pollTransmit()) {
-        // Control frames keep their place before the packets that come after them.
-        if (this.filling.append(frame)) continue;
-        this.#flushFilling();
-        this.filling.append(frame);
+        this.#pushControl(frame);
       }
     }
     const first = this.#outbox.shift();
     if (first !== undefined) {
       this.#outboxBytes -= first.length;
-      return first;
+      return ownedBatch(first);
     }
+    const batch = this.#fillable();
     // What a link holds that is over goes nowhere: in a websocket it would not even be framed.
-    const batch = this.#filling;
     if (batch === undefined || batch.isEmpty || this.#phase.kind !== "derp") return undefined;
-    this.#filling = this.#spare;
-    this.#filling?.clear();
-    this.#spare = batch;
-    return this.#framed(batch);
+    return batch.takeFrom(this.#frame(batch));
   }
 
-  #framed(batch: SendBatch): Uint8Array {
+  /** The batch that is being filled; while it is being written the other one. */
+  #fillable(): SendBatch | undefined {
+    if (this.#filling?.isTaken === true) {
+      [this.#filling, this.#spare] = [this.#spare, this.#filling];
+    }
+    return this.#filling?.isTaken === true ? undefined : this.#filling;
+  }
+
+  /** Control frames keep their place before the packets that come after them. */
+  #pushControl(frame: Uint8Array): void {
+    const batch = this.#fillable();
+    if (batch === undefined || batch.append(frame)) return;
+    this.#push(batch.buffer.slice(this.#frame(batch), batch.end));
+    batch.clear();
+    batch.append(frame);
+  }
+
+  /** Where the frame around the batch begins. */
+  #frame(batch: SendBatch): number {
     const isWebsocket = this.#phase.kind === "derp" && this.#phase.websocket !== undefined;
-    const start = isWebsocket
+    return isWebsocket
       ? frameInPlace({ role: "client", random: this.#random }, batch.buffer, batch.start, batch.end)
       : batch.start;
-    return batch.buffer.subarray(start, batch.end);
-  }
-
-  #flushFilling(): void {
-    this.#push(this.#framed(this.filling).slice());
-    this.filling.clear();
   }
 
   #push(bytes: Uint8Array): void {

@@ -3,10 +3,11 @@
  * we talk to it (coder/tailscale `wgengine/magicsock/derp.go`). The driver dials what `pollEvent` asks for.
  * Not here: packets (`relay_link.ts` carries them, `node.ts` reads them).
  */
-import { type Instant, type Random, randomFraction } from "../base/core.ts";
+import { type Core, type Instant, type Random, randomFraction } from "../base/core.ts";
 import { earlier } from "../base/deadlines.ts";
-import { type DerpMap, type RelayEndpoint, relayEndpoints } from "./derp_map.ts";
-import { DialBudget } from "./dial_budget.ts";
+import { TokenBucket } from "../base/token_bucket.ts";
+import { type DerpMap, relayEndpoints } from "./derp_map.ts";
+import type { LineEvent } from "./line.ts";
 import { RelayLink, type RelayTransport } from "./relay_link.ts";
 
 export interface RelaysOptions {
@@ -18,14 +19,7 @@ export interface RelaysOptions {
 }
 
 export type RelaysEvent =
-  /** Connect to the first of `endpoints` that answers, `open` the link, then carry bytes to and from it. */
-  | {
-    readonly kind: "dial";
-    readonly link: RelayLink;
-    readonly endpoints: readonly RelayEndpoint[];
-  }
-  /** Drop the connection of this link; nothing of it is wanted any more. */
-  | { readonly kind: "hangUp"; readonly link: RelayLink }
+  | LineEvent
   /** The relay never let us in, or not for long: another region may do better. Attempts go on; told at each of them. */
   | { readonly kind: "unreachable"; readonly region: number; readonly reason: string };
 
@@ -55,7 +49,7 @@ interface Relay {
   /** The relay, or something before it, refused `Upgrade: DERP`. */
   wantsWebsocket: boolean;
   lastFailure: string | undefined;
-  readonly budget: DialBudget;
+  readonly budget: TokenBucket;
 }
 
 /** For name resolution, TCP, TLS, upgrade and login together, as the official client. */
@@ -68,19 +62,19 @@ const LONG_OUTAGE_MS = 30_000;
 const RETRY_STEP_MS = 10;
 const MAX_RETRY_MS = 5_000;
 /** Dials of one relay: enough for a relay that restarts in a loop, then one a second. */
-const RELAY_DIALS = { burst: 5, perSecond: 1 };
+const RELAY_DIALS = { burstTokens: 5, tokensPerSecond: 1 };
 /** Dials of all relays together: our home, the peer's, their fall-backs, and some moves; then two a second. */
-const ALL_DIALS = { burst: 12, perSecond: 2 };
+const ALL_DIALS = { burstTokens: 12, tokensPerSecond: 2 };
 /** Relays at a time. A client has two; more are a node's that has many peers. */
 const MAX_RELAYS = 64;
 /** A connection that lasted so long may be dialled again at once; one that did not is not dialled in a frenzy. */
 const STABLE_MS = 5_000;
 
-export class Relays {
+export class Relays implements Core<RelaysEvent> {
   readonly #options: RelaysOptions;
   readonly #relays = new Map<number, Relay>();
   readonly #events: RelaysEvent[] = [];
-  readonly #budget = new DialBudget(ALL_DIALS);
+  readonly #budget = new TokenBucket(ALL_DIALS, -Infinity);
   #map: DerpMap | undefined;
   #forcesWebsocket = false;
   #homeRegion: number | undefined;
@@ -135,7 +129,7 @@ export class Relays {
       downSince: undefined,
       wantsWebsocket: false,
       lastFailure: undefined,
-      budget: new DialBudget(RELAY_DIALS),
+      budget: new TokenBucket(RELAY_DIALS, -Infinity),
     };
     this.#relays.set(region, relay);
     this.#dial(relay, now);
@@ -154,16 +148,6 @@ export class Relays {
   readyLink(region: number): RelayLink | undefined {
     const state = this.#relays.get(region)?.state;
     return state?.kind === "ready" ? state.link : undefined;
-  }
-
-  /** Any link that packets can be sent on, home first. */
-  anyReadyLink(): RelayLink | undefined {
-    const home = this.#homeRegion === undefined ? undefined : this.readyLink(this.#homeRegion);
-    if (home !== undefined) return home;
-    for (const { state } of this.#relays.values()) {
-      if (state.kind === "ready") return state.link;
-    }
-    return undefined;
   }
 
   /** The relay let us in. */
@@ -209,7 +193,7 @@ export class Relays {
   dropEnded(now: Instant): void {
     for (const { state } of this.#relays.values()) {
       if (state.kind === "waiting" || state.link.closedReason === undefined) continue;
-      this.#events.push({ kind: "hangUp", link: state.link });
+      this.#events.push({ kind: "hangUp", line: state.link });
       this.handleClosed(state.link, state.link.closedReason, now);
     }
   }
@@ -244,8 +228,8 @@ export class Relays {
       const { state } = relay;
       if (state.kind === "waiting" && state.until <= now) this.#dial(relay, now);
       else if (state.kind === "connecting" && state.deadline <= now) {
-        this.#events.push({ kind: "hangUp", link: state.link });
         this.handleClosed(state.link, "accepts connections but says nothing", now);
+        this.#hangUp(state.link);
       } else if (state.kind === "ready") state.link.handleTimeout(now);
     }
   }
@@ -287,22 +271,27 @@ export class Relays {
 
   #drop(relay: Relay): void {
     if (relay.state.kind === "waiting") return;
-    this.#events.push({ kind: "hangUp", link: relay.state.link });
-    relay.state.link.wipe();
+    this.#hangUp(relay.state.link);
     relay.state = { kind: "waiting", until: Infinity };
+  }
+
+  #hangUp(link: RelayLink): void {
+    link.abandon();
+    link.wipe();
+    this.#events.push({ kind: "hangUp", line: link });
   }
 
   #dial(relay: Relay, now: Instant): void {
     if (this.#map === undefined) return;
     const endpoints = relayEndpoints(this.#map, relay.region);
     if (endpoints.length === 0) return;
-    const paceAt = Math.max(relay.budget.nextAt(now), this.#budget.nextAt(now));
+    const paceAt = Math.max(relay.budget.nextAt(1, now), this.#budget.nextAt(1, now));
     if (paceAt > now) {
       relay.state = { kind: "waiting", until: paceAt };
       return;
     }
-    relay.budget.spend(now);
-    this.#budget.spend(now);
+    relay.budget.take(1, now);
+    this.#budget.take(1, now);
     const transport: RelayTransport = this.#forcesWebsocket || relay.wantsWebsocket
       ? "websocket"
       : "upgrade";
@@ -310,12 +299,13 @@ export class Relays {
       region: relay.region,
       transport,
       path: "/derp",
+      targets: endpoints,
       headers: endpoints.every((endpoint) => endpoint.takesHeaders) ? this.#options.headers : [],
       nodePrivateKey: this.#options.nodePrivateKey,
       nodePublicKey: this.#options.nodePublicKey,
       random: this.#options.random,
     });
     relay.state = { kind: "connecting", link, deadline: now + CONNECT_BUDGET_MS };
-    this.#events.push({ kind: "dial", link, endpoints });
+    this.#events.push({ kind: "dial", line: link });
   }
 }

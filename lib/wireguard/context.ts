@@ -10,8 +10,8 @@ import type { IndexTable } from "./index_table.ts";
 
 /** What the owner of a peer hears of it. */
 export type PeerEvent<Peer> =
-  /** A session can send now; every time a new one takes over. */
-  | { readonly kind: "established"; readonly peer: Peer }
+  /** A session can send now; every time a new one takes over. `isFirst`: none could until now, so that something waits. */
+  | { readonly kind: "established"; readonly peer: Peer; readonly isFirst: boolean }
   /** All keys were erased, 540 s after the last handshake. */
   | { readonly kind: "expired"; readonly peer: Peer }
   /** A handshake was given up after about 95 s without an answer; the next packet begins another. */

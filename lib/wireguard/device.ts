@@ -8,7 +8,7 @@
  * Not here: where a datagram comes from or goes to, which `lib/tailnet/` knows.
  */
 import { assertLength, KEY_BYTES, toHex } from "../base/bytes.ts";
-import type { Instant, Random } from "../base/core.ts";
+import type { Core, Instant, Random } from "../base/core.ts";
 import { earlier } from "../base/deadlines.ts";
 import type { Aead } from "../crypto/aead.ts";
 import { publicKey } from "../crypto/x25519.ts";
@@ -56,7 +56,7 @@ export interface AddPeerOptions {
   readonly allowedAddresses?: readonly Uint8Array[];
 }
 
-export class WireguardDevice {
+export class WireguardDevice implements Core<WireguardEvent> {
   /** 32 bytes. */
   readonly publicKey: Uint8Array;
   readonly counters = new WireguardCounters();
@@ -169,6 +169,11 @@ export class WireguardDevice {
     now: Instant,
   ): number {
     return peer.seal(buffer, offset, length, now);
+  }
+
+  /** Should be called when a packet waits: unless a session can send it, a handshake is begun if none is under way. */
+  want(peer: WireguardPeer, now: Instant): void {
+    peer.want(now);
   }
 
   /**

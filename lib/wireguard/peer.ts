@@ -166,11 +166,12 @@ export class WireguardPeer {
   handleResponse(response: Response, now: Instant): DropReason | undefined {
     const session = this.#handshake.consumeResponse(response, now);
     if (session === undefined) return "bad-response";
+    const isFirst = !this.canSeal(now);
     this.#context.indices.assign(this, session);
     this.#release(this.#keypairs.installInitiated(session));
     this.#timers.authenticatedReceived(now);
     this.#timers.sessionDerived(now);
-    this.#established(now);
+    this.#established(now, isFirst);
     // The responder sends nothing under the new keys before it got something (whitepaper §5.4.3).
     this.#sendKeepalive(now);
     return undefined;
@@ -184,10 +185,11 @@ export class WireguardPeer {
   /** Should be called after a datagram of `session` was decrypted and found new. */
   sessionReceived(session: Session, now: Instant): void {
     this.#timers.authenticatedReceived(now);
+    const isFirst = this.#keypairs.hasUnconfirmed && !this.canSeal(now);
     const left = this.#keypairs.confirm(session);
     if (left !== undefined) {
       this.#release(left);
-      this.#established(now);
+      this.#established(now, isFirst);
     }
     if (this.#keypairs.current?.takeRekeyOnReceive(now)) this.#renew(now); // whitepaper §6.2
   }
@@ -236,6 +238,11 @@ export class WireguardPeer {
     this.#timers.stop();
     this.#release(this.#keypairs.clear());
     this.#handshake.wipe();
+  }
+
+  /** As `WireguardDevice.want`. */
+  want(now: Instant): void {
+    if (!this.canSeal(now)) this.#wantSession(now);
   }
 
   /** A packet is there and no session to send it with. */
@@ -297,11 +304,11 @@ export class WireguardPeer {
     this.#context.counters.bytesSent += datagramBytes;
   }
 
-  #established(now: Instant): void {
+  #established(now: Instant, isFirst: boolean): void {
     this.#lastHandshakeAt = now;
     this.#timers.handshakeCompleted();
     this.#context.counters.sessionsEstablished++;
-    this.#context.emit({ kind: "established", peer: this });
+    this.#context.emit({ kind: "established", peer: this, isFirst });
   }
 
   #zeroKeys(): void {

@@ -3,14 +3,14 @@
  * always comes to its end. What it does with a deployment that works is in `tests/sandbox/`, with one that fails in
  * `tests/tailnet/`.
  */
-import { match, ok, rejects, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { SILENT_LOG } from "../../lib/base/log.ts";
-import { UserError } from "../../lib/base/errors.ts";
 import { AgentTunnel } from "../../lib/io/agent_tunnel.ts";
 import { SystemClock } from "../../lib/io/clock.ts";
 import { generatePrivateKey, publicKey } from "../../lib/crypto/mod.ts";
 import { DerpSwitchboard } from "../../lib/derp/mod.ts";
 import { SYSTEM_RANDOM } from "../../lib/io/random.ts";
+import { TunnelError } from "../../lib/io/tunnel_error.ts";
 import { derpMapOf } from "../../lib/tailnet/derp_map.ts";
 import { testUuid } from "../tailnet/support.ts";
 import {
@@ -91,7 +91,7 @@ Deno.test("AgentTunnel.close() ends with servers that say nothing, and whatever 
   await using server = new LoopbackServer(stayDumb);
   const tunnel = tunnelTo(server.port);
   await until(() => server.count === 2);
-  const reaching = rejects(tunnel.reachable(), UserError);
+  const reaching = rejects(tunnel.reachable(), TunnelError);
   const opening = rejects(tunnel.openTcp(1), /closed/);
   let pinged: unknown = "not yet";
   tunnel.ping().then((result) => pinged = result);
@@ -141,9 +141,13 @@ Deno.test("AgentTunnel says what the coordinator decided, and closes connections
   });
   const tunnel = tunnelTo(server.port);
   await rejects(tunnel.reachable(), (error) => {
-    ok(error instanceof UserError);
+    ok(error instanceof TunnelError);
+    deepStrictEqual(error.failure, {
+      kind: "coordinator-refused",
+      status: 401,
+      reason: "You are signed out",
+    });
     match(error.message, /refused us \(401\): You are signed out/);
-    match(error.hint ?? "", /coder login/);
     return true;
   });
   await hungUp.promise;

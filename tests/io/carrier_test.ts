@@ -2,6 +2,7 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { ProtocolError } from "../../lib/base/errors.ts";
 import { Carrier } from "../../lib/io/carrier.ts";
+import { ownedBatch } from "../../lib/tailnet/line.ts";
 import { bytesOf, FakeConn, settle, text } from "./support.ts";
 
 /** A carrier over a fake connection, a link of texts, and what the owner was told. */
@@ -11,10 +12,11 @@ function setUp(options: { readonly onBytes?: (words: string) => void } = {}) {
   const told: string[] = [];
   const carrier = new Carrier({
     conn,
-    link: {
+    source: {
       takeBatch: () => {
         const next = gathered.shift();
-        return next === undefined ? undefined : bytesOf(next);
+        if (next === undefined) return undefined;
+        return { bytes: bytesOf(next), release: () => told.push(`released ${next}`) };
       },
     },
     onBytes: (chunk) => {
@@ -36,7 +38,13 @@ Deno.test("Carrier hands over what arrives and writes what was gathered, short w
   carrier.kick();
   await settle();
   deepStrictEqual(sent(), ["abc", "def", "gh", "ij"]);
-  deepStrictEqual(told.sort(), ["bytes one", "written 2", "written 8"]);
+  deepStrictEqual(told.filter((line) => line.startsWith("bytes")), ["bytes one"]);
+  deepStrictEqual(told.filter((line) => !line.startsWith("bytes")), [
+    "released abcdefgh",
+    "written 8",
+    "released ij",
+    "written 2",
+  ]);
   carrier.close();
   await carrier.ended();
 });
@@ -149,4 +157,41 @@ Deno.test("Carrier tells a fault of the cores as such, not as a lost connection"
   await carrier.ended();
   deepStrictEqual(told, ["bytes x", "fault TypeError: a bug"]);
   ok(conn.isClosed);
+});
+
+Deno.test("Carrier: a fault while something is written, or while the end is told, is a fault as well", async (t) => {
+  const bug = () => {
+    throw new TypeError("a bug");
+  };
+  const fault = "fault TypeError: a bug";
+  await t.step("of who is told of a write", async () => {
+    const conn = new FakeConn();
+    const told: string[] = [];
+    const carrier = new Carrier({
+      conn,
+      source: { takeBatch: () => conn.written.length > 0 ? undefined : ownedBatch(bytesOf("x")) },
+      onBytes: () => {},
+      onWritten: bug,
+      onClosed: () => told.push("closed"),
+      onFault: (error) => told.push(`fault ${error}`),
+    });
+    await carrier.ended();
+    deepStrictEqual(told, [fault]);
+    ok(conn.isClosed);
+  });
+  await t.step("of who is told of the end", async () => {
+    const conn = new FakeConn();
+    const told: string[] = [];
+    const carrier = new Carrier({
+      conn,
+      source: { takeBatch: () => undefined },
+      onBytes: () => {},
+      onWritten: () => {},
+      onClosed: bug,
+      onFault: (error) => told.push(`fault ${error}`),
+    });
+    conn.arrive(null);
+    await carrier.ended();
+    deepStrictEqual(told, [fault]);
+  });
 });

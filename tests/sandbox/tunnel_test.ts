@@ -2,7 +2,7 @@
 import { deepStrictEqual, notStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { equalBytes } from "../../lib/base/bytes.ts";
 import { randomBytes } from "../../lib/base/core.ts";
-import { type AgentConnection, UserError } from "../../lib/mod.ts";
+import { type AgentConnection, TunnelError } from "../../lib/mod.ts";
 import { AgentPort, type EndpointFault, Sandbox } from "../../lib/sandbox/mod.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { decode, dialTo, encode, LIMIT_MS, readAll, readBytes, sandboxTest } from "./support.ts";
@@ -164,7 +164,7 @@ Deno.test("a relay that cannot be used is given up with a reason", async (t) => 
   for (const { what, failure } of failures) {
     await t.step(
       what,
-      () => ok(failure instanceof UserError && /Cannot reach the relay/.test(failure.message)),
+      () => ok(failure instanceof TunnelError && /Cannot reach the relay/.test(failure.message)),
     );
   }
 });

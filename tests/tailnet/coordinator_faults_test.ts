@@ -35,7 +35,7 @@ Deno.test("a coordinator that refuses the connection is tried three times within
   const world = new World();
   world.coordinator.isUp = false;
   world.pass(1_500);
-  match(world.client.session.status().waitsFor, /coordinator \(refused the connection\)/);
+  match(world.client.waitsFor, /coordinator \(refused the connection\)/);
   world.pass(3_499);
   strictEqual(dials(world), 3);
   match(world.client.failure()?.message ?? "", /coordinator: refused the connection/);
@@ -174,7 +174,7 @@ Deno.test("leave() works in every state", async (t) => {
     const world = new World();
     world.client.session.leave(world.now);
     world.pass(1_000);
-    ok(world.client.session.hasLeft);
+    ok(world.client.hasLeft);
     strictEqual(dials(world), 0);
   });
   await t.step("while the next attempt is waited for", () => {
@@ -184,7 +184,7 @@ Deno.test("leave() works in every state", async (t) => {
     world.client.session.leave(world.now);
     world.coordinator.isUp = true;
     world.pass(20_000);
-    ok(world.client.session.hasLeft);
+    ok(world.client.hasLeft);
     strictEqual(dials(world), 1);
   });
   await t.step("while the coordinator says nothing", () => {
@@ -192,7 +192,7 @@ Deno.test("leave() works in every state", async (t) => {
     world.reach();
     for (const end of world.coordinator.ends()) blackhole(end);
     world.client.session.leave(world.now);
-    ok(world.until(() => world.client.session.hasLeft, 1_000));
+    ok(world.until(() => world.client.hasLeft, 1_000));
     deepStrictEqual(world.client.coordinatorEnds(), []);
   });
 });

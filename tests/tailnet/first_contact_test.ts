@@ -82,7 +82,7 @@ Deno.test("an agent that comes late is reached when it comes, and until then it 
   world.agent.kill(world.now);
   world.pass(60_000);
   strictEqual(world.client.session.status().step, "agent");
-  match(world.client.session.status().waitsFor, /agent to join/);
+  match(world.client.waitsFor, /agent to join/);
   strictEqual(world.client.failure(), undefined);
   world.startAgent();
   ok(world.reach() < 1_000);
@@ -119,7 +119,7 @@ Deno.test("leave() tells the coordinator, closes its connection and is over with
   world.reach();
   world.client.session.leave(world.now);
   const before = world.now;
-  ok(world.until(() => world.client.session.hasLeft, 1_000), "has not left");
+  ok(world.until(() => world.client.hasLeft, 1_000), "has not left");
   world.pass(100);
   strictEqual(world.coordinator.connectionCount, 0);
   deepStrictEqual(world.client.coordinatorEnds(), []);

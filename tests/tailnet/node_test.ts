@@ -3,6 +3,7 @@ import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { generatePrivateKey, loadAead, publicKey } from "../../lib/crypto/mod.ts";
 import { randomAddress } from "../../lib/tailnet/address.ts";
 import { TunnelNode, type TunnelPeer } from "../../lib/tailnet/node.ts";
+import { RelayLink } from "../../lib/tailnet/relay_link.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { mapOf } from "./sim/world.ts";
 
@@ -34,7 +35,7 @@ function newPeer(over: Partial<TunnelPeer> = {}): TunnelPeer {
 function dialledRegions(node: TunnelNode): number[] {
   const regions: number[] = [];
   for (let e = node.relays.pollEvent(); e; e = node.relays.pollEvent()) {
-    if (e.kind === "dial") regions.push(e.link.region);
+    if (e.kind === "dial" && e.line instanceof RelayLink) regions.push(e.line.region);
   }
   return regions;
 }

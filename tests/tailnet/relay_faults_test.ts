@@ -46,9 +46,8 @@ Deno.test("a relay that refuses the connection is tried three times within five 
 Deno.test("while a relay is not reached it is said which and why", () => {
   const world = worldWith("forbidden");
   world.pass(500);
-  const { step, waitsFor } = world.client.session.status();
-  strictEqual(step, "relay");
-  match(waitsFor, /"Region 999" \(answered status 403\)/);
+  strictEqual(world.client.session.status().step, "relay");
+  match(world.client.waitsFor, /"Region 999" \(answered status 403\)/);
 });
 
 Deno.test("a relay that is there at the third attempt is good enough", () => {
@@ -169,7 +168,7 @@ Deno.test("an agent whose relay we cannot reach is told of as that", () => {
   const theirs = world.relays.get(5);
   if (theirs !== undefined) theirs.mode = "forbidden";
   world.pass(1_000);
-  match(world.client.session.status().waitsFor, /"Region 5" \(answered status 403\)/);
+  match(world.client.waitsFor, /"Region 5" \(answered status 403\)/);
   world.pass(5_000);
   match(world.client.failure()?.message ?? "", /relay "Region 5": answered status 403/);
 });

@@ -20,6 +20,7 @@ function newLink(transport: RelayTransport): RelayLink {
     region: 1,
     transport,
     path: "/derp",
+    targets: [],
     headers: [],
     nodePrivateKey,
     nodePublicKey: publicKey(nodePrivateKey),
@@ -35,7 +36,10 @@ function fromRelay(transport: RelayTransport, bytes: Uint8Array): Uint8Array {
 /** Everything the link wants written, in one array per write. */
 function taken(link: RelayLink): Uint8Array[] {
   const batches: Uint8Array[] = [];
-  for (let batch = link.takeBatch(); batch; batch = link.takeBatch()) batches.push(batch.slice());
+  for (let batch = link.takeBatch(); batch; batch = link.takeBatch()) {
+    batches.push(batch.bytes.slice());
+    batch.release();
+  }
   return batches;
 }
 
@@ -59,7 +63,7 @@ function readyLink(
   const out = new Uint8Array(70_000);
   const give = (bytes: Uint8Array) => {
     link.handleBytes(bytes, 0);
-    while (link.pollEvent(0) !== undefined);
+    while (link.pollEvent() !== undefined);
   };
   const websocket = new WebsocketConnection({ role: "server", random });
   give(upgrade.accept(transport === "websocket" ? { protocol: "derp" } : {}));
@@ -91,15 +95,15 @@ Deno.test("RelayLink asks for nothing before it is opened, and is opened once", 
 
 Deno.test("RelayLink takes no packet before the relay let it in", () => {
   const link = newLink("upgrade");
-  ok(!link.sendPacket(PEER, new Uint8Array(10), 0));
+  ok(!link.send(PEER, new Uint8Array(10), 0));
   link.open("a.test");
-  ok(!link.sendPacket(PEER, new Uint8Array(10), 0));
+  ok(!link.send(PEER, new Uint8Array(10), 0));
 });
 
 Deno.test("RelayLink: once it is over, packets that were gathered go nowhere", () => {
   for (const transport of ["upgrade", "websocket"] as const) {
     const link = readyLink(transport);
-    ok(link.sendPacket(PEER, new Uint8Array(100), 0));
+    ok(link.send(PEER, new Uint8Array(100), 0));
     if (transport === "websocket") {
       const close = encodeFrame(
         { role: "server", random, opcode: Opcode.close },
@@ -110,7 +114,7 @@ Deno.test("RelayLink: once it is over, packets that were gathered go nowhere", (
       link.handleTimeout(60_000); // silence
       link.handleTimeout(120_000);
     }
-    while (link.pollEvent(120_000) !== undefined);
+    while (link.pollEvent() !== undefined);
     ok(link.closedReason !== undefined);
     ok(!link.isReady);
     ok(taken(link).every((bytes) => bytes.length < 20), "a packet left");
@@ -121,11 +125,11 @@ Deno.test("RelayLink: batches fill up to 64 KB, refuse more, and are whole frame
   const link = readyLink("upgrade");
   const packet = new Uint8Array(1_312);
   let count = 0;
-  while (link.sendPacket(PEER, packet, 0)) count++;
+  while (link.send(PEER, packet, 0)) count++;
   strictEqual(count, Math.floor(65_536 / (37 + 1_312)));
-  ok(!link.hasRoom(packet.length));
+  strictEqual(link.slot(packet.length), undefined);
   deepStrictEqual(taken(link).map((bytes) => bytes.length), [count * (37 + 1_312)]);
-  ok(link.hasRoom(packet.length));
+  ok(link.slot(packet.length) !== undefined);
 });
 
 Deno.test("RelayLink keeps to the rate that the relay announced, and counts what it drops", () => {
@@ -136,10 +140,10 @@ Deno.test("RelayLink keeps to the rate that the relay announced, and counts what
   });
   const packet = new Uint8Array(900);
   strictEqual(link.overRate, 0);
-  const sent = [0, 0, 0, 0].filter((now) => link.sendPacket(PEER, packet, now)).length;
+  const sent = [0, 0, 0, 0].filter((now) => link.send(PEER, packet, now)).length;
   strictEqual(sent, 2);
   strictEqual(link.overRate, 2);
-  ok(link.sendPacket(PEER, packet, 1_000));
+  ok(link.send(PEER, packet, 1_000));
 });
 
 Deno.test("RelayLink cuts off a relay that floods it with pings and reads nothing", () => {
@@ -147,7 +151,51 @@ Deno.test("RelayLink cuts off a relay that floods it with pings and reads nothin
   const ping = encodeFrame({ role: "server", random, opcode: Opcode.ping }, new Uint8Array(125));
   for (let i = 0; i < 5_000 && link.closedReason === undefined; i++) {
     link.handleBytes(ping.slice(), 0);
-    while (link.pollEvent(0) !== undefined);
+    while (link.pollEvent() !== undefined);
   }
   strictEqual(link.closedReason, "does not read what we send");
+});
+
+Deno.test("RelayLink fills one batch while the other is being written, and waits while both are full", () => {
+  const link = readyLink("websocket");
+  const packet = new Uint8Array(1_312);
+  const fill = () => {
+    let count = 0;
+    while (link.send(PEER, packet.fill(count), 0)) count++;
+    return count;
+  };
+  const perBatch = fill();
+  const first = link.takeBatch();
+  const written = first?.bytes.slice();
+  strictEqual(fill(), perBatch);
+  strictEqual(fill(), 0);
+  deepStrictEqual(first?.bytes, written); // nobody touched it meanwhile
+  first?.release();
+  const second = link.takeBatch();
+  ok(second !== undefined && second !== first);
+  strictEqual(fill(), perBatch); // the first one again
+  second.release();
+});
+
+Deno.test("RelayLink: a host that is none ends the link, whatever is wrong with it", () => {
+  for (const host of ["bad host", "a@b", "ünï☃", "evil\r\nX-Injected: 1", "", "a/b"]) {
+    const link = newLink("upgrade");
+    link.open(host);
+    strictEqual(link.closedReason, "has a host name that is none");
+    deepStrictEqual(taken(link), []);
+  }
+});
+
+Deno.test("RelayPath: a slot that is not committed is as if it had not been asked for", () => {
+  const link = readyLink("upgrade");
+  const path = link.pathTo(PEER);
+  ok(path.isReady);
+  path.slot(1_000)?.buffer.fill(1);
+  const slot = path.slot(3);
+  slot?.buffer.set([7, 8, 9], slot.offset);
+  ok(path.commit(3, 0));
+  const [batch] = taken(link);
+  deepStrictEqual([...batch?.subarray(-3) ?? []], [7, 8, 9]);
+  strictEqual(batch?.length, 37 + 3);
+  deepStrictEqual(path.where, { kind: "relay", regionId: 1 });
 });

@@ -14,6 +14,7 @@ import { userAgentOf } from "../config/client.ts";
 import type { Configuration } from "../config/config.ts";
 import { resolveTarget, type Target } from "./resolve_workspace.ts";
 import { retrying, type Steps } from "./steps.ts";
+import { tunnelFailure, waitWords } from "./tunnel_words.ts";
 import { findDocsUrl, warnAboutServer, warnAboutWorkspace } from "./warnings.ts";
 import { VERSION } from "../version.ts";
 
@@ -131,7 +132,7 @@ export async function openAgentPort(
       await tunnel.reachable(signal);
     } catch (error) {
       if (signal.aborted) throw error;
-      throw new StepError("dial agent", error);
+      throw new StepError("dial agent", tunnelFailure(error));
     } finally {
       over.abort();
       await telling;
@@ -152,8 +153,8 @@ async function tell(
 ): Promise<void> {
   const { clock, signal } = options;
   while (!signal.aborted) {
-    const { step, waitsFor } = tunnel.status();
-    if (step !== "reachable") now(`Connecting: waiting for ${waitsFor}`);
+    const status = tunnel.status();
+    if (status.step !== "reachable") now(`Connecting: waiting for ${waitWords(status)}`);
     try {
       await clock.sleep(STATUS_POLL_MS, signal);
     } catch (error) {

@@ -7,14 +7,15 @@ import type { Clock, Instant, Random } from "../../base/core.ts";
 import { SILENT_LOG } from "../../base/log.ts";
 import type { ByteStream } from "../../base/stream.ts";
 import { generatePrivateKey, loadAead } from "../../crypto/mod.ts";
-import { type Companion, NodeDriver } from "../../io/node_driver.ts";
-import { failLoudly } from "../tasks.ts";
-import type { TcpSocket } from "../../netstack/mod.ts";
+import { NodeDriver } from "../../io/node_driver.ts";
+import type { AcceptedSocket } from "../../io/tunnel_streams.ts";
 import { parseUuid } from "../../tailnet/address.ts";
-import { CoordinatorClient, type CoordinatorEvent } from "../../tailnet/coordinator/client.ts";
 import { defaultHomeRegion, type DerpMap, rewriteEmbeddedRelay } from "../../tailnet/derp_map.ts";
+import type { Line } from "../../tailnet/line.ts";
 import { TunnelNode } from "../../tailnet/node.ts";
 import { type AgentIdentity, identityOf } from "./release.ts";
+import { AgentCore, type AgentCoreEvent } from "./core.ts";
+import { failLoudly } from "../tasks.ts";
 import type { LocalSession, SandboxCoordinator } from "../net/coordinator.ts";
 
 /** A connection that a client opens to one of our ports. */
@@ -45,16 +46,12 @@ export interface AgentNodeOptions {
   readonly random: Random;
 }
 
-/** Peers that nobody vouches for any more are kept this long (`tailnet/configmaps.go` lostTimeout). */
-const LOST_TIMEOUT_MS = 15 * 60_000;
-
-export class AgentNode implements Companion {
+export class AgentNode {
   readonly #options: AgentNodeOptions;
   readonly #node: TunnelNode;
-  readonly #driver: NodeDriver;
-  readonly #client: CoordinatorClient;
+  readonly #driver: NodeDriver<AgentCoreEvent>;
+  readonly #core: AgentCore;
   readonly #identity: AgentIdentity;
-  readonly #lostUntil = new Map<string, Instant>();
   #session: LocalSession | undefined;
   /** What the coordinator said while we were frozen. */
   #held: (() => void)[] | undefined;
@@ -82,21 +79,18 @@ export class AgentNode implements Companion {
       relayHeaders: options.relayHeaders,
     });
     this.#node.netstack.listen("any");
-    this.#client = new CoordinatorClient({
-      random,
-      wallMsAtZero,
-      tunnels: [],
-      role: "agent",
-    }, now);
+    this.#core = new AgentCore(this.#node, { random, wallMsAtZero }, now);
     this.#driver = new NodeDriver({
-      node: this.#node,
+      core: this.#core,
       clock,
       dial: { env: () => undefined }, // loopback: no proxy
       log: SILENT_LOG,
-      companion: this,
+      onEvent: (event, at) => this.#handleEvent(event, at),
+      onAccepted: (accepted) => this.#handleAccepted(accepted),
+      onFault: failLoudly,
     });
     this.#useMap(options.coordinator.derpMap, now);
-    this.#client.updateSelf({
+    this.#core.client.updateSelf({
       id: this.#identity.nodeId,
       asOfMs: wallMsAtZero + now,
       key: this.#node.nodePublicKey,
@@ -138,7 +132,7 @@ export class AgentNode implements Companion {
 
   async #stop(isGraceful: boolean): Promise<void> {
     if (isGraceful) {
-      this.#client.disconnect(this.#driver.now());
+      this.#core.client.disconnect(this.#driver.now());
       this.#driver.turn();
     }
     this.#isStopped = true;
@@ -148,41 +142,7 @@ export class AgentNode implements Companion {
     await this.#driver.stop();
   }
 
-  turn(now: Instant): void {
-    for (let e = this.#client.pollEvent(); e !== undefined; e = this.#client.pollEvent()) {
-      this.#handleEvent(e, now);
-    }
-    this.#flush();
-  }
-
-  handleTimeout(now: Instant): void {
-    this.#client.handleTimeout(now);
-    for (const [peerId, until] of this.#lostUntil) {
-      if (until > now) continue;
-      this.#lostUntil.delete(peerId);
-      this.#node.removePeer(peerId);
-    }
-  }
-
-  pollTimeout(): Instant | undefined {
-    let at = this.#client.pollTimeout();
-    for (const until of this.#lostUntil.values()) at = Math.min(at ?? Infinity, until);
-    return at;
-  }
-
-  handleNodeEvent(): void {}
-
-  handleWake(now: Instant): void {
-    this.#client.retryNow(now);
-  }
-
-  handleUnreachableRelay(): void {}
-
-  handleFault(error: unknown): void {
-    failLoudly(error);
-  }
-
-  handleAccepted(stream: ByteStream, socket: TcpSocket, port: number): void {
+  #handleAccepted({ stream, socket, port }: AcceptedSocket): void {
     const { netstack } = this.#node;
     this.#options.onAccepted({
       stream,
@@ -200,39 +160,28 @@ export class AgentNode implements Companion {
     });
   }
 
-  #handleEvent(event: CoordinatorEvent, now: Instant): void {
+  #handleEvent(event: AgentCoreEvent, now: Instant): void {
     switch (event.kind) {
       case "dial":
-        return this.#connect(now);
+        return this.#connect(event.line, now);
       case "hangUp":
-        this.#flush();
         this.#session?.close();
         this.#session = undefined;
+        return;
+      case "say":
+        this.#session?.send(event.payload);
         return;
       case "connected":
         return this.#options.onAnnounced("joined");
       case "node":
-        this.#lostUntil.delete(event.peerId);
-        this.#node.upsertPeer({
-          id: event.peerId,
-          nodeKey: event.node.key,
-          discoKey: event.node.disco,
-          addresses: event.node.allowedIps,
-          homeRegion: event.node.preferredDerp,
-        }, now);
-        if (this.#options.sendsReady()) this.#client.readyForHandshake(event.peerId, now);
-        return;
-      case "lost":
-        this.#lostUntil.set(event.peerId, now + LOST_TIMEOUT_MS);
-        return;
-      case "removed":
-        this.#lostUntil.delete(event.peerId);
-        this.#node.removePeer(event.peerId);
+        if (this.#options.sendsReady()) this.#core.client.readyForHandshake(event.peerId, now);
         return;
       case "derpMap":
         return this.#useMap(event.map, now);
       case "disconnected":
         return this.#options.onAnnounced("left");
+      case "lost":
+      case "removed":
       case "ready":
       case "serverError":
       case "failed":
@@ -241,21 +190,22 @@ export class AgentNode implements Companion {
     }
   }
 
-  #connect(now: Instant): void {
+  #connect(line: Line, now: Instant): void {
     const { coordinator, agentId } = this.#options;
     const number = ++this.#sessionNumber;
     const isCurrent = () => !this.#isStopped && number === this.#sessionNumber;
+    const { client } = this.#core;
     this.#session = coordinator.connectAgent(agentId, {
       ownsLegacyAddress: this.#identity.ownsLegacyAddress,
       onBytes: (payload) =>
-        this.#hear(isCurrent, () => this.#client.handleBytes(payload, this.#driver.now())),
+        this.#hear(isCurrent, () => client.handleLineBytes(line, payload, this.#driver.now())),
       onClosed: (message) =>
         this.#hear(isCurrent, () => {
           this.#session = undefined;
-          this.#client.handleDisconnected({ kind: "closed", message }, this.#driver.now());
+          client.handleLineClosed(line, message, this.#driver.now());
         }),
     });
-    this.#client.handleConnected(now);
+    client.handleLineOpened(line, undefined, now);
   }
 
   #hear(isCurrent: () => boolean, work: () => void): void {
@@ -268,15 +218,9 @@ export class AgentNode implements Companion {
     else this.#held.push(run);
   }
 
-  #flush(): void {
-    for (let m = this.#client.pollTransmit(); m !== undefined; m = this.#client.pollTransmit()) {
-      this.#session?.send(m);
-    }
-  }
-
   #useMap(map: DerpMap, now: Instant): void {
     const rewritten = rewriteEmbeddedRelay(map, this.#options.deploymentUrl);
-    this.#node.relays.setMap(rewritten, { forcesWebsocket: false }, now);
+    this.#node.setMap(rewritten, { forcesWebsocket: false }, now);
     const home = defaultHomeRegion(rewritten);
     if (home !== undefined) this.#node.relays.setHome(home, now);
   }

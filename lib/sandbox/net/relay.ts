@@ -123,7 +123,7 @@ export class SandboxRelay {
     };
     const carrier = new Carrier({
       conn: upgraded.conn,
-      link: line,
+      source: line,
       onBytes: handle,
       onWritten: () => {},
       onClosed: () => client.end(),

@@ -1,6 +1,7 @@
 /** One connection to the sandbox's relay: DERP as it is, or inside websocket messages. */
 import type { Random } from "../../base/core.ts";
 import type { DerpServerConnection } from "../../derp/mod.ts";
+import { type Batch, ownedBatch } from "../../tailnet/line.ts";
 import { frameInPlace, MAX_HEADER_BYTES, WebsocketConnection } from "../../websocket/mod.ts";
 
 /** Holds the longest DERP frame, and then as much as is worth writing at once. */
@@ -10,9 +11,8 @@ export class RelayLine {
   readonly connection: DerpServerConnection;
   readonly #random: Random;
   readonly #websocket: WebsocketConnection | undefined;
-  /** Two, since a batch that is being written stays valid until the second call after it. */
-  #filling = new Uint8Array(BATCH_BYTES);
-  #writing = new Uint8Array(BATCH_BYTES);
+  /** One, since a batch is taken when the one before was written. */
+  readonly #buffer = new Uint8Array(BATCH_BYTES);
 
   constructor(
     connection: DerpServerConnection,
@@ -40,19 +40,18 @@ export class RelayLine {
     return true;
   }
 
-  /** The next bytes to write, valid until the second call after this one. */
-  takeBatch(): Uint8Array | undefined {
+  /** The next bytes to write; those before were written. */
+  takeBatch(): Batch | undefined {
     const control = this.#websocket?.pollTransmit();
-    if (control !== undefined) return control;
+    if (control !== undefined) return ownedBatch(control);
     const start = this.#websocket === undefined ? 0 : MAX_HEADER_BYTES;
-    const buffer = this.#filling;
+    const buffer = this.#buffer;
     const bytes = this.connection.pollTransmit(buffer.subarray(start));
     if (bytes === 0) return undefined;
-    [this.#filling, this.#writing] = [this.#writing, this.#filling];
     const end = start + bytes;
     const from = this.#websocket === undefined
       ? start
       : frameInPlace({ role: "server", random: this.#random }, buffer, start, end);
-    return buffer.subarray(from, end);
+    return ownedBatch(buffer.subarray(from, end));
   }
 }

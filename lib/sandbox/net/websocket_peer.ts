@@ -4,9 +4,11 @@
  */
 import { concatBytes } from "../../base/bytes.ts";
 import type { Random } from "../../base/core.ts";
+import { ProtocolError } from "../../base/errors.ts";
 import { Carrier } from "../../io/carrier.ts";
-import { failLoudly } from "../tasks.ts";
+import { type Batch, ownedBatch } from "../../tailnet/line.ts";
 import { encodeFrame, Opcode, WebsocketConnection } from "../../websocket/mod.ts";
+import { failLoudly } from "../tasks.ts";
 import type { UpgradedConn } from "../http/messages.ts";
 
 export interface WebsocketPeerOptions {
@@ -51,7 +53,7 @@ export class WebsocketPeer {
     }, PING_INTERVAL_MS);
     this.#carrier = new Carrier({
       conn: upgraded.conn,
-      link: { takeBatch: () => this.#takeBatch() },
+      source: { takeBatch: () => this.#takeBatch() },
       readChunkBytes: READ_BYTES,
       onBytes: (chunk) => this.#handleBytes(chunk),
       onWritten: () => {},
@@ -99,7 +101,7 @@ export class WebsocketPeer {
     try {
       this.#handleBytes(rest);
     } catch (error) {
-      if (!(error instanceof Error)) throw error;
+      if (!(error instanceof ProtocolError)) throw error;
       this.cut();
     }
   }
@@ -138,7 +140,7 @@ export class WebsocketPeer {
     this.#carrier.kick();
   }
 
-  #takeBatch(): Uint8Array | undefined {
+  #takeBatch(): Batch | undefined {
     const first = this.#outbox.shift();
     if (first === undefined) return undefined;
     const parts = [first];
@@ -150,7 +152,7 @@ export class WebsocketPeer {
       this.#outbox.shift();
     }
     this.#outboxBytes -= bytes;
-    return parts.length === 1 ? first : concatBytes(...parts);
+    return ownedBatch(parts.length === 1 ? first : concatBytes(...parts));
   }
 
   #finish(): void {

@@ -1,145 +1,109 @@
 /**
  * The life with the coordinator over many connections (coder/coder `tailnet/controllers.go` `Controller.Run`): when to
- * dial, what is said again on each new connection, what is known of the peers, and when to give up.
+ * dial, what is said again on each new connection, what is known of the peers, when silence has lasted too long, and when
+ * to give up.
  *
- *   waiting ──delay──▶ dialing ──handleConnected──▶ connected ──handleDisconnected──▶ waiting …
- *      disconnect() ──▶ closed        a refusal that no other attempt would change ──▶ failed
+ *   waiting ──delay──▶ dialling ──opened──▶ connected ──ended──▶ waiting …
+ *      disconnect() ──▶ over        a refusal that no other attempt would change ──▶ over
  *
- * The driver opens a websocket on `dial`, reports with `handleConnected` or `handleDisconnected`, hands binary payloads to
- * `handleBytes`, sends what `pollTransmit` gives as binary messages, and on `hangUp` sends the rest and closes with 1000;
- * the end of a websocket that was hung up must not be reported. It drains `pollEvent` in order, `pollTransmit` before it
- * acts on `hangUp`, then arms `pollTimeout`. A limit on dialling is the driver's.
+ * `pollEvent` asks for each connection (`dial`) and gives it back (`hangUp`); bytes go to `handleLineBytes`, what must leave
+ * is in the line's `takeBatch` after `pump`.
  *
- * Deviation: upstream takes a refusal for permanent on the very first attempt only; here until the first connection.
+ * Deviations: upstream takes a refusal for permanent on the very first attempt only; here until the first connection. Of
+ * what a server says at once, only the last map and the last node of each peer are told.
  */
-import type { Instant, Random } from "../../base/core.ts";
-import { earlier } from "../../base/deadlines.ts";
-import { equalDerpMaps } from "../derp_map.ts";
-import type { DerpMap } from "../derp_map.ts";
+import { assertNever, type Core, type Instant } from "../../base/core.ts";
+import { Deadlines, earlier } from "../../base/deadlines.ts";
+import type { Line, LineOwner, LineTarget } from "../line.ts";
 import type { TailnetNode } from "../node_message.ts";
 import { Backoff } from "./backoff.ts";
+import type { CoordinatorClientOptions, CoordinatorEvent } from "./client_events.ts";
 import { classifyDialFailure } from "./dial_failure.ts";
 import type { DialFailure, DisconnectReason } from "./dial_failure.ts";
+import type { CoordinatorLink, CoordinatorLinkEvent } from "./link.ts";
 import type { ResumeToken } from "./messages.ts";
-import { PeerBook } from "./peer_book.ts";
-import type { PeerEvent } from "./peer_book.ts";
-import { type CoordinationSession, makeSession } from "./protocol.ts";
-import {
-  coordinationOfByte,
-  type CoordinationProtocol,
-  otherCoordination,
-} from "./protocol_version.ts";
+import { Negotiation } from "./negotiation.ts";
+import { News } from "./news.ts";
+import { type CoordinationSession, makeLink, makeSession } from "./protocol.ts";
 import type { SessionEvent } from "./session.ts";
-
-export interface CoordinatorClientOptions {
-  readonly random: Random;
-  /** Wall-clock milliseconds at instant 0: resume tokens expire by the wall clock. */
-  readonly wallMsAtZero: number;
-  /** UUIDs of the agents to reach; nobody else is heard of. An agent names none. */
-  readonly tunnels: readonly string[];
-  /** An agent hears of everybody and asks for no resume token. @default "client" */
-  readonly role?: "client" | "agent";
-  /** Whether the server passes READY_FOR_HANDSHAKE on (from v2.11 on). @default true */
-  readonly expectsReady?: boolean;
-  /** What the server speaks, as far as known: another one is found out. @default "v2" */
-  readonly protocol?: CoordinationProtocol;
-}
-
-export type CoordinatorEvent =
-  /** Open the websocket with the query of `coordinationQuery`. */
-  | {
-    readonly kind: "dial";
-    readonly protocol: CoordinationProtocol;
-    readonly resumeToken: string | undefined;
-  }
-  /** Send what `pollTransmit` still gives, then close the websocket with 1000. */
-  | { readonly kind: "hangUp" }
-  | { readonly kind: "connected" }
-  /** The connection ended, or could not be made; the next attempt is `retryAt`. */
-  | {
-    readonly kind: "disconnected";
-    readonly message: string;
-    readonly failure: DialFailure | undefined;
-    readonly retryAt: Instant;
-  }
-  | PeerEvent
-  /** The map changed, or is the first. */
-  | { readonly kind: "derpMap"; readonly map: DerpMap }
-  /** What the server said before it ended the connection. */
-  | { readonly kind: "serverError"; readonly text: string }
-  /** No attempt would help. The last event. */
-  | {
-    readonly kind: "failed";
-    readonly message: string;
-    readonly failure: DialFailure | undefined;
-  }
-  /** After `disconnect`. The last event, behind `hangUp`. */
-  | { readonly kind: "closed" };
 
 type State =
   | { readonly kind: "waiting"; readonly until: Instant }
-  | { readonly kind: "dialing"; readonly resumeToken: string | undefined }
+  | { readonly kind: "dialling"; readonly link: CoordinatorLink }
   | {
     readonly kind: "connected";
+    readonly link: CoordinatorLink;
     readonly session: CoordinationSession;
     readonly since: Instant;
     hasSpoken: boolean;
   }
   | { readonly kind: "over" };
 
+type ClientDeadline =
+  /** When a server that was asked for a connection, or opened one, and says nothing is given up. */
+  "silence";
+
+const SILENCE_MS = 15_000;
+/** Where JSON is spoken nobody answers us, but servers ping every 15 s (coder/coder `coderd/httpapi/websocket.go`). */
+const JSON_SILENCE_MS = 45_000;
 /**
  * A connection that lasted so long starts the next at once. Deviation: upstream starts at once after every dial that
  * succeeded, so a server that accepts and drops is dialled without a pause.
  */
 const STABLE_MS = 5_000;
 
-export class CoordinatorClient {
+export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
   readonly #options: CoordinatorClientOptions;
+  readonly #negotiation: Negotiation;
   readonly #backoff: Backoff;
-  readonly #book: PeerBook;
+  readonly #news: News;
   readonly #tunnels: Set<string>;
+  readonly #deadlines = new Deadlines<ClientDeadline>();
   readonly #events: CoordinatorEvent[] = [];
   #state: State;
-  /** The last words of a connection that is over. */
-  #farewell: CoordinationSession | undefined;
-  #protocol: CoordinationProtocol;
-  /** Coordinations that the server refused, or did not speak, since it last spoke ours. */
-  readonly #refused = new Set<CoordinationProtocol>();
   #node: TailnetNode | undefined;
-  #map: DerpMap | undefined;
-  #toldMap: DerpMap | undefined;
   #resumeToken: ResumeToken | undefined;
   #hasConnected = false;
-  /** Whether the server ever spoke what it was asked for. */
-  #isProven = false;
+  #failedAttempts = 0;
+  #lastFailure: string | undefined;
   #permanentError: string | undefined;
   #isLeaving = false;
 
   constructor(options: CoordinatorClientOptions, now: Instant) {
     this.#options = options;
-    this.#protocol = options.protocol ?? "v2";
+    this.#negotiation = new Negotiation(options.protocol ?? "v2");
     this.#backoff = new Backoff(options.random);
     this.#tunnels = new Set(options.tunnels);
-    this.#book = new PeerBook({
+    this.#news = new News({
       ...(this.#isAgent ? {} : { only: this.#tunnels }),
       expectsReady: options.expectsReady ?? true,
     });
-    this.#state = { kind: "waiting", until: now + this.#backoff.nextDelayMs() };
+    this.#state = { kind: "waiting", until: now };
     this.handleTimeout(now); // the first dial is due at once
   }
 
-  get state(): "waiting" | "dialing" | "connected" | "over" {
+  get state(): "waiting" | "dialling" | "connected" | "over" {
     return this.#state.kind;
+  }
+
+  /** Whether the coordinator ever told us anything that makes sense. */
+  get hasHeard(): boolean {
+    return this.#backoff.hasHeard;
+  }
+
+  /** Why the last connection ended or could not be made; one line. */
+  get lastFailure(): string | undefined {
+    return this.#lastFailure;
   }
 
   /** The peer as last announced. */
   nodeOf(peerId: string): TailnetNode | undefined {
-    return this.#book.nodeOf(peerId);
+    return this.#news.nodeOf(peerId);
   }
 
   /** Whether a handshake with the peer may begin. */
   isReady(peerId: string): boolean {
-    return this.#book.isReady(peerId);
+    return this.#news.isReady(peerId);
   }
 
   /** Announces our node, now and on every later connection. Not before there is a home relay. */
@@ -159,118 +123,219 @@ export class CoordinatorClient {
     this.#withSession((session) => session.readyForHandshake(peerId, now));
   }
 
-  /** Waits no longer: the machine woke up, or its network changed. */
-  retryNow(now: Instant): void {
+  /** Waits no longer: a connection that is older than the machine's sleep, or than its network, is not worth a wait. */
+  handleWake(now: Instant): void {
     this.#backoff.reset();
-    if (this.#state.kind === "waiting") this.#enterWaiting(now);
+    if (this.#state.kind === "dialling" || this.#state.kind === "connected") {
+      this.#hangUp(this.#state.link);
+      this.#lose({ kind: "closed", message: "this machine slept" }, now);
+    }
+    if (this.#state.kind === "waiting") this.#state = { kind: "waiting", until: now };
   }
 
   /** Leaves for good: `hangUp` and `closed` follow within a second. */
   disconnect(now: Instant): void {
-    if (this.#state.kind === "over") return;
-    if (this.#state.kind === "connected") {
-      this.#isLeaving = true;
-      this.#state.session.disconnect(now);
-      this.#pumpSession(now);
-    } else {
-      if (this.#state.kind === "dialing") this.#events.push({ kind: "hangUp" });
-      this.#finish({ kind: "closed" });
+    switch (this.#state.kind) {
+      case "over":
+        return;
+      case "connected":
+        this.#isLeaving = true;
+        this.#state.session.disconnect(now);
+        return this.#pumpSession(now);
+      case "dialling":
+        this.#hangUp(this.#state.link);
+        return this.#finish({ kind: "closed" });
+      case "waiting":
+        return this.#finish({ kind: "closed" });
+      default:
+        return assertNever(this.#state);
     }
   }
 
-  /** The websocket is open. */
-  handleConnected(now: Instant): void {
-    if (this.#state.kind !== "dialing") return;
-    this.#farewell = undefined;
+  handleLineOpened(line: Line, _target: LineTarget | undefined, now: Instant): void {
+    const link = this.#linkOf(line);
+    link?.handleOpened();
+    if (link !== undefined) this.#pumpLink(link, now);
+  }
+
+  handleLineBytes(line: Line, chunk: Uint8Array, now: Instant): void {
+    const link = this.#linkOf(line);
+    if (link === undefined) return;
+    const wasOpen = link.isOpen;
+    link.handleBytes(chunk);
+    this.#pumpLink(link, now);
+    if (wasOpen && this.#linkOf(line) !== undefined) this.#noteLife(now);
+  }
+
+  handleLineWritten(): void {}
+
+  handleLineClosed(line: Line, reason: string, now: Instant): void {
+    const link = this.#linkOf(line);
+    if (link === undefined) return;
+    link.handleEnd();
+    this.#pumpLink(link, now); // a refusal whose body ended with the connection
+    if (this.#linkOf(line) !== undefined) this.#lose({ kind: "unreachable", message: reason }, now);
+  }
+
+  handleTimeout(now: Instant): void {
+    this.#news.handleTimeout(now);
+    this.#drainNews();
+    for (let due = this.#deadlines.pop(now); due !== undefined; due = this.#deadlines.pop(now)) {
+      switch (due) {
+        case "silence":
+          this.#giveUpSilence(now);
+          break;
+        default:
+          assertNever(due);
+      }
+    }
+    if (this.#state.kind === "connected") {
+      this.#state.session.handleTimeout(now);
+      this.#pumpSession(now);
+    } else if (this.#state.kind === "waiting" && this.#state.until <= now) this.#dial(now);
+  }
+
+  pollTimeout(): Instant | undefined {
+    const own = this.#ownTimeout();
+    return this.#state.kind === "over"
+      ? undefined
+      : earlier(earlier(own, this.#deadlines.next()), this.#news.pollTimeout());
+  }
+
+  /** Moves what must leave into the line. */
+  pump(): void {
+    if (this.#state.kind === "connected") flush(this.#state.session, this.#state.link);
+  }
+
+  pollEvent(): CoordinatorEvent | undefined {
+    return this.#events.shift();
+  }
+
+  #ownTimeout(): Instant | undefined {
+    switch (this.#state.kind) {
+      case "waiting":
+        return this.#state.until;
+      case "connected":
+        return this.#state.session.pollTimeout();
+      case "dialling":
+      case "over":
+        return undefined;
+      default:
+        return assertNever(this.#state);
+    }
+  }
+
+  #linkOf(line: Line): CoordinatorLink | undefined {
+    const state = this.#state;
+    if (state.kind !== "dialling" && state.kind !== "connected") return undefined;
+    return state.link === line ? state.link : undefined;
+  }
+
+  #dial(now: Instant): void {
+    const link = makeLink(this.#negotiation.current, this.#options.at, {
+      resumeToken: this.#usableResumeToken(now),
+      random: this.#options.random,
+    });
+    this.#state = { kind: "dialling", link };
+    this.#deadlines.set("silence", now + SILENCE_MS);
+    this.#events.push({ kind: "dial", line: link });
+  }
+
+  #pumpLink(link: CoordinatorLink, now: Instant): void {
+    while (this.#linkOf(link) !== undefined) {
+      const event = link.pollEvent();
+      if (event === undefined) return;
+      this.#handleLinkEvent(link, event, now);
+    }
+  }
+
+  #handleLinkEvent(link: CoordinatorLink, event: CoordinatorLinkEvent, now: Instant): void {
+    switch (event.kind) {
+      case "open":
+        return this.#connected(link, now);
+      case "data":
+        return this.#handleData(event.bytes, now);
+      case "refused":
+        this.#hangUp(link);
+        return this.#lose(event, now);
+      case "closed":
+        this.#hangUp(link);
+        this.#negotiation.handleClosed();
+        return this.#lose(event, now);
+      default:
+        return assertNever(event);
+    }
+  }
+
+  #handleData(bytes: Uint8Array, now: Instant): void {
+    const [first] = bytes;
+    if (this.#state.kind !== "connected" || first === undefined) return;
+    if (!this.#state.hasSpoken) {
+      this.#state.hasSpoken = true;
+      if (!this.#negotiation.handleFirstByte(first)) return this.#turn(this.#state, now);
+    }
+    this.#state.session.handleBytes(bytes, now);
+    this.#pumpSession(now);
+  }
+
+  /** The server speaks the other coordination. */
+  #turn(state: Extract<State, { kind: "connected" }>, now: Instant): void {
+    if (this.#negotiation.turn()) this.#backoff.skipNext();
+    this.#hangUp(state.link);
+    this.#lose({ kind: "closed", message: "it speaks another version of the protocol" }, now);
+  }
+
+  /** A coordinator of JSON did something, if only a ping. */
+  #noteLife(now: Instant): void {
+    if (this.#negotiation.current !== "v1") return;
+    this.#backoff.noteHeard();
+    this.#deadlines.set("silence", now + JSON_SILENCE_MS);
+  }
+
+  #connected(link: CoordinatorLink, now: Instant): void {
+    const protocol = this.#negotiation.current;
+    if (protocol === "v1") {
+      this.#news.expectNoReady();
+      this.#deadlines.set("silence", now + JSON_SILENCE_MS);
+      // A coordinator that is known to speak JSON has no more to say until there is an agent.
+      if (this.#options.protocol === "v1") this.#backoff.noteHeard();
+    } else if (this.hasHeard) {
+      // Later connections are judged by the keepalives inside; before the first word from there, silence is silence.
+      this.#deadlines.clear("silence");
+    }
     this.#hasConnected = true;
-    if (this.#protocol === "v1") this.#book.expectNoReady();
-    const session = makeSession(this.#protocol, {
+    const session = makeSession(protocol, {
       tunnels: [...this.#tunnels],
       ...(this.#node === undefined ? {} : { node: this.#node }),
       wantsResumeToken: !this.#isAgent,
     }, now);
-    this.#state = { kind: "connected", session, since: now, hasSpoken: false };
+    this.#state = { kind: "connected", link, session, since: now, hasSpoken: false };
     this.#events.push({ kind: "connected" });
   }
 
-  /** Takes the payload of a binary message, borrowed. Late ones are ignored. */
-  handleBytes(chunk: Uint8Array, now: Instant): void {
-    const [first] = chunk;
-    if (this.#state.kind !== "connected" || first === undefined) return;
-    if (!this.#state.hasSpoken) {
-      this.#state.hasSpoken = true;
-      if (coordinationOfByte(first) !== this.#protocol) {
-        return this.#changeProtocol(this.#state, now);
-      }
-      this.#isProven = true;
-      this.#refused.clear();
-    }
-    this.#state.session.handleBytes(chunk, now);
-    this.#pumpSession(now);
+  #giveUpSilence(now: Instant): void {
+    if (this.#state.kind !== "dialling" && this.#state.kind !== "connected") return;
+    this.#hangUp(this.#state.link);
+    this.#lose({ kind: "unreachable", message: "accepts connections but says nothing" }, now);
   }
 
-  /** The websocket ended, or could not be opened. */
-  handleDisconnected(reason: DisconnectReason, now: Instant): void {
-    if (this.#state.kind === "dialing") this.#handleDialFailure(reason, now);
+  /** The line is to be closed once it has said what it holds; its end need not be told. */
+  #hangUp(link: CoordinatorLink): void {
+    this.#events.push({ kind: "hangUp", line: link });
+  }
+
+  /** The connection is gone, or never was. */
+  #lose(reason: DisconnectReason, now: Instant): void {
+    this.#deadlines.clearAll();
+    if (this.#state.kind === "dialling") this.#handleDialFailure(reason, now);
     else if (this.#state.kind === "connected") {
       const message = reason.kind === "refused" ? `HTTP status ${reason.status}` : reason.message;
-      // A server of JSON closes on what it cannot read, without a word if it has no agent for us.
-      const isWordless = reason.kind === "closed" && !this.#isProven;
-      if (this.#protocol === "v2" && isWordless) this.#turnFrom("v2");
       this.#handleConnectionEnd(this.#state, message, now);
     }
   }
 
-  handleTimeout(now: Instant): void {
-    this.#book.handleTimeout(now);
-    if (this.#state.kind === "connected") {
-      this.#state.session.handleTimeout(now);
-      this.#pumpSession(now);
-    } else if (this.#state.kind === "waiting" && this.#state.until <= now) {
-      const resumeToken = this.#usableResumeToken(now);
-      this.#state = { kind: "dialing", resumeToken };
-      this.#events.push({ kind: "dial", protocol: this.#protocol, resumeToken });
-    }
-  }
-
-  pollTimeout(): Instant | undefined {
-    if (this.#state.kind === "over") return undefined;
-    const own = this.#state.kind === "waiting"
-      ? this.#state.until
-      : this.#state.kind === "connected"
-      ? this.#state.session.pollTimeout()
-      : undefined;
-    return earlier(own, this.#book.pollTimeout());
-  }
-
-  pollEvent(): CoordinatorEvent | undefined {
-    return this.#events.shift() ?? this.#book.pollEvent();
-  }
-
-  /** What must leave next, as one binary message below 32 KiB; the caller owns the array. */
-  pollTransmit(): Uint8Array<ArrayBuffer> | undefined {
-    const session = this.#state.kind === "connected" ? this.#state.session : this.#farewell;
-    return session?.pollTransmit();
-  }
-
   get #isAgent(): boolean {
     return this.#options.role === "agent";
-  }
-
-  /** Asks for the other coordination from now on; whether that is not known to fail as well. */
-  #turnFrom(protocol: CoordinationProtocol): boolean {
-    this.#refused.add(protocol);
-    const other = otherCoordination(protocol);
-    if (protocol === this.#protocol) this.#protocol = other;
-    return !this.#refused.has(other);
-  }
-
-  /** The server speaks the other coordination. */
-  #changeProtocol(state: Extract<State, { kind: "connected" }>, now: Instant): void {
-    const isNews = this.#turnFrom(this.#protocol);
-    this.#events.push({ kind: "hangUp" });
-    if (isNews) this.#backoff.reset();
-    this.#handleConnectionEnd(state, "it speaks another version of the protocol", now);
   }
 
   #withSession(work: (session: CoordinationSession) => void): void {
@@ -283,15 +348,7 @@ export class CoordinatorClient {
       if (event === undefined) break;
       this.#handleSessionEvent(this.#state, event, now);
     }
-    // Of all that came at once the last map and the last node of each peer are told.
-    this.#tellNews();
-  }
-
-  #tellNews(): void {
-    const map = this.#map;
-    if (map !== undefined && map !== this.#toldMap) this.#events.push({ kind: "derpMap", map });
-    this.#toldMap = map;
-    this.#drainBook();
+    this.#drainNews();
   }
 
   #handleSessionEvent(
@@ -301,11 +358,10 @@ export class CoordinatorClient {
   ): void {
     switch (event.kind) {
       case "peerUpdate":
-        this.#book.handleUpdate(event.update, now);
+        this.#news.handleUpdate(event.update, now);
         return;
       case "derpMap":
-        if (this.#map !== undefined && equalDerpMaps(this.#map, event.map)) return;
-        this.#map = event.map;
+        this.#news.handleMap(event.map);
         return;
       case "resumeToken":
         this.#resumeToken = event.resumeToken;
@@ -315,14 +371,16 @@ export class CoordinatorClient {
         if (event.isPermanent) this.#permanentError = event.text;
         return;
       case "ended":
-        this.#tellNews();
-        this.#events.push({ kind: "hangUp" });
+        this.#drainNews();
+        flush(state.session, state.link);
+        state.link.close();
+        this.#hangUp(state.link);
+        this.#deadlines.clearAll();
         if (event.end.kind === "failed") this.#handleConnectionEnd(state, event.end.message, now);
-        else {
-          this.#farewell = state.session;
-          this.#finish({ kind: "closed" });
-        }
+        else this.#finish({ kind: "closed" });
         return;
+      default:
+        return assertNever(event);
     }
   }
 
@@ -331,41 +389,44 @@ export class CoordinatorClient {
     message: string,
     now: Instant,
   ): void {
-    this.#farewell = state.session;
     if (this.#isLeaving) return this.#finish({ kind: "closed" });
-    this.#book.handleConnectionLost(message);
+    this.#news.handleConnectionLost(message);
     if (this.#permanentError !== undefined) {
-      this.#drainBook();
+      this.#drainNews();
       this.#finish({ kind: "failed", message: this.#permanentError, failure: undefined });
       return;
     }
     if (now - state.since >= STABLE_MS) this.#backoff.reset();
-    const until = this.#enterWaiting(now);
-    this.#events.push({ kind: "disconnected", message, failure: undefined, retryAt: until });
-    this.#drainBook();
+    this.#retry({ message, failure: undefined }, now);
+    this.#drainNews();
   }
 
   #handleDialFailure(reason: DisconnectReason, now: Instant): void {
     const failure = classifyDialFailure(reason);
     const { message } = failure;
-    const mayTryOther = failure.isVersionRefused && this.#turnFrom(this.#protocol);
-    if (mayTryOther) this.#backoff.reset();
+    const mayTryOther = failure.isVersionRefused && this.#negotiation.turn();
+    if (mayTryOther) this.#backoff.skipNext();
     else if (failure.isPermanent && !this.#hasConnected) {
       this.#finish({ kind: "failed", message, failure });
       return;
     }
     if (failure.isResumeTokenRefused) {
       this.#resumeToken = undefined;
-      this.#backoff.reset(); // cannot repeat: the next dial carries no token
+      this.#backoff.skipNext(); // cannot repeat: the next dial carries no token
     }
-    const retryAt = this.#enterWaiting(now);
-    this.#events.push({ kind: "disconnected", message, failure, retryAt });
+    this.#retry({ message, failure }, now);
   }
 
-  #enterWaiting(now: Instant): Instant {
-    const until = now + this.#backoff.nextDelayMs();
-    this.#state = { kind: "waiting", until };
-    return until;
+  #retry(
+    why: { readonly message: string; readonly failure: DialFailure | undefined },
+    now: Instant,
+  ): void {
+    const retryAt = now + this.#backoff.nextDelayMs();
+    this.#state = { kind: "waiting", until: retryAt };
+    this.#lastFailure = why.message;
+    this.#failedAttempts = this.hasHeard ? 0 : this.#failedAttempts + 1;
+    const failedAttempts = this.#failedAttempts;
+    this.#events.push({ kind: "disconnected", ...why, retryAt, failedAttempts });
   }
 
   #finish(event: CoordinatorEvent): void {
@@ -373,11 +434,17 @@ export class CoordinatorClient {
     this.#events.push(event);
   }
 
-  /** Keeps peers' events in their place among ours. */
-  #drainBook(): void {
-    for (let e = this.#book.pollEvent(); e !== undefined; e = this.#book.pollEvent()) {
+  /** Keeps the news in their place among our events. */
+  #drainNews(): void {
+    for (let e = this.#news.pollEvent(); e !== undefined; e = this.#news.pollEvent()) {
+      this.#noteHeard();
       this.#events.push(e);
     }
+  }
+
+  #noteHeard(): void {
+    this.#backoff.noteHeard();
+    if (this.#negotiation.current === "v2") this.#deadlines.clear("silence");
   }
 
   #usableResumeToken(now: Instant): string | undefined {
@@ -385,4 +452,9 @@ export class CoordinatorClient {
     if (held === undefined) return undefined;
     return held.expiresAtMs > this.#options.wallMsAtZero + now ? held.token : undefined;
   }
+}
+
+function flush(session: CoordinationSession, link: CoordinatorLink): void {
+  if (!link.isOpen) return;
+  for (let m = session.pollTransmit(); m !== undefined; m = session.pollTransmit()) link.send(m);
 }

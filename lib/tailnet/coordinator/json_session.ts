@@ -5,7 +5,7 @@
  * on v0.24, where each process of an agent draws its own, and the last one counts.
  */
 import { ByteWriter } from "../../base/bytes.ts";
-import type { Instant } from "../../base/core.ts";
+import type { Core, Instant } from "../../base/core.ts";
 import { ProtocolError } from "../../base/errors.ts";
 import { formatUuid, UUID_BYTES } from "../address.ts";
 import { nodeFromJson, nodeToJson, parseNodeJson } from "../node_json.ts";
@@ -14,7 +14,7 @@ import { broken, JsonValues } from "./json_values.ts";
 import { MAX_PEERS } from "./peer_book.ts";
 import type { CoordinatorSessionOptions, SessionEnd, SessionEvent } from "./session.ts";
 
-export class JsonCoordinatorSession {
+export class JsonCoordinatorSession implements Core<SessionEvent> {
   /** The agent to reach; an agent has none. */
   readonly #agentId: string | undefined;
   readonly #values = new JsonValues("arrays");

@@ -1,6 +1,7 @@
 /** The control plane: who our peers are and where, kept true over restarts of everything. */
 export { CoordinatorClient } from "./client.ts";
-export type { CoordinatorClientOptions, CoordinatorEvent } from "./client.ts";
+export type { CoordinatorClientOptions, CoordinatorEvent } from "./client_events.ts";
+export type { CoordinatorAddress, CoordinatorLink } from "./link.ts";
 export { classifyDialFailure } from "./dial_failure.ts";
 export type { DialFailure, DisconnectReason } from "./dial_failure.ts";
 export type { PeerUpdate, ResumeToken } from "./messages.ts";

@@ -6,7 +6,7 @@
  * Give `handleBytes` the payload of binary messages; drain `pollEvent`; send what `pollTransmit` gives as one binary
  * message each; after `ended` send what is left and close the websocket with 1000.
  */
-import type { Instant } from "../../base/core.ts";
+import type { Core, Instant } from "../../base/core.ts";
 import { Deadlines, earlier } from "../../base/deadlines.ts";
 import { ProtocolError } from "../../base/errors.ts";
 import { DrpcClientCall, isUnimplemented } from "../../drpc/mod.ts";
@@ -72,7 +72,7 @@ const MAX_PENDING_BYTES = 1024 * 1024;
 
 type ClientRpc = RpcStream<DrpcClientCall>;
 
-export class CoordinatorSession {
+export class CoordinatorSession implements Core<SessionEvent> {
   readonly #yamux: YamuxSession;
   readonly #coordinate: ClientRpc;
   readonly #derpMaps: ClientRpc;

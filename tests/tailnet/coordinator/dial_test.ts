@@ -6,6 +6,7 @@ import { refusal, World } from "./support.ts";
 
 Deno.test("Backoff grows by 1.618 from nothing to 10 s, less a quarter at most", () => {
   const backoff = new Backoff(new SeededRandom(4));
+  backoff.noteHeard();
   const full = [0, 81, 131, 212, 343, 554];
   for (const ms of full) {
     const delayMs = backoff.nextDelayMs();
@@ -52,7 +53,7 @@ Deno.test("classifyDialFailure() knows verdicts from trouble (control plane §3.
   ];
   for (const [name, status, body, { permanent, text, token = false }] of rows) {
     await t.step(name, () => {
-      const failure = classifyDialFailure(refusal(status, body));
+      const failure = classifyDialFailure({ kind: "refused", ...refusal(status, body) });
       assert.deepEqual(failure, {
         status,
         message: text,
@@ -72,7 +73,14 @@ Deno.test("a verdict on the first dial is final, behind trouble too", () => {
     const client = world.addClient();
     client.refusals.push(refusal(502), refusal(status, { message: "no" }));
     world.pass(60_000);
-    assert.deepEqual(client.kinds(), ["dial", "disconnected", "dial", "failed"]);
+    assert.deepEqual(client.kinds(), [
+      "dial",
+      "hangUp",
+      "disconnected",
+      "dial",
+      "hangUp",
+      "failed",
+    ]);
     assert.equal(client.take("failed")[0]?.failure?.status, status);
   }
 });
@@ -94,16 +102,41 @@ Deno.test("after a connection no refusal is final", () => {
 Deno.test("trouble is tried again with growing pauses, at once on request", () => {
   const world = new World();
   const client = world.addClient();
-  world.isServerUp = false;
+  world.pass(10_000);
+  client.take("dial");
+  world.stopServer();
   world.pass(300_000);
   const retries = client.take("disconnected").map((e) => e.retryAt);
   const gaps = retries.map((at, i) => at - (retries[i - 1] ?? 0));
   assert.ok(retries.length > 30 && retries.length < 60);
   assert.ok(gaps.slice(-5).every((gap) => gap >= 7_500 && gap <= 10_000));
   world.isServerUp = true;
-  client.client.retryNow(world.now);
+  client.client.handleWake(world.now);
   world.pass(0);
   assert.equal(client.client.state, "connected");
+});
+
+Deno.test("the next attempt is when it was said to be, heard of or never heard of", async (t) => {
+  for (const isHeard of [false, true]) {
+    await t.step(isHeard ? "heard of" : "never heard of", () => {
+      const world = new World();
+      world.isServerUp = isHeard;
+      const client = world.addClient();
+      world.pass(10_000);
+      world.stopServer();
+      client.events.splice(0);
+      for (let attempt = 0; attempt < 12; attempt++) {
+        world.pass(20_000);
+        const told = client.events.splice(0);
+        const retryAt = told.findLast((e) => e.kind === "disconnected")?.retryAt ?? NaN;
+        if (retryAt <= world.now) continue; // due at this very instant
+        world.pass(retryAt - world.now - 1);
+        assert.ok(!client.kinds().includes("dial"), `dialled before ${retryAt}`);
+        world.pass(1);
+        assert.ok(client.kinds().includes("dial"), `not dialled at ${retryAt}`);
+      }
+    });
+  }
 });
 
 Deno.test("a server that accepts and drops is not dialled without a pause", () => {

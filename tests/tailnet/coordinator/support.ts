@@ -7,19 +7,21 @@ import type {
   CoordinationProtocol,
   CoordinatorClientOptions,
   CoordinatorEvent,
-  DisconnectReason,
 } from "../../../lib/tailnet/coordinator/mod.ts";
 import { CoordinatorServer } from "../../../lib/tailnet/coordinator/server_mod.ts";
 import type {
   CoordinatorServerSession,
   PeerRole,
 } from "../../../lib/tailnet/coordinator/server_mod.ts";
+import type { Line } from "../../../lib/tailnet/line.ts";
+import { encodeFrame, HttpUpgradeServer, WebsocketConnection } from "../../../lib/websocket/mod.ts";
 import { derpMapOf } from "../../../lib/tailnet/derp_map.ts";
 import type { DerpMap } from "../../../lib/tailnet/derp_map.ts";
 import type { TailnetNode } from "../../../lib/tailnet/node_message.ts";
 import { SeededRandom } from "../../support/seeded_random.ts";
 import { testNode, testUuid } from "../support.ts";
 
+const RANDOM = new SeededRandom(8);
 export const WALL_MS_AT_ZERO = 1_800_000_000_000;
 export const AGENT_ID = testUuid(1);
 
@@ -37,9 +39,20 @@ export function agentNode(seed: number): TailnetNode {
   return testNode(seed, parseUuid(AGENT_ID));
 }
 
-export function refusal(status: number, body: unknown = ""): DisconnectReason {
+/** What a server answers instead of the websocket; its body is JSON unless it is a text. */
+export interface Refusal {
+  readonly status: number;
+  readonly body: Uint8Array;
+}
+
+export function refusal(status: number, body: unknown = ""): Refusal {
   const text = typeof body === "string" ? body : JSON.stringify(body);
-  return { kind: "refused", status, body: new TextEncoder().encode(text) };
+  return { status, body: new TextEncoder().encode(text) };
+}
+
+/** The token that a link asks to resume with, as its request says. */
+function resumeTokenOf(request: Uint8Array): string | undefined {
+  return /[?&]resume_token=([^&\s]*)/.exec(new TextDecoder().decode(request))?.[1];
 }
 
 /** One peer with its driver: what it dials, and what it was told. */
@@ -53,15 +66,30 @@ export class TestPeer {
   /** What it asked for. */
   readonly dialled: CoordinationProtocol[] = [];
   /** Answers the next dials; afterwards the server decides. */
-  readonly refusals: DisconnectReason[] = [];
+  readonly refusals: Refusal[] = [];
+  /** Of each dial of a client. */
+  readonly resumeTokens: (string | undefined)[] = [];
+  line: Line | undefined;
+  /** The server's end of a client's websocket. */
+  websocket: WebsocketConnection | undefined;
   /** Agents answer nodes with READY_FOR_HANDSHAKE unless told not to. */
   answersReady = true;
 
   readonly role: PeerRole;
 
-  constructor(role: PeerRole, options: Partial<CoordinatorClientOptions>, now: Instant) {
+  constructor(
+    role: PeerRole,
+    options: Partial<Omit<CoordinatorClientOptions, "at">>,
+    now: Instant,
+  ) {
     this.role = role;
     this.client = new CoordinatorClient({
+      at: role.kind === "agent" ? { kind: "in-process" } : {
+        kind: "websocket",
+        deploymentUrl: new URL("http://coder.test:3000/"),
+        agentId: AGENT_ID,
+        headers: [],
+      },
       random: new SeededRandom(9),
       wallMsAtZero: WALL_MS_AT_ZERO,
       tunnels: role.kind === "client" ? [AGENT_ID] : [],
@@ -89,6 +117,8 @@ export interface WorldOptions {
   readonly hasResumeTokens?: boolean;
   /** A server of before v2.6 speaks JSON whatever it is asked for. @default what it is asked for */
   readonly speaks?: CoordinationProtocol;
+  /** Lets clients in and closes at once, without a word. */
+  readonly isMute?: boolean;
   /** Bytes of each piece that a websocket delivers. @default all at once */
   readonly pieceBytes?: number;
 }
@@ -108,7 +138,7 @@ export class World {
     this.server = this.#newServer();
   }
 
-  addClient(options: Partial<CoordinatorClientOptions> = {}): TestPeer {
+  addClient(options: Partial<Omit<CoordinatorClientOptions, "at">> = {}): TestPeer {
     return this.#add(new TestPeer({ kind: "client", agentId: AGENT_ID }, options, this.now));
   }
 
@@ -151,11 +181,11 @@ export class World {
 
   /** Cuts a peer's websocket. */
   cut(peer: TestPeer, message = "connection reset"): void {
-    const { session } = peer;
+    const { session, line } = peer;
     peer.session = undefined;
     session?.handleDisconnected(this.now);
-    if (session !== undefined) {
-      peer.client.handleDisconnected({ kind: "closed", message }, this.now);
+    if (session !== undefined && line !== undefined) {
+      peer.client.handleLineClosed(line, message, this.now);
     }
   }
 
@@ -198,9 +228,9 @@ export class World {
     for (let e = peer.client.pollEvent(); e !== undefined; e = peer.client.pollEvent()) {
       moved = true;
       peer.events.push(e);
-      if (e.kind === "dial") this.#dial(peer, e);
+      if (e.kind === "dial") this.#dial(peer, e.line);
       if (e.kind === "hangUp") {
-        this.#carry(peer);
+        this.#hear(peer, e.line);
         peer.session?.handleDisconnected(this.now);
         peer.session = undefined;
       }
@@ -214,17 +244,20 @@ export class World {
 
   #carry(peer: TestPeer): boolean {
     let moved = false;
-    const { client, session } = peer;
-    for (let b = client.pollTransmit(); b !== undefined; b = client.pollTransmit()) {
-      moved = true;
-      for (const piece of this.#pieces(b)) session?.handleBytes(piece, this.now);
-    }
+    const { client, session, line } = peer;
+    client.pump();
+    if (line !== undefined) moved = this.#hear(peer, line);
     for (let b = session?.pollTransmit(); b !== undefined; b = session?.pollTransmit()) {
       moved = true;
-      for (const piece of this.#pieces(b)) client.handleBytes(piece, this.now);
+      const bytes = peer.websocket === undefined
+        ? b
+        : encodeFrame({ role: "server", random: RANDOM }, b);
+      for (const piece of this.#pieces(bytes)) {
+        if (line !== undefined) client.handleLineBytes(line, piece, this.now);
+      }
     }
     if (session?.endMessage !== undefined && peer.session === session) {
-      this.cut(peer, session.endMessage);
+      this.#close(peer, session.endMessage);
       moved = true;
     }
     return moved;
@@ -237,25 +270,88 @@ export class World {
     return pieces;
   }
 
-  #dial(peer: TestPeer, dial: Extract<CoordinatorEvent, { kind: "dial" }>): void {
-    const { resumeToken } = dial;
-    const protocol = this.#options.speaks ?? dial.protocol;
-    peer.dialled.push(dial.protocol);
-    const refused = peer.refusals.shift() ?? this.#refusalOf(resumeToken);
-    if (refused !== undefined) {
-      peer.client.handleDisconnected(refused, this.now);
-      return;
+  /** Ends a peer's connection in order. */
+  #close(peer: TestPeer, message: string): void {
+    const { session, line, websocket } = peer;
+    if (websocket === undefined || line === undefined) return this.cut(peer, message);
+    peer.session = undefined;
+    session?.handleDisconnected(this.now);
+    websocket.close(1000, message.slice(0, 100));
+    for (let frame = websocket.pollTransmit(); frame; frame = websocket.pollTransmit()) {
+      peer.client.handleLineBytes(line, frame, this.now);
     }
-    const peerId = peer.role.kind === "agent"
-      ? AGENT_ID
-      : resumeToken?.replace("token-", "") ?? testUuid(this.#nextClient++);
-    peer.peerIds.push(peerId);
-    peer.session = this.server.openSession({ peerId, role: peer.role, protocol }, this.now);
-    peer.client.handleConnected(this.now);
   }
 
-  #refusalOf(resumeToken: string | undefined): DisconnectReason | undefined {
-    if (!this.isServerUp) return { kind: "unreachable", message: "connection refused" };
+  /** Takes what a peer says; what nobody listens to is swallowed. */
+  #hear(peer: TestPeer, line: Line): boolean {
+    let moved = false;
+    for (let batch = line.takeBatch(); batch; batch = line.takeBatch()) {
+      moved = true;
+      const bytes = batch.bytes.slice();
+      batch.release();
+      if (line !== peer.line) continue;
+      for (const piece of this.#pieces(bytes)) this.#hearPiece(peer, piece);
+    }
+    return moved;
+  }
+
+  #hearPiece(peer: TestPeer, piece: Uint8Array): void {
+    const { websocket } = peer;
+    if (websocket === undefined) {
+      peer.session?.handleBytes(piece, this.now);
+      return;
+    }
+    websocket.handleBytes(piece);
+    for (let m = websocket.pollMessage(); m; m = websocket.pollMessage()) {
+      if (m.kind === "binary") peer.session?.handleBytes(m.bytes, this.now);
+    }
+  }
+
+  #dial(peer: TestPeer, line: Line): void {
+    const { client } = peer;
+    if (peer.role.kind === "agent") {
+      const protocol = this.#options.speaks ?? "v2";
+      return this.#letIn(peer, line, { peerId: AGENT_ID, protocol });
+    }
+    const request = line.takeBatch()?.bytes ?? new Uint8Array(0);
+    const resumeToken = resumeTokenOf(request);
+    const asked = new TextDecoder().decode(request).includes("version=") ? "v2" : "v1";
+    peer.dialled.push(asked);
+    peer.resumeTokens.push(resumeToken);
+    const refused = peer.refusals.shift() ?? this.#refusalOf(resumeToken);
+    if (refused === "unreachable") {
+      return client.handleLineClosed(line, "connection refused", this.now);
+    }
+    client.handleLineOpened(line, undefined, this.now);
+    const upgrade = new HttpUpgradeServer();
+    upgrade.handleBytes(request);
+    if (refused !== undefined) {
+      const answer = upgrade.refuse(refused.status, { body: refused.body });
+      return client.handleLineBytes(line, answer, this.now);
+    }
+    const peerId = resumeToken?.replace("token-", "") ?? testUuid(this.#nextClient++);
+    this.#letIn(peer, line, { peerId, protocol: this.#options.speaks ?? asked });
+    peer.websocket = new WebsocketConnection({ role: "server", random: RANDOM, stream: true });
+    client.handleLineBytes(line, upgrade.accept(), this.now);
+    if (this.#options.isMute === true) this.#close(peer, "");
+  }
+
+  #letIn(
+    peer: TestPeer,
+    line: Line,
+    as: { readonly peerId: string; readonly protocol: CoordinationProtocol },
+  ): void {
+    if (peer.role.kind === "agent" && !this.isServerUp) {
+      return peer.client.handleLineClosed(line, "connection refused", this.now);
+    }
+    peer.peerIds.push(as.peerId);
+    peer.line = line;
+    peer.session = this.server.openSession({ ...as, role: peer.role }, this.now);
+    if (peer.role.kind === "agent") peer.client.handleLineOpened(line, undefined, this.now);
+  }
+
+  #refusalOf(resumeToken: string | undefined): Refusal | "unreachable" | undefined {
+    if (!this.isServerUp) return "unreachable";
     if (resumeToken === undefined || this.acceptsTokens) return undefined;
     const validations = [{ field: "resume_token", detail: "expired" }];
     return refusal(401, { message: "Invalid resume token", validations });

@@ -1,18 +1,19 @@
-/** The workspace agent of a simulated tailnet: a node in agent role that answers every client and serves bulk transfers. */
+/** The workspace agent of a simulated tailnet: the sandbox's agent core on simulated sockets, serving bulk transfers. */
 import type { Instant, Random } from "../../../lib/base/core.ts";
 import { earlier } from "../../../lib/base/deadlines.ts";
 import { generatePrivateKey, loadAead } from "../../../lib/crypto/mod.ts";
-import type { NetstackEvent, TcpSocket } from "../../../lib/netstack/mod.ts";
+import { AgentCore, type AgentCoreEvent } from "../../../lib/sandbox/agent/core.ts";
 import { addressOfUuid, nodeIdOfUuid, parseUuid } from "../../../lib/tailnet/address.ts";
-import { CoordinatorClient, type CoordinatorEvent } from "../../../lib/tailnet/coordinator/mod.ts";
 import type { CoordinatorServerSession } from "../../../lib/tailnet/coordinator/server_mod.ts";
 import type { DerpMap } from "../../../lib/tailnet/derp_map.ts";
+import type { Line } from "../../../lib/tailnet/line.ts";
 import { TunnelNode } from "../../../lib/tailnet/node.ts";
 import type { TailnetNode } from "../../../lib/tailnet/node_message.ts";
+import type { NetstackEvent } from "../../../lib/netstack/mod.ts";
 import { Bulk } from "./bulk.ts";
 import type { SimCoordinator } from "./coordinator.ts";
 import type { SimNetwork } from "./network.ts";
-import { type SimCompanion, SimNodeDriver } from "./node_driver.ts";
+import { SimNodeDriver } from "./node_driver.ts";
 
 export interface SimAgentOptions {
   readonly agentId: string;
@@ -26,23 +27,22 @@ export interface SimAgentOptions {
   readonly sendBytes: number;
 }
 
-const LOST_TIMEOUT_MS = 15 * 60_000;
 /** The coordinator is dialled again after this; its websocket is not simulated. */
 const REDIAL_MS = 50;
 
-export class SimAgent implements SimCompanion {
+export class SimAgent {
   readonly node: TunnelNode;
-  readonly driver: SimNodeDriver;
+  readonly driver: SimNodeDriver<AgentCoreEvent>;
   readonly bulks: Bulk[] = [];
   /** Says READY_FOR_HANDSHAKE. */
   saysReady = true;
   /** Knows nobody: a process that was stopped. */
   isFrozen = false;
   readonly #options: SimAgentOptions;
-  readonly #client: CoordinatorClient;
-  readonly #lostUntil = new Map<string, Instant>();
+  readonly #core: AgentCore;
   #session: CoordinatorServerSession | undefined;
-  #dialAt: Instant | undefined;
+  #dialling: { readonly line: Line; readonly at: Instant } | undefined;
+  #line: Line | undefined;
   #region: number;
 
   constructor(options: SimAgentOptions, now: Instant) {
@@ -60,21 +60,70 @@ export class SimAgent implements SimCompanion {
       wallMsAtZero,
     });
     this.node.netstack.listen(1);
-    this.node.relays.setMap(options.map, { forcesWebsocket: false }, now);
+    this.node.setMap(options.map, { forcesWebsocket: false }, now);
     this.node.relays.setHome(options.homeRegion, now);
-    this.#client = new CoordinatorClient({ random, wallMsAtZero, tunnels: [], role: "agent" }, now);
+    this.#core = new AgentCore(this.node, { random, wallMsAtZero }, now);
     this.announce(options.homeRegion, now);
-    this.driver = new SimNodeDriver(
-      { node: this.node, network: options.network, companion: this },
-      now,
-    );
+    this.driver = new SimNodeDriver({
+      core: this.#core,
+      network: options.network,
+      onEvent: (event, at) => this.#handleEvent(event, at),
+      onSocketEvent: (event, at) => this.#handleSocketEvent(event, at),
+    }, now);
   }
 
   /** Tells the coordinator of our node, at home in `region`. */
   announce(region: number, now: Instant): void {
     this.#region = region;
     this.node.relays.setHome(region, now);
-    this.#client.updateSelf(this.#nodeAt(region, now), now);
+    this.#core.client.updateSelf(this.#nodeAt(region, now), now);
+  }
+
+  /** Tells the coordinator what need not be true: the next word of an agent, or of a coordinator, that lies. */
+  claim(over: Partial<TailnetNode>, now: Instant): void {
+    this.#core.client.updateSelf({ ...this.#nodeAt(this.#region, now), ...over }, now);
+  }
+
+  /** Where the peer is at home, as far as the agent was told. */
+  homeOf(peerId: string): number | undefined {
+    return this.#core.client.nodeOf(peerId)?.preferredDerp;
+  }
+
+  /** Leaves as a process that is told to end: the coordinator hears it. */
+  stopGracefully(now: Instant): void {
+    this.#core.client.disconnect(now);
+    this.driver.turn(now);
+    this.kill(now);
+  }
+
+  /** Ends as a process that is killed. */
+  kill(now: Instant): void {
+    this.#session?.handleDisconnected(now);
+    this.#session = undefined;
+    this.driver.stop(now);
+  }
+
+  step(now: Instant): boolean {
+    if (this.isFrozen || this.driver.isStopped) return false;
+    const { at, line } = this.#dialling ?? {};
+    if (line !== undefined && (at ?? Infinity) <= now) this.#dial(line, now);
+    const moved = this.#listen(now);
+    return this.driver.step(now) || moved;
+  }
+
+  nextAt(now: Instant): Instant | undefined {
+    if (this.isFrozen || this.driver.isStopped) return undefined;
+    const at = earlier(this.driver.nextAt(now), this.#dialling?.at);
+    return earlier(at, this.#session?.pollTimeout());
+  }
+
+  #handleSocketEvent(event: NetstackEvent, now: Instant): void {
+    if (event.kind === "pong") return;
+    if (event.kind === "accepted") {
+      const { sendBytes } = this.#options;
+      this.bulks.push(new Bulk(event.socket, { sendBytes, role: "agent" }));
+    }
+    this.bulks.find((bulk) => bulk.socket === event.socket)?.pump(now);
   }
 
   #nodeAt(region: number, now: Instant): TailnetNode {
@@ -94,136 +143,56 @@ export class SimAgent implements SimCompanion {
     };
   }
 
-  /** Tells the coordinator what need not be true: the next word of an agent, or of a coordinator, that lies. */
-  claim(over: Partial<TailnetNode>, now: Instant): void {
-    this.#client.updateSelf({ ...this.#nodeAt(this.#region, now), ...over }, now);
-  }
-
-  /** Where the peer is at home, as far as the agent was told. */
-  homeOf(peerId: string): number | undefined {
-    return this.#client.nodeOf(peerId)?.preferredDerp;
-  }
-
-  /** Leaves as a process that is told to end: the coordinator hears it. */
-  stopGracefully(now: Instant): void {
-    this.#client.disconnect(now);
-    this.turn(now);
-    this.kill(now);
-  }
-
-  /** Ends as a process that is killed. */
-  kill(now: Instant): void {
-    this.#session?.handleDisconnected(now);
-    this.#session = undefined;
-    this.driver.stop(now);
-  }
-
-  step(now: Instant): boolean {
-    return this.isFrozen ? false : this.driver.step(now);
-  }
-
-  nextAt(now: Instant): Instant | undefined {
-    return this.isFrozen ? undefined : this.driver.nextAt(now);
-  }
-
-  turn(now: Instant): boolean {
-    let moved = this.#carry(now);
-    for (let e = this.#client.pollEvent(); e !== undefined; e = this.#client.pollEvent()) {
-      moved = true;
-      this.#handleEvent(e, now);
+  #dial(line: Line, now: Instant): void {
+    this.#dialling = undefined;
+    const { coordinator } = this.#options;
+    if (!coordinator.isUp) {
+      return this.#core.client.handleLineClosed(line, "connection refused", now);
     }
-    if (this.#session?.endMessage !== undefined) {
-      const message = this.#session.endMessage;
-      this.#session = undefined;
-      this.#client.handleDisconnected({ kind: "closed", message }, now);
-    }
-    return this.#carry(now) || moved;
+    this.#session = coordinator.openAgentSession(now);
+    this.#line = line;
+    this.#core.client.handleLineOpened(line, undefined, now);
   }
 
-  handleTimeout(now: Instant): void {
-    this.#client.handleTimeout(now);
-    for (const [peerId, until] of this.#lostUntil) {
-      if (until > now) continue;
-      const lastAt = this.node.lastHandshakeAt(peerId) ?? -Infinity;
-      if (lastAt + LOST_TIMEOUT_MS > now) this.#lostUntil.set(peerId, lastAt + LOST_TIMEOUT_MS);
-      else {
-        this.#lostUntil.delete(peerId);
-        this.node.removePeer(peerId);
-      }
-    }
-    if (this.#dialAt !== undefined && this.#dialAt <= now) this.#dial(now);
-  }
-
-  pollTimeout(): Instant | undefined {
-    let at = earlier(this.#client.pollTimeout(), this.#dialAt);
-    for (const until of this.#lostUntil.values()) at = earlier(at, until);
-    return earlier(at, this.#session?.pollTimeout());
-  }
-
-  handleNodeEvent(): void {}
-  handleUnreachableRelay(): void {}
-
-  handleWake(now: Instant): void {
-    this.#client.retryNow(now);
-  }
-
-  handleSocketEvent(event: NetstackEvent, now: Instant): void {
-    if (event.kind === "accepted") this.#accept(event.socket);
-    if (event.kind === "pong") return;
-    this.bulks.find((bulk) => bulk.socket === event.socket)?.pump(now);
-  }
-
-  #accept(socket: TcpSocket): void {
-    this.bulks.push(new Bulk(socket, { sendBytes: this.#options.sendBytes, role: "agent" }));
-  }
-
-  #dial(now: Instant): void {
-    this.#dialAt = undefined;
-    if (!this.#options.coordinator.isUp) {
-      this.#client.handleDisconnected({ kind: "unreachable", message: "connection refused" }, now);
-      return;
-    }
-    this.#session = this.#options.coordinator.openAgentSession(now);
-    this.#client.handleConnected(now);
-  }
-
-  #handleEvent(event: CoordinatorEvent, now: Instant): void {
-    if (event.kind === "dial") this.#dialAt = now + REDIAL_MS;
-    else if (event.kind === "hangUp") {
-      this.#carry(now);
-      this.#session?.handleDisconnected(now);
-      this.#session = undefined;
-    } else if (event.kind === "node") {
-      this.#lostUntil.delete(event.peerId);
-      this.node.upsertPeer({
-        id: event.peerId,
-        nodeKey: event.node.key,
-        discoKey: event.node.disco,
-        addresses: event.node.addresses,
-        homeRegion: event.node.preferredDerp,
-      }, now);
-      if (this.saysReady) this.#client.readyForHandshake(event.peerId, now);
-    } else if (event.kind === "lost") this.#lostUntil.set(event.peerId, now + LOST_TIMEOUT_MS);
-    else if (event.kind === "removed") this.node.removePeer(event.peerId);
-    else if (event.kind === "derpMap" && event.map.regions.size > 0) {
-      this.node.setMap(event.map, { forcesWebsocket: false }, now);
-      this.node.relays.setHome(this.#region, now);
+  #handleEvent(event: AgentCoreEvent, now: Instant): void {
+    switch (event.kind) {
+      case "dial":
+        this.#dialling = { line: event.line, at: now + REDIAL_MS };
+        return;
+      case "hangUp":
+        this.#session?.handleDisconnected(now);
+        this.#session = undefined;
+        return;
+      case "say":
+        this.#session?.handleBytes(event.payload, now);
+        return;
+      case "node":
+        if (this.saysReady) this.#core.client.readyForHandshake(event.peerId, now);
+        return;
+      case "derpMap":
+        if (event.map.regions.size === 0) return;
+        this.node.setMap(event.map, { forcesWebsocket: false }, now);
+        this.node.relays.setHome(this.#region, now);
+        return;
+      default:
+        return;
     }
   }
 
-  #carry(now: Instant): boolean {
-    const session = this.#session;
+  /** Hears what the coordinator says. */
+  #listen(now: Instant): boolean {
+    const [session, line] = [this.#session, this.#line];
+    if (session === undefined || line === undefined) return false;
     let moved = false;
-    for (let b = this.#client.pollTransmit(); b !== undefined; b = this.#client.pollTransmit()) {
+    if ((session.pollTimeout() ?? Infinity) <= now) session.handleTimeout(now);
+    for (let b = session.pollTransmit(); b !== undefined; b = session.pollTransmit()) {
       moved = true;
-      session?.handleBytes(b, now);
+      this.#core.client.handleLineBytes(line, b, now);
     }
-    if (session !== undefined && (session.pollTimeout() ?? Infinity) <= now) {
-      session.handleTimeout(now);
-    }
-    for (let b = session?.pollTransmit(); b !== undefined; b = session?.pollTransmit()) {
+    if (session.endMessage !== undefined) {
       moved = true;
-      this.#client.handleBytes(b, now);
+      this.#session = undefined;
+      this.#core.client.handleLineClosed(line, session.endMessage, now);
     }
     return moved;
   }

@@ -133,8 +133,7 @@ export class World {
   reach(limitMs = 30_000): number {
     const before = this.now;
     if (!this.until(() => this.client.session.isReachable, limitMs)) {
-      const { step, waitsFor } = this.client.session.status();
-      throw new Error(`not reachable after ${limitMs} ms: ${step}, waits for ${waitsFor}`);
+      throw new Error(`not reachable after ${limitMs} ms: waits for ${this.client.waitsFor}`);
     }
     return this.now - before;
   }

@@ -1,0 +1,18 @@
+/**
+ * One remote address that sockets of a stack lead to, and those of them that may have something to send. An owner with
+ * several ways out asks for the packets of one destination, once it knows that they can leave.
+ */
+import { Fifo } from "./fifo.ts";
+
+export class Destination<Socket> {
+  /** 16 bytes; do not change them. */
+  readonly address: Uint8Array;
+  /** For the stack alone. */
+  readonly scheduled = new Fifo<Socket>();
+  /** For the stack alone: sockets in any state but closed. */
+  socketCount = 0;
+
+  constructor(address: Uint8Array) {
+    this.address = address;
+  }
+}
