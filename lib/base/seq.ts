@@ -27,11 +27,3 @@ export function seqGt(a: number, b: number): boolean {
 export function seqGte(a: number, b: number): boolean {
   return ((a - b) | 0) >= 0;
 }
-
-export function seqMax(a: number, b: number): number {
-  return seqGte(a, b) ? a : b;
-}
-
-export function seqMin(a: number, b: number): number {
-  return seqLte(a, b) ? a : b;
-}

@@ -1,7 +1,5 @@
 /** Endpoints of builds (http-api §4, §6.1). */
-import * as v from "valibot";
 import type { CoderClient } from "./client.ts";
-import { BUILD_LOG, type BuildLog } from "./log_stream.ts";
 import type { TextStream } from "../base/http.ts";
 import { segment } from "./url.ts";
 import { BUILD, type Build } from "./workspace_model.ts";
@@ -18,19 +16,6 @@ export async function getBuild(
 export interface LogOptions extends CallOptions {
   /** Only lines with a greater id. @default 0, all */
   readonly after?: number;
-}
-
-/** Log lines so far. */
-export async function getBuildLogs(
-  client: CoderClient,
-  buildId: string,
-  options: LogOptions = {},
-): Promise<readonly BuildLog[]> {
-  const { after = 0, signal } = options;
-  return await client.get(`/workspacebuilds/${segment(buildId)}/logs`, v.array(BUILD_LOG), {
-    query: { after },
-    signal,
-  });
 }
 
 /** The log from `after` on, as it is written: one message is one line, for `parseBuildLog`. */

@@ -1,7 +1,7 @@
-/** Endpoints of the deployment and its user (http-api §8). */
+/** Endpoints of the deployment (http-api §8). */
 import * as v from "valibot";
 import type { CoderClient } from "./client.ts";
-import { FLAG, list, TEXT, WEB_URL } from "./model_parts.ts";
+import { FLAG, TEXT, WEB_URL } from "./model_parts.ts";
 import type { CallOptions } from "./workspaces.ts";
 
 const BUILD_INFO = v.pipe(
@@ -40,26 +40,4 @@ const APPEARANCE = v.object({ docs_url: WEB_URL });
 /** Where the deployment's documentation is; empty when it does not say. 404 on builds without a licence. */
 export async function getDocsUrl(client: CoderClient, options: CallOptions = {}): Promise<string> {
   return (await client.get("/appearance", APPEARANCE, options)).docs_url;
-}
-
-const ENTITLEMENTS = v.object({ warnings: list(v.string()) });
-
-/** Licence warnings of servers that do not send them as headers. 404 on builds without a licence. */
-export async function getEntitlementWarnings(
-  client: CoderClient,
-  options: CallOptions = {},
-): Promise<readonly string[]> {
-  return (await client.get("/entitlements", ENTITLEMENTS, options)).warnings;
-}
-
-const USER = v.object({ id: v.string(), username: v.string() });
-
-export interface User {
-  readonly id: string;
-  readonly username: string;
-}
-
-/** Whom the token belongs to. */
-export async function getMe(client: CoderClient, options: CallOptions = {}): Promise<User> {
-  return await client.get("/users/me", USER, options);
 }

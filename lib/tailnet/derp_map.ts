@@ -32,8 +32,6 @@ export interface RelayEndpoint {
   readonly refusesLocal: boolean;
 }
 
-export const EMPTY_DERP_MAP: DerpMap = { regions: new Map(), regionScore: new Map(), leftOut: 0 };
-
 const DEFAULT_DERP_PORT = 443;
 
 /** The map of these regions, as far as they can be used (`derp_map_check.ts`). */

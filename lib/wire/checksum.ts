@@ -1,13 +1,11 @@
 /**
  * The Internet checksum (RFC 1071): one's complement sums of 16-bit big-endian words, and copying that sums on the way.
  * Works on 32-bit words at any offset, odd ones too; the plain twin, byte by byte, is in `tests/wire/checksum_test.ts`.
+ * One call sums at most 65,536 bytes, so that the accumulators stay within 32 bits.
  * Sums here are folded to 16 bits and not complemented, so they can be added; `checksumOf` makes the field.
  */
 
 const LITTLE_ENDIAN = true;
-
-/** Largest span one call may sum: the accumulators stay within 32 bits. */
-export const MAX_SUM_BYTES = 0x1_0000;
 
 /** Folds carries until the sum fits in 16 bits (RFC 1071 §2). */
 function fold(sum: number): number {
@@ -16,7 +14,7 @@ function fold(sum: number): number {
   return folded;
 }
 
-/** Sum of `length` bytes (at most `MAX_SUM_BYTES`) at `offset`, the first byte being the high one of a word. */
+/** Sum of `length` bytes (at most 65,536) at `offset`, the first byte being the high one of a word. */
 export function sumBytes(view: DataView, offset: number, length: number): number {
   const end = offset + length;
   let high = 0;
@@ -33,7 +31,7 @@ export function sumBytes(view: DataView, offset: number, length: number): number
   return fold(high + low);
 }
 
-/** Copies `length` bytes (at most `MAX_SUM_BYTES`) and returns their sum, as `sumBytes` would. */
+/** Copies `length` bytes (at most 65,536) and returns their sum, as `sumBytes` would. */
 export function copyAndSum(
   source: DataView,
   sourceOffset: number,

@@ -20,11 +20,6 @@ interface Moment {
   readonly step: number;
 }
 
-/** 12 bytes that sort as the moments do. `unixMs` is not negative; its fraction counts. */
-export function encodeTai64n(unixMs: number): Uint8Array<ArrayBuffer> {
-  return encodeMoment(momentOf(unixMs));
-}
-
 /** Whether timestamp `a` is later than `b`; both 12 bytes. */
 export function isLaterTimestamp(a: Uint8Array, b: Uint8Array): boolean {
   for (let i = 0; i < TIMESTAMP_BYTES; i++) {

@@ -7,7 +7,7 @@ import { ApiError } from "../../lib/coder/errors.ts";
 import { AGENT_LOG, BUILD_LOG } from "../../lib/coder/log_stream.ts";
 import { EventStreamParser } from "../../lib/coder/sse.ts";
 import { BUILD, WORKSPACE, WORKSPACE_LIST } from "../../lib/coder/workspace_model.ts";
-import { getMe } from "../../lib/coder/deployment.ts";
+import { getMe } from "../support/get_me.ts";
 import { derpMapFromJson } from "../../lib/tailnet/derp_map_json.ts";
 import { fakeSteps } from "../support/fake_steps.ts";
 

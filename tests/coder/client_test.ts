@@ -4,11 +4,12 @@ import { UserError } from "../../lib/base/errors.ts";
 import { type HttpHeaders, TransportError } from "../../lib/base/http.ts";
 import type { Log } from "../../lib/base/log.ts";
 import { CoderClient } from "../../lib/coder/client.ts";
-import { getBuildInfo, getMe } from "../../lib/coder/deployment.ts";
+import { getBuildInfo } from "../../lib/coder/deployment.ts";
 import { followBuildLogs } from "../../lib/coder/builds.ts";
 import { getWorkspaceByName, postUsage } from "../../lib/coder/workspaces.ts";
 import { apiFailure, connectionRefused, silence } from "../support/fake_coder.ts";
 import { fakeSteps } from "../support/fake_steps.ts";
+import { getMe } from "../support/get_me.ts";
 
 const DEV = { owner: "me", name: "myworkspace" };
 

@@ -15,7 +15,7 @@ const ROWS = [
     "TestSSH_CoderConnect/Enabled",
     "TestSSH_CoderConnect/Disabled",
   ],
-  ...["TestVerifyWorkspaceOutdated", "TestBuildWorkspaceLink", "TestCloserStack_Mainline"],
+  ...["TestVerifyWorkspaceOutdated", "TestBuildWorkspaceLink"],
   ...["TestCoderConnectDialer_DefaultTimeout", "TestCoderConnectStdio", "Test_getWorkspaceAgent"],
   ...["TestIsRetryableError", "TestRetryWithInterval", "StartupTimeout", "StartErrorExit"],
   ...["TimeoutWithTroubleshootingURL", "NoWait", "LoginBeforeReadyEnabled"],

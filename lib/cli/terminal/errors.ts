@@ -15,8 +15,3 @@ export class ExitError extends Error {
     this.details = details;
   }
 }
-
-/** The transport was lost before the remote side reported a status. */
-export function connectionLost(): ExitError {
-  return new ExitError(255, "SSH connection ended unexpectedly");
-}

@@ -10,10 +10,10 @@ import {
   warnAboutWorkspace,
   workspaceLink,
 } from "../../../lib/cli/ready/warnings.ts";
-import { getMe } from "../../../lib/coder/deployment.ts";
 import { apiFailure } from "../../support/fake_coder.ts";
 import { IDS, wireBuild, wireWorkspace } from "../../support/fake_coder_objects.ts";
 import { fakeSteps } from "../../support/fake_steps.ts";
+import { getMe } from "../../support/get_me.ts";
 
 const LEGACY = "👋 Your workspace uses legacy parameters which are not supported anymore. " +
   "Contact your administrator for assistance.";

@@ -4,7 +4,7 @@ import { HostError } from "../../../lib/base/host.ts";
 import { ApiError, CanceledError, StepError } from "../../../lib/coder/errors.ts";
 import { TransportError } from "../../../lib/base/http.ts";
 import { StreamError } from "../../../lib/base/stream.ts";
-import { connectionLost, ExitError } from "../../../lib/cli/terminal/errors.ts";
+import { ExitError } from "../../../lib/cli/terminal/errors.ts";
 import { reportError } from "../../../lib/cli/terminal/report_error.ts";
 import { FakeHost } from "../../support/fake_host.ts";
 
@@ -92,7 +92,7 @@ Deno.test("reportError() prints the frame of behaviour §1.14 and gives the exit
     },
     {
       name: "lost connection",
-      in: connectionLost(),
+      in: new ExitError(255, "SSH connection ended unexpectedly"),
       code: 255,
       out: "SSH connection ended unexpectedly\n",
     },
