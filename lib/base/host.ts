@@ -29,6 +29,8 @@ export interface Host {
   env(name: string): string | undefined;
   /** HTTP and websockets with the given certificates; proxies come from the environment. */
   network(options: NetworkOptions): HttpTransport;
+  /** The words that start this program again, absolute: for the commands that other programs are to run. */
+  program(): Promise<readonly string[]>;
   /** Closes the connections that `network` keeps for later requests. */
   disconnect(): void;
   /**
@@ -85,6 +87,13 @@ export interface HostClock extends Clock {
 export interface HostFiles {
   /** The text; `undefined` when there is no such file. Rejects with `HostError` otherwise. */
   readText(path: string): Promise<string | undefined>;
+  /** The bytes; `undefined` when there is no such file. Rejects with `HostError` otherwise, also for what is no regular file. */
+  readBytes(path: string, options: { readonly maxBytes: number }): Promise<Uint8Array | undefined>;
+  /**
+   * Replaces a file as a whole, or makes it: no reader sees half of it, and it is on the disk before it takes the old one's place.
+   * Links are followed, permissions and owner stay. Parent folders must exist. Rejects with `HostError`; the old file is whole then.
+   */
+  replaceBytes(path: string, bytes: Uint8Array, options?: ModeOptions): Promise<void>;
   /** Creates or replaces. Parent folders must exist. */
   writeText(path: string, text: string, options?: WriteOptions): Promise<void>;
   /** Creates the folder and its parents; no error when it exists. */

@@ -8,6 +8,7 @@ export type Entry =
 
 export const COMMANDS: readonly Entry[] = [
   { name: "ssh", load: () => import("./command/ssh.ts") },
+  { name: "config-ssh", load: () => import("./command/config_ssh.ts") },
   { name: "demo", load: () => import("./command/demo.ts") },
   { name: "vscodessh", load: () => import("./command/vscodessh.ts") },
   {

@@ -28,17 +28,49 @@ export async function getWorkspace(
   return await client.get(`/workspaces/${segment(workspaceId)}`, WORKSPACE, options);
 }
 
+export interface ListOptions extends CallOptions {
+  /** How many are passed over. @default 0 */
+  readonly offset?: number;
+  /** How many at most. @default as many as the server likes */
+  readonly limit?: number;
+}
+
 /** The workspaces that a search finds, e.g. `owner:"me"`. */
 export async function listWorkspaces(
   client: CoderClient,
   search: string,
-  options: CallOptions = {},
+  options: ListOptions = {},
 ): Promise<readonly Workspace[]> {
+  const { offset, limit, ...call } = options;
   const found = await client.get("/workspaces", WORKSPACE_LIST, {
-    ...options,
-    query: { q: search },
+    ...call,
+    query: {
+      q: search,
+      ...(offset === undefined ? {} : { offset }),
+      ...(limit === undefined ? {} : { limit }),
+    },
   });
   return found.workspaces;
+}
+
+const PAGE_SIZE = 100;
+/** What nobody has; a server that never comes to an end is left then. */
+const MAX_WORKSPACES = 10_000;
+
+/** All workspaces that a search finds, page by page. */
+export async function listAllWorkspaces(
+  client: CoderClient,
+  search: string,
+  options: CallOptions = {},
+): Promise<readonly Workspace[]> {
+  const all: Workspace[] = [];
+  while (all.length < MAX_WORKSPACES) {
+    const limits = { offset: all.length, limit: PAGE_SIZE };
+    const page = await listWorkspaces(client, search, { ...options, ...limits });
+    all.push(...page);
+    if (page.length < PAGE_SIZE) break;
+  }
+  return all;
 }
 
 export interface TemplateVersion {

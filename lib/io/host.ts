@@ -1,14 +1,15 @@
 /** The real host: this machine behind the `Host` interface that commands are handed. */
 import { concatBytes } from "../base/bytes.ts";
-import type {
-  FileStat,
-  Host,
-  HostFile,
-  HostFiles,
-  NetworkOptions,
-  RunOptions,
-  RunResult,
-  SignalName,
+import {
+  type FileStat,
+  type Host,
+  HostError,
+  type HostFile,
+  type HostFiles,
+  type NetworkOptions,
+  type RunOptions,
+  type RunResult,
+  type SignalName,
 } from "../base/host.ts";
 import { SystemClock } from "./clock.ts";
 import { systemEnv as env } from "./env.ts";
@@ -18,7 +19,7 @@ import { suspendProcess } from "./job_control.ts";
 import { tryLockFile } from "./lock_file.ts";
 import { SYSTEM_RANDOM } from "./random.ts";
 import { leaveRawMode, type TerminalMode, terminalSize } from "./raw_mode.ts";
-import { replaceTextFile } from "./replace_file.ts";
+import { replaceFile, replaceTextFile } from "./replace_file.ts";
 import { type StandardOutput, standardStreams } from "./std_streams.ts";
 import { SystemTransport } from "./transport.ts";
 
@@ -50,6 +51,7 @@ export function createHost(): Host {
     tempDir: tempDir(os),
     env,
     ...systemNetwork(env),
+    program: async () => (await import("./program.ts")).programWords(),
     run,
     exit(code) {
       leaveRawMode(terminal);
@@ -103,6 +105,28 @@ const SYSTEM_FILES: HostFiles = {
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return undefined;
       throw toHostError(`open ${path}`, error);
+    }
+  },
+  async readBytes(path, { maxBytes }) {
+    try {
+      const info = await Deno.stat(path);
+      // A pipe that nobody writes to would be read for ever.
+      if (info.isDirectory) throw new HostError("other", `read ${path}: is a directory`);
+      if (!info.isFile) throw new HostError("other", `read ${path}: is no regular file`);
+      if (info.size > maxBytes) {
+        throw new HostError("other", `read ${path}: ${info.size} bytes exceed ${maxBytes}`);
+      }
+      return await Deno.readFile(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw toHostError(`open ${path}`, error);
+    }
+  },
+  async replaceBytes(path, bytes, options = {}) {
+    try {
+      await replaceFile(path, bytes, { mode: options.mode ?? 0o600 });
+    } catch (error) {
+      throw toHostError(`write ${path}`, error);
     }
   },
   async writeText(path, text, options = {}) {

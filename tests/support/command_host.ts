@@ -30,6 +30,10 @@ export interface CommandOptions {
   readonly stderrIsTerminal?: boolean;
   /** `null`: no home folder. @default an empty folder of the run's own */
   readonly homeDir?: string | null;
+  /** How the program says that it was started. @default as the test itself was */
+  readonly program?: readonly string[];
+  /** @default that of this machine */
+  readonly os?: string;
   /** Replaces single functions. */
   readonly files?: Partial<HostFiles>;
   readonly clock?: Host["clock"];
@@ -165,7 +169,7 @@ export class CommandRun implements AsyncDisposable {
       CODER_NO_VERSION_WARNING: "true",
       ...options.env,
     }));
-    const lookUp = (name: string) => env.get(name) || undefined;
+    const lookUp = (name: string) => env.get(name);
     return {
       ...real,
       stdin: this.#input(options.terminal !== undefined, program),
@@ -173,7 +177,10 @@ export class CommandRun implements AsyncDisposable {
       stderr: this.stderr,
       files: { ...real.files, ...options.files },
       clock: options.clock ?? real.clock,
+      os: options.os ?? real.os,
       homeDir,
+      program: () =>
+        options.program === undefined ? real.program() : Promise.resolve(options.program),
       get parentPid() {
         return options.parentPid?.() ?? real.parentPid;
       },

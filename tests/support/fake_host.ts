@@ -126,6 +126,10 @@ export class FakeHost implements Host {
 
   disconnect(): void {}
 
+  program(): Promise<readonly string[]> {
+    return Promise.resolve(["/usr/bin/hawser"]);
+  }
+
   network(options: NetworkOptions): HttpTransport {
     this.networks.push(options);
     return this.#transport;
@@ -220,6 +224,20 @@ export class FakeFiles implements HostFiles {
   async readText(path: string): Promise<string | undefined> {
     this.#check(path);
     return this.entries.get(path)?.text;
+  }
+
+  // deno-lint-ignore require-await
+  async readBytes(path: string): Promise<Uint8Array | undefined> {
+    this.#check(path);
+    const text = this.entries.get(path)?.text;
+    return text === undefined ? undefined : new TextEncoder().encode(text);
+  }
+
+  // deno-lint-ignore require-await
+  async replaceBytes(path: string, bytes: Uint8Array): Promise<void> {
+    this.#check(path);
+    const mode = this.entries.get(path)?.mode ?? 0o600;
+    this.entries.set(path, { text: new TextDecoder().decode(bytes), mode });
   }
 
   // deno-lint-ignore require-await

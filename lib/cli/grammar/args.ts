@@ -9,10 +9,6 @@ import type { Flag } from "./flag.ts";
 import { FlagValueError } from "./flag_error.ts";
 import { shownArgs, shownText } from "./hidden.ts";
 import { expandPath } from "./path.ts";
-import { didYouMean } from "./similar.ts";
-
-const BEHIND_COMMAND = "Flags of a command stand behind its name, as in hawser ssh --tty dev";
-const BEHIND_DASHES = "Flags of a remote command stand behind --, as in hawser ssh dev -- ls -la";
 
 /** Any flag; its value's type is known to whoever holds the flag itself. */
 export type AnyFlag = Flag<unknown>;
@@ -21,20 +17,9 @@ type Token =
   | { readonly kind: "flag"; readonly flag: AnyFlag; readonly text: string }
   | { readonly kind: "positional"; readonly text: string; readonly index: number };
 
-/** The command line breaks the grammar; the hint says how it does not. */
+/** The command line breaks the grammar. */
 class GrammarError extends Error {
   override name = "GrammarError";
-  readonly hint: string | undefined;
-
-  constructor(message: string, hint?: string) {
-    super(message);
-    this.hint = hint;
-  }
-}
-
-/** No flag has this name or letter: it may be another program's. */
-class UnknownFlagError extends GrammarError {
-  override name = "UnknownFlagError";
 }
 
 /** Finds flags by their names. */
@@ -51,22 +36,15 @@ class FlagTable {
 
   long(name: string): AnyFlag {
     const flag = this.#long.get(name);
-    if (flag === undefined) {
-      throw new UnknownFlagError(`unknown flag: --${name}`, this.#hintFor(name));
-    }
+    if (flag === undefined) throw new GrammarError(`unknown flag: --${name}`);
     return flag;
-  }
-
-  #hintFor(name: string): string | undefined {
-    const shown = [...this.#long.values()].filter((flag) => !flag.isHidden);
-    return didYouMean(name, shown.map((flag) => flag.name), (word) => `--${word}`);
   }
 
   /** `rest` is the cluster from this letter on, for the message. */
   short(letter: string, cluster: string): AnyFlag {
     const flag = this.#short.get(letter);
     if (flag === undefined) {
-      throw new UnknownFlagError(`unknown shorthand flag: '${letter}' in -${cluster}`);
+      throw new GrammarError(`unknown shorthand flag: '${letter}' in -${cluster}`);
     }
     return flag;
   }
@@ -157,11 +135,7 @@ export function splitCommand(args: readonly string[], globalFlags: readonly AnyF
       }
     }
   } catch (error) {
-    throw toUserError(error, {
-      shown: shownArgs(args, globalFlags),
-      command: "hawser",
-      hint: BEHIND_COMMAND,
-    });
+    throw toUserError(error, { shown: shownArgs(args, globalFlags), command: "hawser" });
   }
   return { command: undefined, args };
 }
@@ -223,12 +197,7 @@ export class ParsedArgs {
 export function parseArgs(args: readonly string[], options: ParseOptions): ParsedArgs {
   const { flags, env, command, shown = args } = options;
   const texts = new Map<string, FlagUse>();
-  const add = (
-    flag: AnyFlag,
-    text: string,
-    to: FlagUse,
-    fail: (problem: FlagValueError) => never,
-  ) => {
+  const add = (flag: AnyFlag, text: string, to: FlagUse, fail: (problem: string) => never) => {
     try {
       const read = flag.isPath === true ? expandPath(text, { env }) : text;
       // Whether a text can be read does not hang on those before it: each is looked at once.
@@ -236,20 +205,19 @@ export function parseArgs(args: readonly string[], options: ParseOptions): Parse
       to.texts.push(read);
       texts.set(flag.name, to);
     } catch (error) {
-      if (error instanceof FlagValueError) fail(error);
+      if (error instanceof FlagValueError) fail(error.message);
       throw error;
     }
   };
   for (const flag of flags) {
     const text = flag.env === undefined ? undefined : env(flag.env);
-    // An empty variable counts as unset, as upstream has it.
-    if (text === undefined || text === "") continue;
+    // An empty variable counts as unset, as upstream has it for most.
+    if (text === undefined || (text === "" && flag.takesEmpty !== true)) continue;
     add(flag, text, { source: "env", texts: [] }, (problem) => {
       throw new UserError(
         `parsing environment variable ${flag.env}=${goQuote(shownText(flag, text))} for ${
           goQuote(command)
-        }: ${problem.message}`,
-        problem.hint === undefined ? {} : { hint: problem.hint },
+        }: ${problem}`,
       );
     });
   }
@@ -267,15 +235,12 @@ export function parseArgs(args: readonly string[], options: ParseOptions): Parse
         throw new GrammarError(
           `invalid argument ${goQuote(shownText(flag, text))} for ${
             goQuote(flagNames(flag))
-          } flag: ${problem.message}`,
-          problem.hint,
+          } flag: ${problem}`,
         );
       });
     }
   } catch (error) {
-    // A workspace and a word of the remote command: what comes then is likely that command's own.
-    const hint = positionals.length < 2 ? undefined : BEHIND_DASHES;
-    throw toUserError(error, { shown: shownArgs(shown, flags), command, hint });
+    throw toUserError(error, { shown: shownArgs(shown, flags), command });
   }
   return new ParsedArgs(positionals, texts);
 }
@@ -287,17 +252,11 @@ function flagNames(flag: AnyFlag): string {
 
 function toUserError(
   error: unknown,
-  context: {
-    readonly shown: readonly string[];
-    readonly command: string;
-    readonly hint: string | undefined;
-  },
+  context: { readonly shown: readonly string[]; readonly command: string },
 ): unknown {
   if (!(error instanceof GrammarError)) return error;
   const { shown, command } = context;
-  const hint = error.hint ?? (error instanceof UnknownFlagError ? context.hint : undefined);
   return new UserError(
     `parsing flags (${goList(shown)}) for ${goQuote(command)}: ${error.message}`,
-    hint === undefined ? {} : { hint },
   );
 }

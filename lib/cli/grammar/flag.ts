@@ -6,7 +6,6 @@ import { parseDuration } from "../../base/duration.ts";
 import { goList, goQuote } from "../../coder/text.ts";
 import { parseCsvRecord } from "./csv.ts";
 import { FlagValueError } from "./flag_error.ts";
-import { didYouMean } from "./similar.ts";
 
 export interface Flag<Value> {
   /** Long name, without hyphens. */
@@ -24,10 +23,10 @@ export interface Flag<Value> {
   readonly initialText: string;
   /** Left out of help. */
   readonly isHidden: boolean;
-  /** Flags that help shows together stand under such a title. @default under the options that have none */
-  readonly group?: string;
   /** The flag to use instead; using this one prints a warning. */
   readonly replacedBy?: Flag<unknown>;
+  /** An empty variable sets it too: "none at all" is something to say. @default false */
+  readonly takesEmpty?: boolean;
   /** Its texts are paths: `~`, `$NAME` and `${NAME}` are replaced before they are parsed. @default false */
   readonly isPath?: boolean;
   readonly help: string;
@@ -46,8 +45,8 @@ export interface FlagNames {
   /** @default false */
   readonly hidden?: boolean;
   readonly shown?: (text: string) => string;
-  readonly group?: string;
   readonly replacedBy?: Flag<unknown>;
+  readonly takesEmpty?: boolean;
 }
 
 function common(names: FlagNames) {
@@ -88,7 +87,7 @@ export function textFlag(names: FlagNames & { readonly initial?: string }): Flag
 }
 
 /** A file's or a folder's path, or a word that stands for one. */
-export function pathFlag(names: FlagNames): Flag<string> {
+export function pathFlag(names: FlagNames & { readonly initial?: string }): Flag<string> {
   return { ...textFlag(names), isPath: true };
 }
 
@@ -146,10 +145,7 @@ export function choiceFlag<Word extends string>(
     parse(text) {
       const word = words.find((known) => known === text);
       if (word !== undefined) return word;
-      throw new FlagValueError(
-        `invalid choice: ${text}, should be one of ${goList(words)}`,
-        didYouMean(text, words, goQuote),
-      );
+      throw new FlagValueError(`invalid choice: ${text}, should be one of ${goList(words)}`);
     },
   };
 }

@@ -70,12 +70,7 @@ export async function connect(steps: Steps, options: ConnectOptions): Promise<Co
       docsUrl: await docsUrl,
     });
     const { info, tunnel } = await beginning;
-    const close = async () => {
-      const { bytesIn, bytesOut } = tunnel.traffic;
-      steps.log.info("leaving the network", { bytesIn, bytesOut });
-      await tunnel.close();
-    };
-    return { target, agent, info, tunnel, [Symbol.asyncDispose]: close };
+    return { target, agent, info, tunnel, [Symbol.asyncDispose]: () => tunnel.close() };
   } catch (error) {
     await beginning.then(({ tunnel }) => tunnel.close(), () => {});
     throw error;

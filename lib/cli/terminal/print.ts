@@ -25,3 +25,12 @@ export function printNotice(to: Pick<HostOutput, "print">, text: string): void {
   // In raw mode a line feed alone would not go back to the left edge.
   to.print(`\x07\r\n${stripControls(text).replaceAll("\n", " ")}\r\n`);
 }
+
+/** Writes a result that other programs read, byte for byte; on a terminal as `writeText` does. */
+export async function writeDocument(
+  to: Pick<HostOutput, "write" | "isTerminal">,
+  bytes: Uint8Array,
+): Promise<void> {
+  if (to.isTerminal) await writeText(to, new TextDecoder().decode(bytes));
+  else await to.write(bytes);
+}

@@ -31,6 +31,8 @@ export interface DeploymentSettings {
   hostnameSuffix: string;
   /** @default "coder." */
   hostnamePrefix: string;
+  /** Options for users' ssh_config; `undefined`: 404, as servers before v0.20. @default none */
+  sshConfigOptions: Readonly<Record<string, string>> | undefined;
   /** Shown by clients whose version differs. @default "" */
   upgradeMessage: string;
   /** Clients are told to use websockets for relays. @default false */
@@ -52,6 +54,7 @@ export function defaultSettings(): DeploymentSettings {
     version: "v2.36.0",
     hostnameSuffix: "coder",
     hostnamePrefix: "coder.",
+    sshConfigOptions: {},
     upgradeMessage: "",
     forcesWebsocket: false,
     disablesDirect: true,

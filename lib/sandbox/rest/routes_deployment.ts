@@ -50,11 +50,12 @@ function entitlements({ deployment }: Call): HttpAnswer {
 }
 
 function sshConfig({ deployment }: Call): HttpAnswer {
-  const { hostnamePrefix, hostnameSuffix } = deployment.settings;
+  const { hostnamePrefix, hostnameSuffix, sshConfigOptions } = deployment.settings;
+  if (sshConfigOptions === undefined) return ROUTE_NOT_FOUND;
   return jsonAnswer({
     hostname_prefix: hostnamePrefix,
     hostname_suffix: hostnameSuffix,
-    ssh_config_options: {},
+    ssh_config_options: sshConfigOptions,
   });
 }
 
