@@ -100,6 +100,8 @@ export interface HostFiles {
   mkdir(path: string, options?: ModeOptions): Promise<void>;
   /** `undefined` when nothing is there. */
   stat(path: string): Promise<FileStat | undefined>;
+  /** Where the file is when every link is followed; `undefined` when nothing is there. */
+  realPath(path: string): Promise<string | undefined>;
   /** Removes a file; no error when it is not there. */
   remove(path: string): Promise<void>;
   /** Creates a file that must not exist yet and opens it for appending. Rejects with `HostError` `"exists"` if it does. */

@@ -165,6 +165,14 @@ const SYSTEM_FILES: HostFiles = {
       throw toHostError(`stat ${path}`, error);
     }
   },
+  async realPath(path) {
+    try {
+      return await Deno.realPath(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw toHostError(`stat ${path}`, error);
+    }
+  },
   async remove(path) {
     try {
       await Deno.remove(path);

@@ -13,7 +13,6 @@ export const HEADER_START = [
 ].join("\n");
 export const HEADER_END = "# ------------END-CODER------------";
 export const BASE_HEADER = `${HEADER_START}\n${HEADER_END}`;
-export const PROGRAM = "/usr/local/bin/hawser";
 
 /** A folder with `.ssh/config` in it, and a deployment. */
 export class ConfigDesk implements AsyncDisposable {
@@ -25,18 +24,26 @@ export class ConfigDesk implements AsyncDisposable {
   }
 
   static async open(options: SandboxOptions = {}): Promise<ConfigDesk> {
-    return new ConfigDesk(
+    const desk = new ConfigDesk(
       await Sandbox.start({ user: "myuser", workspaces: [WORKSPACE], ...options }),
     );
+    await Deno.mkdir(`${desk.home}/bin`);
+    await Deno.writeTextFile(desk.program, "");
+    return desk;
   }
 
   get path(): string {
     return `${this.home}/.ssh/config`;
   }
 
+  /** Stands where PATH looks. */
+  get program(): string {
+    return `${this.home}/bin/hawser`;
+  }
+
   /** What stands before the flags of `ssh` in every `ProxyCommand`. */
   get proxy(): string {
-    return `${PROGRAM} --global-config ${this.home}/cfg`;
+    return `${this.program} --global-config ${this.home}/cfg`;
   }
 
   async put(text: string | Uint8Array): Promise<void> {
@@ -51,12 +58,13 @@ export class ConfigDesk implements AsyncDisposable {
 
   async run(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
     return await runToEnd(["config-ssh", "--ssh-config-file", this.path, ...args], {
-      program: [PROGRAM],
+      program: [this.program],
       ...options,
       env: {
         CODER_URL: this.sandbox.url.href,
         CODER_SESSION_TOKEN: this.sandbox.token,
         CODER_CONFIG_DIR: `${this.home}/cfg`,
+        PATH: `/nowhere:${this.home}/bin:/bin`,
         ...options.env,
       },
     });

@@ -6,7 +6,6 @@ import {
   HAS_SSH,
   HEADER_END,
   HEADER_START,
-  PROGRAM,
   sshOptionsOf,
 } from "./config_ssh_support.ts";
 
@@ -411,7 +410,7 @@ Deno.test("config-ssh writes the official section to the byte, and finds nothing
     `${HEADER_START}\nHost coder.*\n${options}` +
       `\tProxyCommand ${desk.proxy} ssh --stdio --ssh-host-prefix coder. %h\n` +
       `\nHost *.coder\n${options}` +
-      `\nMatch host *.coder !exec "${PROGRAM} connect exists %h"\n` +
+      `\nMatch host *.coder !exec "${desk.program} connect exists %h"\n` +
       `\tProxyCommand ${desk.proxy} ssh --stdio --hostname-suffix coder %h\n${HEADER_END}\n`,
   );
   deepStrictEqual(first, {

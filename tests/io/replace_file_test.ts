@@ -1,5 +1,5 @@
 import { deepStrictEqual, ok, rejects } from "node:assert/strict";
-import { replaceTextFile } from "../../lib/io/replace_file.ts";
+import { replaceFile, replaceTextFile } from "../../lib/io/replace_file.ts";
 
 async function inTempDir(body: (dir: string) => Promise<void>): Promise<void> {
   const dir = await Deno.makeTempDir();
@@ -71,5 +71,68 @@ Deno.test({
       await replaceTextFile(path, "{}", { mode: 0o600 });
       deepStrictEqual(await Deno.readTextFile(`${dir}/precious`), "precious");
       ok((await Deno.lstat(path)).isFile);
+    }),
+});
+
+/** A program in which no file grows beyond `blocks` blocks of 512 bytes, as on a disk that is full there. */
+async function withLittleRoom(blocks: number, code: string): Promise<string> {
+  const { stdout, stderr } = await new Deno.Command("sh", {
+    // Deno itself keeps nothing: --no-check and a folder of its own for what it would cache are enough.
+    args: [
+      "-c",
+      `trap '' XFSZ; ulimit -f ${blocks}; exec "$0" run -A --no-check --no-lock --quiet "$1"`,
+      Deno.execPath(),
+      `data:application/typescript,${encodeURIComponent(code)}`,
+    ],
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+}
+
+Deno.test({
+  name: "replaceFile() leaves the old file whole, and nothing beside it, when the disk is full",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    inTempDir(async (dir) => {
+      const path = `${dir}/config`;
+      const old = "Host a\n".repeat(500);
+      await Deno.writeTextFile(path, old);
+      const module = new URL("../../lib/io/replace_file.ts", import.meta.url);
+      const said = await withLittleRoom(
+        16,
+        `import { replaceFile } from ${JSON.stringify(module.href)};
+         try {
+           await replaceFile(${JSON.stringify(path)}, new Uint8Array(100_000), { mode: 0o600 });
+           console.log("written");
+         } catch (error) {
+           console.log("refused:", error.message);
+         }`,
+      );
+      ok(said.startsWith("refused: "), said);
+      deepStrictEqual(await Deno.readTextFile(path), old);
+      deepStrictEqual(namesIn(dir), ["config"]);
+    }),
+});
+
+Deno.test({
+  name: "replaceFile() keeps the mode that is there, follows links, and makes what is missing",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    inTempDir(async (dir) => {
+      const bytes = new TextEncoder().encode("new");
+      const modeOf = (path: string) => (Deno.statSync(path).mode ?? 0) & 0o7777;
+      await replaceFile(`${dir}/made`, bytes, { mode: 0o600 });
+      deepStrictEqual(modeOf(`${dir}/made`), 0o600);
+      await Deno.writeTextFile(`${dir}/there`, "old");
+      await Deno.chmod(`${dir}/there`, 0o664);
+      await Deno.symlink("there", `${dir}/link`);
+      await replaceFile(`${dir}/link`, bytes, { mode: 0o600 });
+      deepStrictEqual(modeOf(`${dir}/there`), 0o664);
+      deepStrictEqual(await Deno.readTextFile(`${dir}/there`), "new");
+      ok(Deno.lstatSync(`${dir}/link`).isSymlink);
+      await Deno.symlink("circle", `${dir}/circle`);
+      await rejects(replaceFile(`${dir}/circle`, bytes, { mode: 0o600 }), /symbolic links/);
+      deepStrictEqual(namesIn(dir), ["circle", "link", "made", "there"]);
     }),
 });

@@ -269,6 +269,12 @@ export class FakeFiles implements HostFiles {
   }
 
   // deno-lint-ignore require-await
+  async realPath(path: string): Promise<string | undefined> {
+    this.#check(path);
+    return this.entries.has(path) || this.folders.has(path) ? path : undefined;
+  }
+
+  // deno-lint-ignore require-await
   async remove(path: string): Promise<void> {
     this.#check(path);
     this.entries.delete(path);

@@ -2,9 +2,9 @@
  * `config-ssh`: a section in the user's ssh_config that leads `ssh`, git and editors into workspaces (behaviour §3.5). What the section
  * says is `ssh_config/`'s affair; here is what is asked, looked up and written, in which order.
  */
+import { equalBytes } from "../../base/bytes.ts";
 import { UserError } from "../../base/errors.ts";
-import { type Host, HostError } from "../../base/host.ts";
-import { joinPath } from "../../base/paths.ts";
+import type { Host } from "../../base/host.ts";
 import { SILENT_LOG } from "../../base/log.ts";
 import type { CoderClient } from "../../coder/client.ts";
 import { getSshSettings } from "../../coder/deployment.ts";
@@ -13,6 +13,8 @@ import { goQuote } from "../../coder/text.ts";
 import { listAllWorkspaces, listWorkspaces } from "../../coder/workspaces.ts";
 import { createClient } from "../config/client.ts";
 import { readConfiguration } from "../config/config.ts";
+import { programWarning } from "../config/program.ts";
+import { SshConfigFile } from "../config/ssh_config_file.ts";
 import { CONFIG_SSH } from "../grammar/flags_config_ssh.ts";
 import type { OptionsOf } from "../grammar/options.ts";
 import { isWorkspaceName } from "../ready/workspace_name.ts";
@@ -26,13 +28,11 @@ import {
 } from "../ssh_config/options.ts";
 import { hostNamesOf, renderSection } from "../ssh_config/render.ts";
 import { splitConfig, withSection } from "../ssh_config/section.ts";
-import { checkSshSettings } from "../ssh_config/settings.ts";
+import { checkSshSettings, exposingOptions } from "../ssh_config/settings.ts";
 import { confirm, LineInput } from "../terminal/confirm.ts";
 import { writeDocument, writeText } from "../terminal/print.ts";
 import { defineCommand, type Invocation } from "./command.ts";
 
-/** No ssh_config is as large as this; OpenSSH itself reads no line of more than 1 KiB. */
-const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
 const OWN_WORKSPACES = 'owner:"me"';
 
 type Flags = OptionsOf<typeof CONFIG_SSH>;
@@ -62,14 +62,17 @@ class ConfigSsh {
   readonly #invocation: Invocation;
   readonly #host: Host;
   readonly #lines: LineInput;
-  readonly #path: string;
+  readonly #file: SshConfigFile;
 
   constructor(flags: Flags, invocation: Invocation) {
     this.#flags = flags;
     this.#invocation = invocation;
     this.#host = invocation.host;
     this.#lines = new LineInput(invocation.host.stdin);
-    this.#path = configPath(invocation.host, flags.sshConfigFile);
+    this.#file = new SshConfigFile(
+      invocation.host,
+      isDefaultPath(flags) ? undefined : flags.sshConfigFile,
+    );
   }
 
   async run(): Promise<number> {
@@ -81,7 +84,7 @@ class ConfigSsh {
     }
     const configuration = await readConfiguration(this.#host, global);
     const client = createClient(this.#host, { configuration, command: name, log: SILENT_LOG });
-    const file = await this.#read();
+    const file = await this.#file.read();
     const split = splitConfig(file);
     const changes: string[] = [];
     const options = await this.#chooseOptions(said, split.section, changes);
@@ -89,6 +92,14 @@ class ConfigSsh {
     const settings = checkSshSettings(
       await during("fetch coderd config failed", () => getSshSettings(client)),
     );
+    const exposing = exposingOptions(settings);
+    if (exposing.length > 0) {
+      this.#invocation.progress.line(
+        `The deployment's SSH options let workspaces use what is on this machine: ${
+          exposing.join(", ")
+        }`,
+      );
+    }
     const section = renderSection({
       os: this.#host.os,
       options,
@@ -99,14 +110,14 @@ class ConfigSsh {
       workspaces: options.noWildcard ? await workspaceNames(client) : [],
     });
     const wanted = withSection(split, section);
-    if (!isSameBytes(file, wanted)) changes.push(`Update the coder section in ${this.#path}`);
+    if (!equalBytes(file, wanted)) changes.push(`Update the coder section in ${this.#file.path}`);
     if (changes.length === 0) {
       await this.#say("No changes to make.\n");
       return 0;
     }
     if (this.#flags.dryRun) return await this.#showDiff(changes, file, wanted);
     if (!await this.#mayContinue(changes)) return 0;
-    if (!isSameBytes(file, wanted)) await this.#write(file, wanted);
+    if (!equalBytes(file, wanted)) await this.#write(file, wanted);
     await this.#sayWhatToTry(client, hostNamesOf(options, settings));
     return 0;
   }
@@ -127,15 +138,6 @@ class ConfigSsh {
     // The line that was typed has its end already; here is one more, as upstream has it.
     if (answer !== "no") await this.#say("\n");
     return answer;
-  }
-
-  async #read(): Promise<Uint8Array> {
-    try {
-      const limits = { maxBytes: MAX_CONFIG_BYTES };
-      return await this.#host.files.readBytes(this.#path, limits) ?? new Uint8Array();
-    } catch (error) {
-      throw fileError("read ssh config failed", error);
-    }
   }
 
   /** Those of this run or of the last, whichever the user wants. */
@@ -161,7 +163,11 @@ class ConfigSsh {
 
   async #program(): Promise<readonly string[]> {
     const { coderBinaryPath } = this.#flags;
-    return coderBinaryPath === "" ? await this.#host.program() : [coderBinaryPath];
+    if (coderBinaryPath !== "") return [coderBinaryPath];
+    const words = await this.#host.program();
+    const [warning, ...more] = await programWarning(this.#host, words);
+    if (warning !== undefined) this.#invocation.progress.warning(warning, more);
+    return words;
   }
 
   async #showDiff(
@@ -174,7 +180,7 @@ class ConfigSsh {
         changes.map((change) => `  * ${change}\n`).join("") + "\n",
     );
     const diff = unifiedDiff(
-      toBinary(new TextEncoder().encode(this.#path)),
+      toBinary(new TextEncoder().encode(this.#file.path)),
       toBinary(file),
       toBinary(wanted),
     );
@@ -197,20 +203,14 @@ class ConfigSsh {
   }
 
   async #write(file: Uint8Array, wanted: Uint8Array): Promise<void> {
-    // People edit while a question waits.
-    if (!isSameBytes(file, await this.#read())) {
-      throw new UserError(`${goQuote(this.#path)} has changed meanwhile`, {
-        hint: "Nothing was written. Run it again",
-      });
+    // A section alone can be made anew at any time.
+    const { before, after } = splitConfig(file);
+    const keepsOld = before.length + after.length > 0;
+    const backup = await this.#file.replace({ from: file, to: wanted, keepsOld });
+    await this.#say(`Updated ${goQuote(this.#file.path)}\n`);
+    if (backup !== undefined) {
+      this.#invocation.progress.line(`The file as it was: ${goQuote(backup)}`);
     }
-    try {
-      const dir = folderOf(this.#host.os, this.#path);
-      if (dir !== "") await this.#host.files.mkdir(dir, { mode: 0o700 });
-      await this.#host.files.replaceBytes(this.#path, wanted);
-    } catch (error) {
-      throw fileError("write ssh config failed", error);
-    }
-    await this.#say(`Updated ${goQuote(this.#path)}\n`);
   }
 
   async #sayWhatToTry(
@@ -236,21 +236,8 @@ class ConfigSsh {
   }
 }
 
-function configPath(host: Host, path: string): string {
-  if (path !== CONFIG_SSH.sshConfigFile.initial) return path;
-  const home = (host.os === "windows" ? host.env("USERPROFILE") : undefined) ?? host.homeDir;
-  if (home === undefined) {
-    throw new UserError("user home dir failed: no home folder is known", {
-      hint: "Say where your SSH configuration is with --ssh-config-file",
-    });
-  }
-  return joinPath(host.os, home, ".ssh", "config");
-}
-
-function folderOf(os: string, path: string): string {
-  const separators = os === "windows" ? ["/", "\\"] : ["/"];
-  const at = Math.max(...separators.map((separator) => path.lastIndexOf(separator)));
-  return at === 0 ? path.slice(0, 1) : path.slice(0, Math.max(at, 0));
+function isDefaultPath({ sshConfigFile }: Flags): boolean {
+  return sshConfigFile === CONFIG_SSH.sshConfigFile.initial;
 }
 
 function optionsOf(flags: Flags, { global, parsed }: Invocation): SectionOptions {
@@ -294,16 +281,6 @@ function during<T>(what: string, run: () => T): T {
   } catch (error) {
     throw wrapped(error);
   }
-}
-
-function fileError(what: string, error: unknown): unknown {
-  return error instanceof HostError
-    ? new UserError(`${what}: ${error.message}`, { cause: error })
-    : error;
-}
-
-function isSameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 /** A character for each byte, so that text of any encoding can be compared and comes back as it was. */

@@ -46,10 +46,14 @@ function withDoubledSlashes(text: string): string {
 }
 
 /**
- * The words of a command for `Match … exec "…"`, in which no quote can stand. Throws `UserError`, in the official command's words,
- * for what cannot be said there.
+ * A command for `Match … exec "…"`, in which no quote can stand: the words of the program, then `rest` as it is. Throws `UserError`,
+ * in the official command's words, for what cannot be said there.
  */
-export function matchExecCommand(words: readonly string[], { os }: QuoteOptions): string {
+export function matchExecCommand(
+  words: readonly string[],
+  rest: string,
+  { os }: QuoteOptions,
+): string {
   for (const word of words) {
     if (word.includes("\n")) throw new UserError(`invalid path: ${word}`);
     const isTabbed = os === "windows" && word.includes("\t");
@@ -59,7 +63,7 @@ export function matchExecCommand(words: readonly string[], { os }: QuoteOptions)
     }
     checkWritable(word);
   }
-  return os === "windows" ? cmdCommand(words) : words.map(shellWord).join(" ");
+  return os === "windows" ? cmdCommand(words, rest) : [...words.map(shellWord), rest].join(" ");
 }
 
 /** Backslashes, since quotes are not to be had. */
@@ -74,7 +78,7 @@ function shellWord(word: string): string {
 /** Commands for cmd.exe that a quote would have to stand in are made with one out of a variable, `%a`. */
 const QUOTE_IN_A = "for /f %%a in ('powershell.exe -Command [char]34') do @cmd.exe /c ";
 
-function cmdCommand(words: readonly string[]): string {
+function cmdCommand(words: readonly string[], rest: string): string {
   const special = words.find((word) => /[&|<>()^%!]/.test(word));
   if (special !== undefined) {
     throw new UserError(
@@ -82,7 +86,8 @@ function cmdCommand(words: readonly string[]): string {
     );
   }
   const spaced = words.filter((word) => word.includes(" ")).length;
-  const command = words.map((word) => word.includes(" ") ? `%%a${word}%%a` : word).join(" ");
+  const quoted = words.map((word) => word.includes(" ") ? `%%a${word}%%a` : word);
+  const command = [...quoted, rest].join(" ");
   if (spaced === 0) return command;
   // cmd.exe takes the first and the last quote away when there are more than two: learn.microsoft.com "cmd".
   return QUOTE_IN_A + (spaced === 1 ? command : `%%a${command}%%a`);

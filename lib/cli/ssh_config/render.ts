@@ -93,7 +93,7 @@ function commandsOf(plan: SectionPlan): Commands {
     suffixed: (suffix) => `${begin} --hostname-suffix ${word(suffix)} %h`,
     exists: during(
       "escape coder binary for Match exec failed",
-      () => `${matchExecCommand(program, { os })} connect exists %h`,
+      () => matchExecCommand(program, "connect exists %h", { os }),
     ),
   };
 

@@ -41,6 +41,24 @@ export function checkSshSettings(settings: SshSettings): SshSettings {
   return settings;
 }
 
+/** Options that open this machine, or what its user may do, to the workspace; in lower case. */
+const EXPOSING: ReadonlySet<string> = new Set([
+  "forwardagent",
+  "forwardx11",
+  "forwardx11trusted",
+  "gssapidelegatecredentials",
+  "identityagent",
+  "remoteforward",
+  "tunnel",
+]);
+
+/** Lines of the deployment's that users should know of: they are allowed, and reach beyond the workspace. */
+export function exposingOptions({ options }: SshSettings): string[] {
+  return [...options]
+    .filter(([key, value]) => EXPOSING.has(key.toLowerCase()) && !/^\s*(?:no)?\s*$/i.test(value))
+    .map(([key, value]) => `${key} ${value}`);
+}
+
 /** Throws `UserError` unless hosts can begin with it; empty is fine. */
 export function checkHostnamePrefix(prefix: string): void {
   checkHostPart(prefix, "workspace hostname prefix");

@@ -57,9 +57,10 @@ export class Progress {
     printText(this.#host.stderr, `${stripToLine(text)}\n`);
   }
 
-  /** A warning about how we were called, with upstream's empty line behind. */
-  warning(text: string): void {
+  /** A warning about how we were called, more lines of it, and upstream's empty line behind. */
+  warning(text: string, more: readonly string[] = []): void {
     this.line(`WARN: ${text}`);
+    for (const line of more) this.line(`  | ${line}`);
     this.#host.stderr.print("\r\n");
   }
 

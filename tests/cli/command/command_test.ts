@@ -81,6 +81,6 @@ Deno.test("main() names an unknown command, and lists those there are", async ()
     'Run "hawser --help" for what there is.',
   ]);
   deepStrictEqual(await main([], host), 0);
-  ok(host.stdout.text.includes("\n  ssh           Open a shell"));
+  ok(/\n {2}ssh +Open a shell/.test(host.stdout.text));
   ok(!host.stdout.text.includes("vscodessh"));
 });
