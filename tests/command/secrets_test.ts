@@ -158,6 +158,10 @@ const VERBOSITIES: readonly (readonly string[])[] = [
 const NET = ["--network-info-dir", "{out}net"];
 const FROM_FILES = { CODER_SESSION_TOKEN: "", CODER_URL: "", CODER_CONFIG_DIR: "{in}/config" };
 
+/** Those of the user's own that go into the file that is asked for, as the official command writes them. */
+const NO_HEADERS = { CODER_HEADER: "", CODER_HEADER_COMMAND: "" };
+const SSH_CONFIG = ["--ssh-config-file", "{out}config"];
+
 const EXTENSION = ["--session-token-file", "{in}/token", "--url-file", "{in}/url", ...NET];
 
 /** Rows by the command that they run. */
@@ -204,6 +208,17 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     { args: ["--debug-options", "myworkspace"], code: 0 },
     { args: ["--help"], code: 0 },
     { args: ["my"], env: { COMPLETION_MODE: "1" }, code: 0 },
+  ],
+  "config-ssh": [
+    { args: ["--yes", ...SSH_CONFIG], env: NO_HEADERS, code: 0 },
+    { args: ["--yes", ...SSH_CONFIG], env: { ...NO_HEADERS, ...FROM_FILES }, code: 0 },
+    { args: ["--dry-run", "--no-wildcard", ...SSH_CONFIG], env: NO_HEADERS, code: 0 },
+    { args: SSH_CONFIG, env: NO_HEADERS, code: 0 },
+    { args: ["--yes", "--ssh-config-file", "{in}"], code: 1 },
+    { args: ["--yes", ...SSH_CONFIG], env: { CODER_SESSION_TOKEN: STRANGER }, code: 1 },
+    { args: ["--header", `"X=${OWN_HEADER}\n"`, ...SSH_CONFIG], code: 1 },
+    { args: ["--tokn", STRANGER], code: 1 },
+    { args: ["--debug-options"], code: 0 },
   ],
   demo: [
     { args: ["--debug-options"], code: 0 },
@@ -257,7 +272,7 @@ for (const [name, rows] of Object.entries(ROWS)) {
         ok(world.written.some((path) => path.endsWith(".log")), "no log was searched");
         ok(world.written.some((path) => path.endsWith(".json")), "no network info was searched");
       }
-      if (name !== "connect exists") ok(keys.count > 0);
+      if (!["connect exists", "config-ssh"].includes(name)) ok(keys.count > 0);
     },
   );
 }

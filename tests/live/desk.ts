@@ -35,6 +35,7 @@ export class Desk implements AsyncDisposable {
   /** The home folder, absolute; free for the checks. */
   readonly home: string;
   readonly env: Readonly<Record<string, string>>;
+  readonly #words: readonly string[];
   readonly #program: readonly string[];
   #remoteDir: Promise<string> | undefined;
   #names = 0;
@@ -43,15 +44,20 @@ export class Desk implements AsyncDisposable {
     const { flags = [], program = programUnderTest() } = options;
     // Short: paths of sockets have an end at about 100 bytes.
     const home = await Deno.makeTempDir({ prefix: "hawser-" });
-    const desk = new Desk(deployment, home, [...program, "ssh", ...flags]);
+    const desk = new Desk(deployment, home, { words: program, flags });
     await desk.#writeConfig();
     return desk;
   }
 
-  private constructor(deployment: Deployment, home: string, program: readonly string[]) {
+  private constructor(
+    deployment: Deployment,
+    home: string,
+    { words, flags }: { readonly words: readonly string[]; readonly flags: readonly string[] },
+  ) {
     this.deployment = deployment;
     this.home = home;
-    this.#program = program;
+    this.#words = words;
+    this.#program = [...words, "ssh", ...flags];
     const passed = PASSED_ENV.map((name) => [name, Deno.env.get(name)] as const);
     const given = passed.filter((pair): pair is [string, string] => pair[1] !== undefined);
     this.env = {
@@ -118,6 +124,11 @@ export class Desk implements AsyncDisposable {
   /** The program under test: `ssh <args>`. */
   startProgram(args: readonly string[], options: RunOptions = {}): Process {
     return this.start([...this.#program, ...args], options);
+  }
+
+  /** Another command of the program under test. */
+  runCommand(words: readonly string[], options: RunOptions = {}): Promise<Exit> {
+    return this.run([...this.#words, ...words], options);
   }
 
   runProgram(args: readonly string[], options: RunOptions = {}): Promise<Exit> {

@@ -31,6 +31,7 @@ import { splitConfig, withSection } from "../ssh_config/section.ts";
 import { checkSshSettings, exposingOptions } from "../ssh_config/settings.ts";
 import { confirm, LineInput } from "../terminal/confirm.ts";
 import { writeDocument, writeText } from "../terminal/print.ts";
+import { timelineLog } from "../terminal/timeline.ts";
 import { defineCommand, type Invocation } from "./command.ts";
 
 const OWN_WORKSPACES = 'owner:"me"';
@@ -83,7 +84,14 @@ class ConfigSsh {
       throw new UserError("cannot specify both --skip-proxy-command and --wait");
     }
     const configuration = await readConfiguration(this.#host, global);
-    const client = createClient(this.#host, { configuration, command: name, log: SILENT_LOG });
+    const { progress } = this.#invocation;
+    const timeline = { clock: this.#host.clock, progress, startedAt: 0 };
+    const client = createClient(this.#host, {
+      configuration,
+      command: name,
+      log: global.verbose ? timelineLog(timeline) : SILENT_LOG,
+      ...(global.debugHttp ? { onHttp: (line) => progress.line(line) } : {}),
+    });
     const file = await this.#file.read();
     const split = splitConfig(file);
     const changes: string[] = [];
@@ -94,7 +102,7 @@ class ConfigSsh {
     );
     const exposing = exposingOptions(settings);
     if (exposing.length > 0) {
-      this.#invocation.progress.line(
+      progress.line(
         `The deployment's SSH options let workspaces use what is on this machine: ${
           exposing.join(", ")
         }`,

@@ -55,7 +55,9 @@ const EXPOSING: ReadonlySet<string> = new Set([
 /** Lines of the deployment's that users should know of: they are allowed, and reach beyond the workspace. */
 export function exposingOptions({ options }: SshSettings): string[] {
   return [...options]
-    .filter(([key, value]) => EXPOSING.has(key.toLowerCase()) && !/^\s*(?:no)?\s*$/i.test(value))
+    .filter(([key, value]) =>
+      EXPOSING.has(key.toLowerCase()) && !["", "no"].includes(value.trim().toLowerCase())
+    )
     .map(([key, value]) => `${key} ${value}`);
 }
 

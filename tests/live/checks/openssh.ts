@@ -75,6 +75,27 @@ export const OPENSSH_CHECKS: readonly Check[] = [
     },
   },
   {
+    name: "finds the workspace by the names that config-ssh wrote, with and without patterns",
+    run: async (desk) => {
+      const path = desk.local("config-ssh");
+      await Deno.writeTextFile(path, "Host somewhere-else\n\tUser nobody");
+      for (const flags of [[], ["--no-wildcard"]]) {
+        const names = ["--ssh-host-prefix=wildly.", "--hostname-suffix=wild"];
+        const options = ["-o", "User=tester", "-o", "BatchMode=yes", "-o", "IdentityAgent=none"];
+        const written = await desk.runCommand(
+          ["config-ssh", "--yes", "--ssh-config-file", path, ...names, ...options, ...flags],
+        );
+        strictEqual(written.code, 0, written.stderr);
+        for (const host of [`wildly.${desk.workspace}`, `${desk.workspace}.wild`]) {
+          const exit = await desk.run(["ssh", "-F", path, host, "echo over there"]);
+          strictEqual(exit.stdout, "over there\n", exit.stderr);
+          strictEqual(exit.code, 0);
+        }
+      }
+      ok((await Deno.readTextFile(path)).startsWith("Host somewhere-else\n\tUser nobody\n# ---"));
+    },
+  },
+  {
     name: "makes one line of an unknown workspace",
     run: async (desk) => {
       const proxy = desk.programCommand("--stdio", "no-such-workspace");
