@@ -189,19 +189,21 @@ const HOSTILE: readonly (readonly [string, Record<string, unknown>, string])[] =
   ["a program", { sshConfigOptions: { '"ProxyCommand"': "id" } }, "is invalid"],
 ];
 
-for (const [name, settings, says] of HOSTILE) {
-  Deno.test(`config-ssh: a deployment that wants ${name} gets nothing`, async () => {
-    await using desk = await ConfigDesk.open();
-    const safe = "Host safe\n\tHostName safe.example.com\n";
-    await desk.put(safe);
-    Object.assign(desk.sandbox.settings, settings);
-    const result = await desk.run(["--yes"]);
-    strictEqual(result.code, 1);
-    ok(result.stderr.includes("error: invalid ssh config from coderd: "), result.stderr);
-    ok(result.stderr.includes(says), result.stderr);
-    strictEqual(await desk.text(), safe);
-  });
-}
+Deno.test("config-ssh: a deployment whose settings are no plain lines gets nothing", async (t) => {
+  for (const [name, settings, says] of HOSTILE) {
+    await t.step(name, async () => {
+      await using desk = await ConfigDesk.open();
+      const safe = "Host safe\n\tHostName safe.example.com\n";
+      await desk.put(safe);
+      Object.assign(desk.sandbox.settings, settings);
+      const result = await desk.run(["--yes"]);
+      strictEqual(result.code, 1);
+      ok(result.stderr.includes("error: invalid ssh config from coderd: "), result.stderr);
+      ok(result.stderr.includes(says), result.stderr);
+      strictEqual(await desk.text(), safe);
+    });
+  }
+});
 
 Deno.test("config-ssh takes a server before v0.20 for what it was", async () => {
   await using desk = await ConfigDesk.open();
