@@ -53,7 +53,8 @@ async function onLogPath<T>(agentId: string, call: (path: string) => Promise<T>)
   }
 }
 
-const CONNECTION_INFO = v.pipe(
+/** As the server writes it. */
+export const CONNECTION_INFO = v.pipe(
   v.object({
     derp_map: v.optional(v.unknown()),
     derp_force_websockets: FLAG,

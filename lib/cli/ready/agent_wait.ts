@@ -13,6 +13,8 @@ import { retrying, type Steps } from "./steps.ts";
 
 export interface AgentWaitOptions {
   readonly agentId: string;
+  /** As it was seen a moment ago: one that is ready is not asked for again. @default not seen yet */
+  readonly last?: Agent;
   /** Whether to wait for the start-up scripts. @default asked of the template, as `--wait=auto` */
   readonly wait: "yes" | "no" | "auto";
   /** Where the documentation is, without slash at the end. */
@@ -59,7 +61,9 @@ class AgentWaiter {
   }
 
   async run(): Promise<Agent> {
-    let agent = await this.#fetch();
+    const { last } = this.#options;
+    const isEnough = last?.status === "connected" && isReady(last);
+    let agent = isEnough ? last : await this.#fetch();
     for (;;) {
       this.#checkAlive(agent);
       switch (agent.status) {

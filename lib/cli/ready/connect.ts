@@ -3,17 +3,14 @@
  * (behaviour §1.1 to §1.6). The tunnel is begun as soon as the agent is known, while checks and warnings go on.
  */
 import type { Agent } from "../../coder/agent_model.ts";
-import { type ConnectionInfo, getConnectionInfo } from "../../coder/agents.ts";
+import type { ConnectionInfo } from "../../coder/agents.ts";
 import { StepError } from "../../coder/errors.ts";
-import { ProtocolError, UserError } from "../../base/errors.ts";
-import { isAtLeast, READY_FOR_HANDSHAKE_SINCE } from "../../base/version.ts";
-import { dialOptionsOf } from "../../io/transport.ts";
-import type { ByteStream, startAgent } from "../../mod.ts";
+import type { ByteStream } from "../../base/stream.ts";
 import { waitForAgent } from "./agent_wait.ts";
-import { userAgentOf } from "../config/client.ts";
 import type { Configuration } from "../config/config.ts";
 import { resolveTarget, type Target } from "./resolve_workspace.ts";
-import { retrying, type Steps } from "./steps.ts";
+import type { Steps } from "./steps.ts";
+import { type AgentTunnel, TunnelBeginning } from "./tunnel_beginning.ts";
 import { tunnelFailure, waitWords } from "./tunnel_words.ts";
 import { findDocsUrl, warnAboutServer, warnAboutWorkspace } from "./warnings.ts";
 import { VERSION } from "../version.ts";
@@ -41,14 +38,6 @@ export interface Connected extends AsyncDisposable {
   readonly tunnel: AgentTunnel;
 }
 
-/** A tunnel, reachable or not yet. */
-export type AgentTunnel = ReturnType<typeof startAgent>;
-
-interface Begun {
-  readonly info: ConnectionInfo;
-  readonly tunnel: AgentTunnel;
-}
-
 const STATUS_POLL_MS = 250;
 
 /** Finds and starts the workspace, waits for its agent, and begins a tunnel. Throws `UserError`, `ApiError`, `StepError`, or the signal's reason. */
@@ -58,59 +47,24 @@ export async function connect(steps: Steps, options: ConnectOptions): Promise<Co
   network.catch(() => {}); // told below, by whoever awaits it
   const docsUrl = findDocsUrl(steps);
   docsUrl.catch(() => {}); // likewise
-  const target = await resolveTarget(steps, options);
-  const beginning = beginTunnel(steps, options, { agentId: target.agent.id, network });
-  beginning.catch(() => {}); // likewise
+  const beginning = new TunnelBeginning(steps, { ...options, network });
   try {
+    const target = await resolveTarget(steps, options);
+    const { agent: last } = target;
+    beginning.begin(last.id);
     await warnAboutServer(steps, { ...options, version: VERSION });
     await warnAboutWorkspace(steps, target);
     const agent = await waitForAgent(steps, {
-      agentId: target.agent.id,
+      agentId: last.id,
+      last,
       wait: options.wait,
       docsUrl: await docsUrl,
     });
-    const { info, tunnel } = await beginning;
-    return { target, agent, info, tunnel, [Symbol.asyncDispose]: () => tunnel.close() };
+    const { info, tunnel } = await beginning.begun();
+    return { target, agent, info, tunnel, [Symbol.asyncDispose]: () => beginning.close() };
   } catch (error) {
-    await beginning.then(({ tunnel }) => tunnel.close(), () => {});
+    await beginning.close();
     throw error;
-  }
-}
-
-async function beginTunnel(
-  steps: Steps,
-  options: ConnectOptions,
-  to: { readonly agentId: string; readonly network: Promise<typeof import("../../mod.ts")> },
-): Promise<Begun> {
-  const { client, host, signal, log } = steps;
-  const { configuration } = options;
-  const info = await retrying(steps, () => getConnectionInfo(client, to.agentId, { signal }));
-  const { coordinationOf, derpMapFromJson, startAgent } = await to.network;
-  const derpMap = usable(() => derpMapFromJson(info.derpMap));
-  log.debug("relay map", { regions: derpMap.regions.size, leftOut: derpMap.leftOut });
-  const tunnel = startAgent({
-    agentId: to.agentId,
-    deploymentUrl: client.url,
-    ...(configuration.token === undefined ? {} : { token: configuration.token }),
-    headers: configuration.headers,
-    derpMap,
-    forcesWebsocket: info.derpForceWebsockets,
-    expectsReady: isAtLeast(client.serverVersion, READY_FOR_HANDSHAKE_SINCE),
-    coordination: coordinationOf(client.serverVersion),
-    dial: dialOptionsOf(host, configuration.network),
-    userAgent: userAgentOf(host, options.command),
-    log: log.child("net"),
-  });
-  return { info, tunnel };
-}
-
-function usable<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
-    const hint = "The server may be older or newer than hawser knows";
-    throw new UserError(error.message, { hint, cause: error });
   }
 }
 

@@ -1,0 +1,149 @@
+/**
+ * The beginning of a tunnel, as early as can be: to the agent that the last run found, while this one still asks for it. A guess
+ * that proves wrong is closed, and has cost nothing but its own work.
+ */
+import type { ConnectionInfo } from "../../coder/agents.ts";
+import { getConnectionInfo } from "../../coder/agents.ts";
+import { ProtocolError, UserError } from "../../base/errors.ts";
+import { isAtLeast, READY_FOR_HANDSHAKE_SINCE } from "../../base/version.ts";
+import { dialOptionsOf } from "../../io/transport.ts";
+import type { startAgent } from "../../mod.ts";
+import { userAgentOf } from "../config/client.ts";
+import type { Configuration } from "../config/config.ts";
+import { type MemoryPlace, recall, remember, type Remembered } from "./memory.ts";
+import { retrying, type Steps } from "./steps.ts";
+
+/** A tunnel, reachable or not yet. */
+export type AgentTunnel = ReturnType<typeof startAgent>;
+
+export interface BeginningOptions {
+  readonly configuration: Configuration;
+  /** The command's full name, e.g. `hawser ssh`. */
+  readonly command: string;
+  /** The workspace as typed. */
+  readonly input: string;
+  /** The code of the network, which is being loaded. */
+  readonly network: Promise<typeof import("../../mod.ts")>;
+}
+
+/** A tunnel that has begun, and what it was begun with. */
+export interface Begun {
+  readonly info: ConnectionInfo;
+  readonly tunnel: AgentTunnel;
+}
+
+interface Guess {
+  readonly known: Remembered;
+  readonly tunnel: AgentTunnel;
+  /** What the server says now; rejects as the request does. */
+  readonly info: Promise<ConnectionInfo>;
+}
+
+export class TunnelBeginning {
+  readonly #steps: Steps;
+  readonly #options: BeginningOptions;
+  readonly #place: MemoryPlace;
+  readonly #guess: Promise<Guess | undefined>;
+  #begun: Promise<Begun> | undefined;
+  /** What must have ended when we are closed. */
+  readonly #ending: Promise<void>[] = [];
+
+  constructor(steps: Steps, options: BeginningOptions) {
+    this.#steps = steps;
+    this.#options = options;
+    this.#place = { host: steps.host, deployment: steps.client.url, log: steps.log };
+    this.#guess = this.#makeGuess();
+    this.#guess.catch(() => {}); // told by `begun`
+  }
+
+  /** The agent is known. */
+  begin(agentId: string): void {
+    this.#begun ??= this.#begin(agentId);
+    this.#begun.catch(() => {}); // told by `begun`
+  }
+
+  /** The tunnel to the agent that `begin` was told. Rejects with `UserError`, `ApiError`, or the signal's reason. */
+  async begun(): Promise<Begun> {
+    if (this.#begun === undefined) throw new TypeError("begin() comes first");
+    return await this.#begun;
+  }
+
+  /** Closes whatever has begun. */
+  async close(): Promise<void> {
+    const tunnels = [this.#guess, this.#begun].map(async (begun) => {
+      // Why there is none was told by `begun`, or the caller has another reason to give up.
+      const tunnel = await begun?.then((it) => it?.tunnel, () => undefined);
+      await tunnel?.close();
+    });
+    await Promise.all(tunnels);
+    await Promise.all(this.#ending);
+  }
+
+  async #makeGuess(): Promise<Guess | undefined> {
+    const { client, log, signal } = this.#steps;
+    const known = await recall(this.#place, this.#options.input);
+    if (known === undefined) return undefined;
+    log.debug("begins with the agent of the last run", { agentId: known.agentId });
+    const info = getConnectionInfo(client, known.agentId, { signal });
+    info.catch(() => {}); // asked again by `#begin`
+    return { known, info, tunnel: await this.#start(known) };
+  }
+
+  async #begin(agentId: string): Promise<Begun> {
+    const { client, log, signal } = this.#steps;
+    const guess = await this.#guess;
+    if (guess?.known.agentId === agentId) {
+      const info = await guess.info.catch((error: unknown) => {
+        if (signal.aborted) throw error;
+        return undefined;
+      });
+      const { known, tunnel } = guess;
+      const isSame = known.serverVersion === client.serverVersion &&
+        JSON.stringify(known.info) === JSON.stringify(info);
+      if (info !== undefined && isSame) return { info, tunnel };
+    }
+    if (guess !== undefined) {
+      log.debug("the last run's way to the agent is out of date");
+      this.#ending.push(guess.tunnel.close());
+    }
+    const info = await retrying(
+      this.#steps,
+      () => getConnectionInfo(client, agentId, { signal }),
+    );
+    const known = { agentId, info, serverVersion: client.serverVersion };
+    const tunnel = await this.#start(known);
+    this.#ending.push(remember(this.#place, this.#options.input, known));
+    return { info, tunnel };
+  }
+
+  async #start({ agentId, info, serverVersion }: Remembered): Promise<AgentTunnel> {
+    const { client, host, log } = this.#steps;
+    const { configuration, command, network } = this.#options;
+    const { coordinationOf, derpMapFromJson, startAgent } = await network;
+    const derpMap = usable(() => derpMapFromJson(info.derpMap));
+    log.debug("relay map", { regions: derpMap.regions.size, leftOut: derpMap.leftOut });
+    return startAgent({
+      agentId,
+      deploymentUrl: client.url,
+      ...(configuration.token === undefined ? {} : { token: configuration.token }),
+      headers: configuration.headers,
+      derpMap,
+      forcesWebsocket: info.derpForceWebsockets,
+      expectsReady: isAtLeast(serverVersion, READY_FOR_HANDSHAKE_SINCE),
+      coordination: coordinationOf(serverVersion),
+      dial: dialOptionsOf(host, configuration.network),
+      userAgent: userAgentOf(host, command),
+      log: log.child("net"),
+    });
+  }
+}
+
+function usable<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    const hint = "The server may be older or newer than hawser knows";
+    throw new UserError(error.message, { hint, cause: error });
+  }
+}

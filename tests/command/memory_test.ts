@@ -1,0 +1,92 @@
+/** A second run begins with the agent that the first one found, and is never misled by it. */
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { commandTest, type Desk } from "./support.ts";
+
+const MISSED = "the last run's way to the agent is out of date";
+const BEGUN = "begins with the agent of the last run";
+
+async function withHome(body: (home: string) => Promise<void>): Promise<void> {
+  const home = await Deno.makeTempDir({ prefix: "hawser-home-" });
+  try {
+    await body(home);
+  } finally {
+    await Deno.remove(home, { recursive: true });
+  }
+}
+
+async function echo(desk: Desk, homeDir: string): Promise<string> {
+  const { stdout, stderr, code } = await desk.run(["-v", "myworkspace", "echo", "hi"], { homeDir });
+  strictEqual(stdout, "hi\n", stderr);
+  strictEqual(code, 0);
+  return stderr;
+}
+
+async function theFile(home: string): Promise<string> {
+  const folder = `${home}/.cache/hawser`;
+  const names = (await Array.fromAsync(Deno.readDir(folder))).map((entry) => entry.name);
+  strictEqual(names.length, 1);
+  return `${folder}/${names[0]}`;
+}
+
+commandTest(
+  "the next run begins with what the last one found; the file is the user's alone",
+  async (desk) => {
+    await withHome(async (home) => {
+      ok(!(await echo(desk, home)).includes(BEGUN));
+      const said = await echo(desk, home);
+      ok(said.includes(BEGUN) && !said.includes(MISSED), said);
+      const path = await theFile(home);
+      strictEqual(((await Deno.stat(path)).mode ?? 0) & 0o777, 0o600);
+      ok(!(await Deno.readTextFile(path)).includes(desk.sandbox.token));
+      strictEqual(desk.sandbox.api.requestsTo("GET /workspaceagents/{workspaceagent}").length, 0);
+    });
+  },
+);
+
+commandTest(
+  "a workspace that was built anew has another agent: the old one is let go",
+  async (desk) => {
+    await withHome(async (home) => {
+      await echo(desk, home);
+      await desk.sandbox.workspace.buildToEnd("stop");
+      await desk.sandbox.workspace.buildToEnd("start");
+      ok((await echo(desk, home)).includes(MISSED));
+      ok(!(await echo(desk, home)).includes(MISSED));
+    });
+  },
+);
+
+commandTest("the agent of a name that leads elsewhere now is not connected to", async (desk) => {
+  await withHome(async (home) => {
+    await echo(desk, home);
+    const path = await theFile(home);
+    const text = await Deno.readTextFile(path);
+    const { id } = desk.sandbox.workspace.agent();
+    const other = desk.sandbox.addWorkspace({ name: "other", agents: [{ shell: "/bin/sh" }] });
+    await Deno.writeTextFile(path, text.replaceAll(id, other.agent().id));
+    ok((await echo(desk, home)).includes(MISSED));
+    deepStrictEqual(other.agent().programCount, 0);
+    ok((await Deno.readTextFile(path)).includes(id));
+  });
+});
+
+commandTest("a relay map that is not true any more is not what is gone by", async (desk) => {
+  await withHome(async (home) => {
+    await echo(desk, home);
+    const path = await theFile(home);
+    const text = await Deno.readTextFile(path);
+    await Deno.writeTextFile(path, text.replace(/"HostName":"[^"]*"/, '"HostName":"127.0.0.9"'));
+    ok((await echo(desk, home)).includes(MISSED));
+    strictEqual(await Deno.readTextFile(path), text);
+  });
+});
+
+commandTest("a session that is not allowed any more ends as ever", async (desk) => {
+  await withHome(async (home) => {
+    await echo(desk, home);
+    const env = { CODER_SESSION_TOKEN: "not-the-token" };
+    const { stderr, code } = await desk.run(["myworkspace", "echo", "hi"], { homeDir: home, env });
+    ok(stderr.includes("signed out"), stderr);
+    strictEqual(code, 1);
+  });
+});
