@@ -65,13 +65,15 @@ commandTest("-W: why the workspace refuses is shown and not obeyed", async (desk
 }, REFUSING);
 
 commandTest("A hostile deployment: its words are shown and not obeyed", async (desk) => {
-  const { api } = desk.sandbox;
+  const { api, workspace } = desk.sandbox;
   const routes = [
     "GET /users/{user}/workspace/{workspacename}",
     "GET /workspaceagents/{workspaceagent}",
     "GET /workspaceagents/{workspaceagent}/connection",
   ];
   for (const route of routes) {
+    // An agent that is ready is not asked for by itself.
+    workspace.agent().setStatus(route.endsWith("agent}") ? "connecting" : undefined);
     api.override(route, failureAnswer(400, HOSTILE, { detail: `x\n${HOSTILE}` }));
     for (const flags of [["-v"], ["--debug-http"]]) {
       const run = await desk.run([...flags, "myworkspace", "true"]);

@@ -67,6 +67,7 @@ commandTest(
     const scripts = await loadedUntilFirstByte(["ssh", "--stdio", "myworkspace"], {
       ...desk.env,
       CODER_CONFIG_DIR: "/nowhere",
+      XDG_CACHE_HOME: "/nowhere",
     });
     ok(scripts.some((url) => url.endsWith("/lib/mod.ts")), "our own modules are seen");
     deepStrictEqual(scripts.filter((url) => url.startsWith("node:")), ["node:timers"]);

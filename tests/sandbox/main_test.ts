@@ -92,7 +92,6 @@ if (IS_UNIX) {
     for (
       const route of [
         "GET /users/{user}/workspace/{workspacename}",
-        "GET /workspaceagents/{workspaceagent}",
         "GET /workspaceagents/{workspaceagent}/connection",
         "GET /workspaceagents/{workspaceagent}/coordinate",
         "GET /derp",

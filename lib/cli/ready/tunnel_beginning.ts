@@ -45,6 +45,8 @@ export class TunnelBeginning {
   readonly #place: MemoryPlace;
   readonly #guess: Promise<Guess | undefined>;
   #begun: Promise<Begun> | undefined;
+  /** Another one than the guess. */
+  #learnt: Remembered | undefined;
   /** What must have ended when we are closed. */
   readonly #ending: Promise<void>[] = [];
 
@@ -68,8 +70,12 @@ export class TunnelBeginning {
     return await this.#begun;
   }
 
-  /** Closes whatever has begun. */
+  /** Closes whatever has begun; keeps for the next run what was learnt, which would only be in the way before. */
   async close(): Promise<void> {
+    const { input } = this.#options;
+    if (this.#learnt !== undefined) {
+      this.#ending.push(remember(this.#place, input, this.#learnt));
+    }
     const tunnels = [this.#guess, this.#begun].map(async (begun) => {
       // Why there is none was told by `begun`, or the caller has another reason to give up.
       const tunnel = await begun?.then((it) => it?.tunnel, () => undefined);
@@ -112,7 +118,7 @@ export class TunnelBeginning {
     );
     const known = { agentId, info, serverVersion: client.serverVersion };
     const tunnel = await this.#start(known);
-    this.#ending.push(remember(this.#place, this.#options.input, known));
+    this.#learnt = known;
     return { info, tunnel };
   }
 
