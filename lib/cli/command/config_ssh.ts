@@ -19,6 +19,7 @@ import { CONFIG_SSH } from "../grammar/flags_config_ssh.ts";
 import type { OptionsOf } from "../grammar/options.ts";
 import { isWorkspaceName } from "../ready/workspace_name.ts";
 import { unifiedDiff } from "../ssh_config/diff.ts";
+import { splitOption } from "../ssh_config/host_lines.ts";
 import { checkOptions } from "../ssh_config/check.ts";
 import {
   isSameOptions,
@@ -144,7 +145,7 @@ class ConfigSsh {
       lines: this.#lines,
     });
     // The line that was typed has its end already; here is one more, as upstream has it.
-    if (answer !== "no") await this.#say("\n");
+    if (answer === "yes") await this.#say("\n");
     return answer;
   }
 
@@ -158,11 +159,14 @@ class ConfigSsh {
     const last = parseOptions(new TextDecoder().decode(section));
     if (this.#flags.usePreviousOptions) return last;
     if (isSameOptions(said, last)) return said;
+    for (const option of said.sshOptions) {
+      during("invalid option from flag", () => splitOption(option));
+    }
     const answer = await this.#ask(
       `New options differ from previous options:\n\n  New options:${bullets(said)}\n\n` +
         `  Previous options:${bullets(last)}\n\n  Use new options?`,
     );
-    if (answer === "no") await this.#say("\n");
+    if (answer !== "yes") await this.#say("\n");
     // A dry run that nobody watches shows what it was asked for.
     if (answer === "no" || (answer === "none" && !this.#flags.dryRun)) return last;
     changes.push("Use new options");
@@ -203,6 +207,7 @@ class ConfigSsh {
         changes.map((change) => `    * ${change}\n`).join("") + "\n  Continue?",
     );
     if (answer === "none") {
+      this.#invocation.progress.line("");
       this.#invocation.progress.line(
         "Nothing was changed: there was no answer. --yes asks nothing.",
       );

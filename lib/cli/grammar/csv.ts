@@ -24,7 +24,7 @@ interface Field {
 function plainField(input: string, start: number): Field {
   let end = start;
   while (end < input.length && input[end] !== "," && input[end] !== "\n") {
-    if (input[end] === '"') throw errorAt(input, end, 'bare " in non-quoted field');
+    if (input[end] === '"') throw errorAt(input, end, 'bare " in non-quoted-field');
     end++;
   }
   return { value: input.slice(start, end), end };

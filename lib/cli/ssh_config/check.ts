@@ -1,22 +1,16 @@
 /** What the user wants in the file, looked at before anything is asked or written. */
 import { UserError } from "../../base/errors.ts";
-import { splitOption } from "./host_lines.ts";
 import type { SectionOptions } from "./options.ts";
 import { checkHostnamePrefix, checkHostnameSuffix } from "./settings.ts";
 
 // deno-lint-ignore no-control-regex -- a tab is a blank
 const UNWRITABLE = /[\x00-\x08\x0a-\x1f\x7f]/;
 
-/** Throws `UserError` for what cannot stand in the file: each thing has one line there. No value is shown that may be a secret. */
+/**
+ * Throws `UserError` for what cannot stand in the file: each thing has one line there. No value is shown that may be a secret. The
+ * options of SSH are looked at where they are put together (`hostLines`).
+ */
 export function checkOptions(options: SectionOptions): void {
-  for (const option of options.sshOptions) {
-    try {
-      splitOption(option);
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      throw new UserError(`invalid option from flag: ${error.message}`);
-    }
-  }
   checkHostnamePrefix(options.hostPrefix ?? "");
   checkHostnameSuffix(options.hostnameSuffix ?? "");
   if (options.headers.some((header) => UNWRITABLE.test(header))) {

@@ -126,6 +126,5 @@ function renderHunk({ edits, oldBefore, newBefore }: Hunk): string {
 
 /** An empty range names the line before it. */
 function range(before: number, count: number): string {
-  if (count === 0) return `${before},0`;
-  return count === 1 ? String(before + 1) : `${before + 1},${count}`;
+  return `${count === 0 ? before : before + 1},${count}`;
 }

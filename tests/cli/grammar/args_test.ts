@@ -167,7 +167,7 @@ Deno.test("parseArgs() refuses in coder's words, under our name (behaviour §1.1
     {
       in: ["-e", 'a"b'],
       out:
-        'invalid argument "a\\"b" for "-e, --env" flag: parse error on line 1, column 2: bare " in non-quoted field',
+        'invalid argument "a\\"b" for "-e, --env" flag: parse error on line 1, column 2: bare " in non-quoted-field',
     },
     {
       in: ["--keepalive-count=-1"],
@@ -240,7 +240,7 @@ Deno.test("parseCsvRecord() reads what encoding/csv reads, and refuses what it r
     { in: '"a\nb",c', out: ["a\nb", "c"] },
     { in: "\n\na,b\nc", out: ["a", "b"] },
     { in: " a , b ", out: [" a ", " b "] },
-    { in: 'a,b"c', out: 'parse error on line 1, column 4: bare " in non-quoted field' },
+    { in: 'a,b"c', out: 'parse error on line 1, column 4: bare " in non-quoted-field' },
     { in: '"a"b', out: 'parse error on line 1, column 3: extraneous or missing " in quoted-field' },
     { in: '"a', out: 'parse error on line 1, column 3: extraneous or missing " in quoted-field' },
   ];

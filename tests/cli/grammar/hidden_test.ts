@@ -42,7 +42,7 @@ Deno.test("The arguments that an error repeats hold no secret", async (t) => {
 
 Deno.test("A flag or variable that cannot be read is named without its secret", () => {
   const stray = 'X=sec"ret';
-  const problem = 'parse error on line 1, column 6: bare " in non-quoted field';
+  const problem = 'parse error on line 1, column 6: bare " in non-quoted-field';
   assert.equal(
     errorOf(["--header", stray]),
     'parsing flags ([--header [hidden]]) for "hawser ssh": ' +

@@ -5,8 +5,8 @@ import { unifiedDiff } from "../../../lib/cli/ssh_config/diff.ts";
 const ROWS: readonly (readonly [name: string, before: string, after: string, hunks: string])[] = [
   ["nothing", "a\n", "a\n", ""],
   ["a new file", "", "a\nb\n", "@@ -0,0 +1,2 @@\n+a\n+b\n"],
-  ["all is gone", "a\n", "", "@@ -1 +0,0 @@\n-a\n"],
-  ["a last line end", "a", "a\n", "@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+a\n"],
+  ["all is gone", "a\n", "", "@@ -1,1 +0,0 @@\n-a\n"],
+  ["a last line end", "a", "a\n", "@@ -1,1 +1,1 @@\n-a\n\\ No newline at end of file\n+a\n"],
   [
     "one line of many",
     "1\n2\n3\n4\n5\n6\n7\n8\n9\n",
