@@ -183,6 +183,7 @@ export class NodeDriver<Event> {
 
   /** One timer for all of the core: moved only when something is due earlier, re-armed when it fires. */
   #arm(now: Instant): void {
+    if (this.#isStopped) return; // by what an event of this very turn led to
     const at = Math.min(this.#core.pollTimeout() ?? Infinity, now + MAX_TIMER_MS);
     if (this.#timer !== undefined && at >= this.#timerAt) return;
     clearTimeout(this.#timer);

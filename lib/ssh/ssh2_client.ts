@@ -1,5 +1,5 @@
 /**
- * With `ssh2_channel.ts` and `ssh2_agent.ts` the only file that knows npm ssh2: all else in this room speaks of `SshTransport` and `SshChannel`.
+ * With `ssh2_channel.ts`, `ssh2_agent.ts` and `ssh2_load.ts` the only file that knows npm ssh2: all else in this room speaks of `SshTransport` and `SshChannel`.
  * ssh2 keeps the SSH transport and connection protocols (RFC 4253, RFC 4254); sessions, forwards and policy are ours.
  * Its own timers stay off: time limits and keepalives belong to `connection.ts`, which is handed a clock.
  */
@@ -8,6 +8,7 @@ import type { ByteStream, StreamEnd } from "../base/stream.ts";
 import { ByteStreamDuplex } from "./duplex.ts";
 import { forwardedAgent } from "./ssh2_agent.ts";
 import { SshChannel } from "./ssh2_channel.ts";
+import { prepareSsh2 } from "./ssh2_load.ts";
 import type {
   Ssh2AgentModule,
   Ssh2Channel,
@@ -64,10 +65,7 @@ interface LoadedSsh2 {
 
 /** Loads ssh2, which takes 50 ms and more: worth starting while the network is still being reached. */
 export async function loadSsh2(): Promise<LoadedSsh2> {
-  // ssh2's WASM glue reads both at load time; they do not exist in a bundle.
-  const globals: { __dirname?: string; __filename?: string } = globalThis;
-  globals.__dirname ??= import.meta.dirname ?? "/";
-  globals.__filename ??= import.meta.filename ?? "/ssh2.js";
+  await prepareSsh2();
   const client: Ssh2ClientModule = await import("ssh2/lib/client.js");
   const agent: Ssh2AgentModule = await import("ssh2/lib/agent.js");
   const utils: Ssh2UtilsModule = await import("ssh2/lib/protocol/utils.js");

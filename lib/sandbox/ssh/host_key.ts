@@ -1,4 +1,5 @@
 /** The agent's host key. Agents have RSA ones; Ed25519 is for tests, which want many servers and no second of CPU. */
+import { prepareSsh2 } from "../../ssh/ssh2_load.ts";
 
 export type HostKeyType = "rsa" | "ed25519";
 
@@ -24,6 +25,7 @@ interface KeyParserModule {
 /** A fresh private key as the PEM text that ssh2 reads. RSA takes some 200 ms, off the main thread. */
 export async function generateHostKey(type: HostKeyType): Promise<string> {
   if (type === "rsa") return await generateRsaKey();
+  await prepareSsh2();
   const keygen: KeygenModule = await import("ssh2/lib/keygen.js");
   const parser: KeyParserModule = await import("ssh2/lib/protocol/keyParser.js");
   for (;;) {
