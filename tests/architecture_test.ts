@@ -223,3 +223,15 @@ Deno.test("sizes and offsets that several rooms need are named in one place", as
   }
   deepStrictEqual(wrong, []);
 });
+
+Deno.test("the sanitizers watch every test: what it began is over when it ends", async () => {
+  const config = await Deno.readTextFile(new URL("deno.json", ROOT));
+  deepStrictEqual(JSON.parse(config).test, { sanitizeOps: true, sanitizeResources: true });
+  const switchedOff: string[] = [];
+  for await (const url of walk(new URL("tests/", ROOT))) {
+    const text = await Deno.readTextFile(url);
+    const isThis = url.href === import.meta.url;
+    if (!isThis && /\bsanitize(?:Ops|Resources|Exit)\b/.test(text)) switchedOff.push(url.pathname);
+  }
+  deepStrictEqual(switchedOff, [], "no test sets its own");
+});

@@ -4,6 +4,10 @@ export class Pauses {
   readonly #waits = new Map<ReturnType<typeof setTimeout>, () => void>();
   #isOver = false;
 
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   pause(ms: number): Promise<void> {
     if (this.#isOver) return Promise.resolve();
     return new Promise((resolve) => {

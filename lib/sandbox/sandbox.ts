@@ -92,7 +92,11 @@ export class Sandbox implements AsyncDisposable {
       derpMap: embeddedRelayMap(this.url),
       grantsResumeTokens: () => isAtLeast(this.settings.version, RESUME_SINCE),
     });
+    const pauses = this.#pauses;
     this.#host = {
+      get isStopping() {
+        return pauses.isOver;
+      },
       clock,
       random,
       logNumbers: new LogNumbers(),
@@ -105,7 +109,7 @@ export class Sandbox implements AsyncDisposable {
       version: () => this.settings.version,
       newId: () => formatUuid(randomUuid(random)),
       wallMs: () => clock.wallMs(),
-      pause: (ms) => this.#pauses.pause(ms),
+      pause: (ms) => pauses.pause(ms),
     };
     const { user = "demo", otherUsers = [], workspaces = [{}] } = options;
     this.me = this.#newUser(user);

@@ -5,16 +5,15 @@
  * (mscdex/ssh2 `lib/protocol/crypto.js`, `ChaChaPolyCipherNative`). Deno keeps a cipher until it is finished: a session would grow by
  * a kilobyte with each packet, for as long as it lasts. So ssh2 is given ciphers that are finished after their first use.
  */
-import type { CipherKey } from "node:crypto";
 
 interface UsableCipher {
   update(data: Uint8Array): Uint8Array;
   final(): Uint8Array;
 }
 
-type Make = (algorithm: string, key: CipherKey, iv: Uint8Array, options?: object) => UsableCipher;
+type Make = (algorithm: string, key: Uint8Array, iv: Uint8Array, options?: object) => UsableCipher;
 
-/** The part of `node:crypto` that ssh2 makes its ciphers with. */
+/** The part of Node's module of primitives that ssh2 makes its ciphers with. */
 interface CipherMakers {
   createCipheriv: Make;
   createDecipheriv: Make;

@@ -160,9 +160,9 @@ export class SandboxAgent {
     await this.#ssh?.whenIdle();
   }
 
-  /** Joins the network with fresh keys. */
+  /** Joins the network with fresh keys; not when the sandbox stops, which a build or a restart may be in the middle of. */
   connect(): void {
-    if (this.#node !== undefined) return;
+    if (this.#node !== undefined || this.#host.isStopping) return;
     const { host, surroundings } = { host: this.#host, surroundings: this.spec };
     const ssh = new SshServer({
       surroundings,

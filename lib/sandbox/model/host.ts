@@ -22,6 +22,8 @@ export interface ModelHost {
   /** A fresh UUID. */
   newId(): string;
   wallMs(): number;
+  /** Whether the sandbox stops, or has stopped: nothing begins any more. */
+  readonly isStopping: boolean;
   /** Waits; returns early when the sandbox stops. */
   pause(ms: number): Promise<void>;
 }
