@@ -6,6 +6,7 @@
  */
 import { equalBytes } from "../base/bytes.ts";
 import { messageOf, UserError } from "../base/errors.ts";
+import { HostError } from "../base/host.ts";
 import { isAtLeast } from "../base/version.ts";
 import type { HostKeyNames } from "./host_key_names.ts";
 import { findKnownKeys, keyTypeOf, type KnownKey, knownKeyLine } from "./known_hosts.ts";
@@ -28,6 +29,8 @@ export type HostKeyPlace =
     readonly path: string;
     /** Created when something is recorded; `undefined` for the current one. */
     readonly folder: string | undefined;
+    /** The user said where: what goes wrong there is told in any case. @default false */
+    readonly isNamed?: boolean;
   }
   /** Nowhere. `why` is a sentence for the user, empty when it was the user's wish. */
   | { readonly kind: "nowhere"; readonly why: string; readonly hint: string };
@@ -141,15 +144,23 @@ export async function fingerprint(key: Uint8Array): Promise<string> {
 }
 
 /** The file's text, empty when there is none; `undefined` when it cannot be read, which has been said. */
-async function readKnown({ place, files, warn }: HostKeyOptions): Promise<string | undefined> {
+async function readKnown(options: HostKeyOptions): Promise<string | undefined> {
+  const { place, files, warn, tell } = options;
   if (place.kind === "nowhere") return "";
   try {
     return await files.readText(place.path) ?? "";
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    warn(`Cannot read the known hosts file, so host keys are not checked: ${error.message}`);
+    const say = isWithheld(place, error) ? tell : warn;
+    say(`Cannot read the known hosts file, so host keys are not checked: ${error.message}`);
     return undefined;
   }
+}
+
+/** Whoever starts the program without the permission for a file that nobody named knows that there are no pins then. */
+function isWithheld(place: HostKeyPlace, error: unknown): boolean {
+  return place.kind === "file" && place.isNamed !== true && error instanceof HostError &&
+    error.code === "not-permitted";
 }
 
 async function record(
@@ -174,7 +185,7 @@ async function record(
   } catch (error) {
     // A read-only home must not keep anybody out; the next connection will say it again.
     if (!(error instanceof Error)) throw error;
-    const say = what.isKnown ? tell : warn;
+    const say = what.isKnown || isWithheld(place, error) ? tell : warn;
     say(`Failed to add the host to the list of known hosts: ${messageOf(error)}`);
   }
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { HostError } from "../../lib/base/host.ts";
 import { UserError } from "../../lib/base/errors.ts";
 import { hmacSha1 } from "../../lib/crypto/sha1.ts";
 import { hostKeyNames, type HostKeySubject } from "../../lib/ssh/host_key_names.ts";
@@ -303,6 +304,28 @@ Deno.test("host key file that cannot be read is said once, and refused under str
     fixture.verify(ED25519.blob, { policy: "yes" }),
     refusal(/^No host key is known/, /^Make .* readable, or name another file with --known-hosts$/),
   );
+});
+
+Deno.test("host key file that Deno may not read or write is told to -v alone, unless somebody named it", async () => {
+  const withheld = new HostError("not-permitted", "open known_hosts: not permitted");
+  const reading = new Fixture();
+  reading.readFailure = withheld;
+  const read =
+    "Cannot read the known hosts file, so host keys are not checked: open known_hosts: not permitted";
+  await reading.verify(ED25519.blob);
+  await reading.verify(ED25519.blob, { place: { ...PLACE, isNamed: true } });
+  assert.deepEqual(reading.said, [`tell ${read}`, `warn ${read}`]);
+  await assert.rejects(
+    reading.verify(ED25519.blob, { policy: "yes" }),
+    refusal(/^No host key is known/, /^Make .* readable, or name another file with --known-hosts$/),
+  );
+  const writing = new Fixture();
+  writing.writeFailure = withheld;
+  const write =
+    "Failed to add the host to the list of known hosts: open known_hosts: not permitted";
+  await writing.verify(ED25519.blob);
+  await writing.verify(ED25519.blob, { place: { ...PLACE, isNamed: true } });
+  assert.deepEqual(writing.said, [`tell ${write}`, `warn ${write}`]);
 });
 
 Deno.test("without a place for pins that is said, and refused under strict checking", async () => {

@@ -61,7 +61,7 @@ export function hostKeyPlace(
     return { kind: "nowhere", why: "", hint: "--known-hosts is none: name a file" };
   }
   if (knownHosts !== "") {
-    return { kind: "file", path: knownHosts, folder: folderOf(knownHosts) };
+    return { kind: "file", path: knownHosts, folder: folderOf(knownHosts), isNamed: true };
   }
   if (dir === undefined) {
     const variable = host.os === "windows" ? "APPDATA" : "HOME";
