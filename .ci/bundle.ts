@@ -4,7 +4,7 @@
  * which takes as long as all of ours: those places are mended here.
  */
 
-const OUT_DIR = "dist/bundle";
+const OUT_DIR = Deno.args[0] ?? "dist/bundle";
 const MENDS: readonly (readonly [RegExp, string])[] = [
   [/(\w+)\(import\.meta\.url\)/g, '$1("file:///")'],
   [/import\.meta\.dirname/g, '(import.meta.dirname??"/")'],
@@ -18,7 +18,7 @@ const MENDS: readonly (readonly [RegExp, string])[] = [
 await Deno.remove(OUT_DIR, { recursive: true }).catch((error) => {
   if (!(error instanceof Deno.errors.NotFound)) throw error;
 });
-const { code } = await new Deno.Command("deno", {
+const { code } = await new Deno.Command(Deno.execPath(), {
   args: [
     "bundle",
     "--quiet",

@@ -45,4 +45,6 @@ export function siteTest(
   });
 }
 
-const PEER_NEEDS: readonly string[] = (Deno.env.get("HAWSER_PEER") ?? "") === "" ? ["go"] : [];
+export const PEER_NEEDS: readonly string[] = (Deno.env.get("HAWSER_PEER") ?? "") === ""
+  ? ["go"]
+  : [];
