@@ -1,20 +1,20 @@
 /**
- * Makes the npm package: the bundle, its launcher, and this very version of Deno as its only dependency. What comes of it is
- * `dist/<name>-<version>.tgz`; a folder that is given as argument takes the place of `dist`.
+ * Makes the npm package: the bundle, its launcher, and this very version of Deno as its only dependency.
+ *   deno task npm [--dist=FOLDER]
+ * What comes of it is `FOLDER/hawser-hawser-VERSION.tgz`; `npm install -g ./dist/…` installs it.
  */
 import { VERSION } from "../lib/cli/version.ts";
+import { FLAGS, optionOf, run } from "./packaging.ts";
 
-const DIST = Deno.args[0] ?? "dist";
-const ROOT = `${DIST}/npm`;
+const dist = optionOf(Deno.args, "dist") ?? "dist";
+const root = `${dist}/npm`;
 /** Where files go, from where they are. */
 const COPIES: readonly (readonly [from: string, to: string])[] = [
-  ["npm/start.cjs", "start.cjs"],
-  ["npm/install.cjs", "install.cjs"],
-  ["npm/hawser.cjs", "bin/hawser.cjs"],
+  ["packaging/install.cjs", "install.cjs"],
+  ["packaging/hawser.cjs", "bin/hawser.cjs"],
   ["LICENSE", "LICENSE"],
   ["README.md", "README.md"],
 ];
-
 const MANIFEST = {
   name: "@hawser/hawser",
   version: VERSION,
@@ -27,23 +27,16 @@ const MANIFEST = {
   scripts: { postinstall: "node ./install.cjs" },
 };
 
-await Deno.remove(ROOT, { recursive: true }).catch((error) => {
+await Deno.remove(root, { recursive: true }).catch((error) => {
   if (!(error instanceof Deno.errors.NotFound)) throw error;
 });
-await run(Deno.execPath(), ["run", "-A", ".ci/bundle.ts", `${ROOT}/bundle`]);
-await Deno.mkdir(`${ROOT}/bin`);
-for (const [from, to] of COPIES) await Deno.copyFile(from, `${ROOT}/${to}`);
-await Deno.chmod(`${ROOT}/bin/hawser.cjs`, 0o755);
-await Deno.writeTextFile(`${ROOT}/package.json`, `${JSON.stringify(MANIFEST, null, 2)}\n`);
-await run("npm", [
-  "pack",
-  "--silent",
-  "--pack-destination",
-  DIST,
-  `./${ROOT}`.replace(/^\.\/\//, "/"),
-]);
-
-async function run(program: string, args: readonly string[]): Promise<void> {
-  const { code } = await new Deno.Command(program, { args: [...args] }).output();
-  if (code !== 0) throw new Error(`${program} ${args.join(" ")}: status ${code}`);
-}
+await run(Deno.execPath(), ["run", "-A", ".ci/bundle.ts", `${root}/bundle`]);
+await Deno.mkdir(`${root}/bin`);
+for (const [from, to] of COPIES) await Deno.copyFile(from, `${root}/${to}`);
+await Deno.chmod(`${root}/bin/hawser.cjs`, 0o755);
+const start = await Deno.readTextFile("packaging/start.cjs");
+await Deno.writeTextFile(`${root}/start.cjs`, start.replace('"@FLAGS@"', JSON.stringify(FLAGS)));
+await Deno.writeTextFile(`${root}/package.json`, `${JSON.stringify(MANIFEST, null, 2)}\n`);
+// npm takes a bare path of two words for a repository.
+const folder = root.startsWith("/") ? root : `./${root}`;
+await run("npm", ["pack", "--silent", "--pack-destination", dist, folder]);

@@ -6,15 +6,13 @@
 const fs = require("node:fs");
 const path = require("node:path");
 
-/** As README.md explains them; `ffi`, which only the demo's terminal wants, is not among them. */
-const PERMISSIONS = ["net", "env", "read", "write", "run", "sys"];
+/** Of `deno run`; put here when the package is made. */
+const FLAGS = "@FLAGS@";
 
 /** The program and its arguments. Throws when there is no Deno for this machine. */
 function command() {
   const main = path.join(__dirname, "bundle", "main.js");
-  const flags = ["--no-prompt", "--no-config", "--no-lock", "--unstable-net"];
-  const permissions = PERMISSIONS.map((name) => `--allow-${name}`);
-  return [denoPath(), "run", ...flags, ...permissions, main];
+  return [denoPath(), "run", ...FLAGS, main];
 }
 
 /** Where the script of Deno's package puts it; that is run here when npm was told to run none. */

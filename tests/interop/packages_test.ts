@@ -1,0 +1,136 @@
+/** Packages as people get them: made, installed or unpacked, started, and named in an SSH configuration. */
+import { match, ok, strictEqual } from "node:assert/strict";
+import { isInstalled, testWith } from "../live/check.ts";
+import { OPENSSH_CHECKS } from "../live/checks/openssh.ts";
+import { fromFileUrl } from "../live/names.ts";
+import { type Exit, Process } from "../live/process.ts";
+import { openSite, PEER_NEEDS } from "./site.ts";
+
+const ROOT = fromFileUrl(new URL("../../", import.meta.url));
+/** npm makes a folder of 190 MB, on a machine that has other things to do. */
+const LIMIT_MS = 300_000;
+const WITHOUT_NODE = ["env", "PATH=/nowhere"];
+
+const missing = (...programs: readonly string[]) => programs.filter((name) => !isInstalled(name));
+const NPM_MISSING = missing("sh", "npm", "node");
+const SITE_MISSING = missing("sh", "ssh", ...PEER_NEEDS);
+
+/** A folder to make packages in, and to put them to use. */
+class Bench implements AsyncDisposable {
+  readonly folder = Deno.makeTempDirSync({ prefix: "hawser-packages-" });
+  readonly #env = Object.fromEntries(
+    ["PATH", "HOME", "TMPDIR", "DENO_DIR", "npm_config_cache", "npm_config_registry"]
+      .map((name) => [name, Deno.env.get(name) ?? ""]).filter(([, value]) => value !== ""),
+  );
+
+  /** Runs what a task runs. */
+  async make(script: string, ...args: readonly string[]): Promise<Exit> {
+    const program = ["env", ...args.filter((arg) => !arg.startsWith("-") && arg.includes("="))];
+    const rest = args.filter((arg) => !program.includes(arg));
+    return await this.run(
+      [...program, Deno.execPath(), "run", "-A", "--quiet", `.ci/${script}`].concat(
+        `--dist=${this.folder}`,
+        rest,
+      ),
+    );
+  }
+
+  /** Packs this checkout and installs what comes of it; the program. */
+  async install(...flags: readonly string[]): Promise<string> {
+    succeeded(await this.make("npm.ts"));
+    // What the tests themselves run in came from there: nothing need be fetched.
+    const quiet = ["--prefer-offline", "--no-audit", "--no-fund", "--no-update-notifier"];
+    const place = ["--prefix", this.folder, this.made()];
+    succeeded(await this.run(["npm", "install", "-g", ...quiet, ...flags, ...place]));
+    return `${this.folder}/bin/hawser`;
+  }
+
+  /** The one archive that was made. */
+  made(): string {
+    const names = [...Deno.readDirSync(this.folder)].map(({ name }) => name);
+    return `${this.folder}/${names.find((name) => /\.t(?:ar\.)?gz$/.test(name))}`;
+  }
+
+  async run(argv: readonly string[]): Promise<Exit> {
+    const options = { cwd: ROOT, stdin: "null", limitMs: LIMIT_MS } as const;
+    await using process = new Process(argv, { ...options, env: this.#env });
+    return await process.exit();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+function succeeded({ code, stdout, stderr }: Exit): void {
+  ok(code === 0, `status ${code}: ${stdout}${stderr}`);
+}
+
+/** OpenSSH finds the program in what it wrote. */
+async function checkConfigSsh(program: string): Promise<void> {
+  await using site = await openSite({ desk: { program: [program] } });
+  const check = OPENSSH_CHECKS.find(({ name }) => name.includes("config-ssh"));
+  ok(check !== undefined);
+  await check.run(site.desk);
+}
+
+const START = "npm: the installed package starts without node, as soon as the bundle";
+testWith(START, NPM_MISSING, async () => {
+  await using bench = new Bench();
+  const program = await bench.install();
+  const version = await bench.run([...WITHOUT_NODE, program, "--version"]);
+  strictEqual(version.stderr, "");
+  match(version.stdout, /^hawser v\d+\.\d+\.\d+\n$/);
+  const [shebang = "", ...lines] = (await Deno.readTextFile(program)).split("\n");
+  strictEqual(shebang, "#!/bin/sh");
+  ok(lines.some((line) => line.includes(" exec ")), "nothing stays between OpenSSH and hawser");
+  strictEqual((await bench.run([program, "nonsense"])).code, 1);
+});
+
+const ONCE = "npm: with install scripts switched off node starts it once, then nobody";
+testWith(ONCE, NPM_MISSING, async () => {
+  await using bench = new Bench();
+  const program = await bench.install("--ignore-scripts");
+  ok((await Deno.readTextFile(program)).startsWith("#!/usr/bin/env node\n"));
+  const first = await bench.run([program, "nonsense"]);
+  strictEqual(first.code, 1);
+  ok(first.stderr.startsWith('hawser: unknown command "nonsense"\n'), first.stderr);
+  const second = await bench.run([...WITHOUT_NODE, program, "--version"]);
+  match(second.stdout, /^hawser v\d/);
+});
+
+const FOUND = "npm: OpenSSH finds the workspace by what the installed package wrote";
+testWith(FOUND, [...NPM_MISSING, ...SITE_MISSING], async () => {
+  await using bench = new Bench();
+  await checkConfigSsh(await bench.install());
+});
+
+const ANYWHERE = "archive: it runs wherever it is unpacked, through links, under OpenSSH";
+testWith(ANYWHERE, [...missing("tar", "cp"), ...SITE_MISSING], async () => {
+  await using bench = new Bench();
+  succeeded(await bench.make("archives.ts", "here"));
+  const place = `${bench.folder}/some where`;
+  await Deno.mkdir(`${place}/bin`, { recursive: true });
+  succeeded(await bench.run(["tar", "-C", place, "-xzf", bench.made()]));
+  const [unpacked] = [...Deno.readDirSync(place)].filter(({ name }) => name !== "bin");
+  await Deno.symlink(`../${unpacked?.name}/hawser`, `${place}/bin/middle`);
+  await Deno.symlink(`${place}/bin/middle`, `${bench.folder}/hawser`);
+  const version = await bench.run([`${bench.folder}/hawser`, "--version"]);
+  match(version.stdout, /^hawser v\d/, version.stderr);
+  await checkConfigSsh(`${bench.folder}/hawser`);
+});
+
+testWith("compile: the program links; where it can be whole it runs", [], async () => {
+  await using bench = new Bench();
+  succeeded(await bench.make("compile.ts", "--link-only"));
+  // No way out: what is not cached cannot be fetched, and that is said.
+  const made = await bench.make("compile.ts", "HTTPS_PROXY=http://127.0.0.1:1");
+  if (made.code === 0) {
+    const [executable] = [...Deno.readDirSync(bench.folder)];
+    const version = await bench.run([`${bench.folder}/${executable?.name}`, "--version"]);
+    match(version.stdout, /^hawser v\d/);
+  } else {
+    match(made.stdout, /: Deno's runtime for \S+ could not be fetched: error sending request/);
+    match(made.stdout, /DENORT_BIN\nThe program itself links\n$/);
+  }
+});
