@@ -10,6 +10,7 @@ export const COMMANDS: readonly Entry[] = [
   { name: "ssh", load: () => import("./command/ssh.ts") },
   { name: "config-ssh", load: () => import("./command/config_ssh.ts") },
   { name: "demo", load: () => import("./command/demo.ts") },
+  { name: "update", load: () => import("./command/update.ts") },
   { name: "vscodessh", load: () => import("./command/vscodessh.ts") },
   {
     name: "connect",

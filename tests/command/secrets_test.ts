@@ -226,6 +226,11 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     { args: ["--tokn", STRANGER], code: 1 },
     { args: ["env"], code: 0 },
   ],
+  update: [
+    { args: ["--help"], code: 0 },
+    { args: ["--tokn", STRANGER], code: 1 },
+    { args: ["--debug-options"], code: 0 },
+  ],
   vscodessh: [
     { args: [...EXTENSION, "coder-vscode--myuser--myworkspace"], code: 0 },
     { args: [...EXTENSION, "coder-vscode--myuser--nosuch"], code: 1 },
@@ -272,7 +277,7 @@ for (const [name, rows] of Object.entries(ROWS)) {
         ok(world.written.some((path) => path.endsWith(".log")), "no log was searched");
         ok(world.written.some((path) => path.endsWith(".json")), "no network info was searched");
       }
-      if (!["connect exists", "config-ssh"].includes(name)) ok(keys.count > 0);
+      if (!["connect exists", "config-ssh", "update"].includes(name)) ok(keys.count > 0);
     },
   );
 }

@@ -126,9 +126,7 @@ export class FakeHost implements Host {
 
   disconnect(): void {}
 
-  program(): Promise<readonly string[]> {
-    return Promise.resolve(["/usr/bin/hawser"]);
-  }
+  program = (): Promise<readonly string[]> => Promise.resolve(["/usr/bin/hawser"]);
 
   network(options: NetworkOptions): HttpTransport {
     this.networks.push(options);
