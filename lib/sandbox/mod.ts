@@ -27,6 +27,8 @@ export {
 } from "./model/build.ts";
 export { SandboxWorkspace, type WorkspaceSpec } from "./model/workspace.ts";
 export { AgentPort } from "./agent/services.ts";
+export { type Hostility } from "./hostility.ts";
+export type { SshAttack } from "./ssh/attacks.ts";
 export type { SandboxOptions } from "./options.ts";
 export type { Override, RecordedRequest } from "./rest/api.ts";
 export { Sandbox } from "./sandbox.ts";

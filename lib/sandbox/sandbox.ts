@@ -3,7 +3,7 @@
  * relay, and agents with real shells. The ordinary client connects to it over TCP and knows nothing of it.
  *
  * What it does on order is in its parts: `faults` and `relay` (the wire), `coordinator`, `api` (answers, requests that
- * came), `settings` (version and the like), workspaces with builds and agents. Disposing it ends all that it began.
+ * came), `hostility` (what no honest party does), `settings` (version and the like), workspaces with builds and agents. Disposing it ends all that it began.
  *
  * @example
  * ```ts
@@ -19,6 +19,7 @@ import { SystemClock } from "../io/clock.ts";
 import { SYSTEM_RANDOM } from "../io/random.ts";
 import { formatUuid, randomUuid } from "../tailnet/address.ts";
 import { type DerpMap, derpMapOf } from "../tailnet/derp_map.ts";
+import { Hostility } from "./hostility.ts";
 import { noFaults, type SandboxFaults } from "./http/faults.ts";
 import { HttpServer } from "./http/server.ts";
 import { instantBuild } from "./model/build.ts";
@@ -52,6 +53,7 @@ export class Sandbox implements AsyncDisposable {
   readonly relay: SandboxRelay;
   readonly coordinator: SandboxCoordinator;
   readonly api: SandboxApi;
+  readonly hostility: Hostility;
   readonly template: SandboxTemplate;
   readonly me: SandboxUser;
   readonly #options: SandboxOptions;
@@ -131,6 +133,8 @@ export class Sandbox implements AsyncDisposable {
       users: this.#users,
       workspaces: this.#workspaces,
     }, agentSecret);
+    const { api, coordinator, relay } = this;
+    this.hostility = new Hostility({ api, coordinator, relay });
     for (const spec of workspaces) this.addWorkspace(spec);
   }
 

@@ -13,6 +13,7 @@ import { parseUuid } from "../../tailnet/address.ts";
 import { defaultHomeRegion, type DerpMap, rewriteEmbeddedRelay } from "../../tailnet/derp_map.ts";
 import type { Line } from "../../tailnet/line.ts";
 import { TunnelNode } from "../../tailnet/node.ts";
+import type { TailnetNode } from "../../tailnet/node_message.ts";
 import { type AgentIdentity, identityOf } from "./release.ts";
 import { AgentCore, type AgentCoreEvent } from "./core.ts";
 import { failLoudly } from "../tasks.ts";
@@ -90,9 +91,20 @@ export class AgentNode {
       onFault: failLoudly,
     });
     this.#useMap(options.coordinator.derpMap, now);
-    this.#core.client.updateSelf({
+    this.#core.client.updateSelf(this.#self(), now);
+    this.#driver.turn();
+  }
+
+  /** Announces a node that differs from the true one by `part`. */
+  claim(part: Partial<TailnetNode>): void {
+    this.#core.client.updateSelf({ ...this.#self(), ...part }, this.#driver.now());
+    this.#driver.turn();
+  }
+
+  #self(): TailnetNode {
+    return {
       id: this.#identity.nodeId,
-      asOfMs: wallMsAtZero + now,
+      asOfMs: this.#options.clock.wallMs(),
       key: this.#node.nodePublicKey,
       disco: this.#node.discoPublicKey,
       preferredDerp: this.#node.relays.homeRegion ?? 0,
@@ -101,8 +113,7 @@ export class AgentNode {
       addresses: this.#node.addresses,
       allowedIps: this.#node.addresses,
       endpoints: [],
-    }, now);
-    this.#driver.turn();
+    };
   }
 
   /** 32 bytes; what relays know us by. */

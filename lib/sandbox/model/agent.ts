@@ -3,6 +3,7 @@
  * comes back on order.
  */
 import { isAtLeast, READY_FOR_HANDSHAKE_SINCE } from "../../base/version.ts";
+import type { TailnetNode } from "../../tailnet/node_message.ts";
 import { AgentNode } from "../agent/node.ts";
 import { serveAccepted } from "../agent/services.ts";
 import type { SessionSurroundings } from "../ssh/environment.ts";
@@ -230,6 +231,11 @@ export class SandboxAgent {
     this.#silenced = node.nodePublicKey;
     this.#host.relay.silence(node.nodePublicKey);
     node.freeze();
+  }
+
+  /** Announces a node that differs from the true one by `part`, as a hostile agent may. */
+  claim(part: Partial<TailnetNode>): void {
+    this.#node?.claim(part);
   }
 
   /** Ends the silence. */

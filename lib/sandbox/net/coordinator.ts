@@ -30,6 +30,8 @@ export interface SandboxCoordinatorOptions {
 /** The far end of a session. */
 interface Port {
   send(payload: Uint8Array): void;
+  /** Sends what no coordinator would say. Absent: an agent of ours. */
+  forge?(payload: Uint8Array): void;
   /** The coordinator ends the session; `message` says why, empty for no word at all. */
   end(message: string): void;
 }
@@ -91,6 +93,11 @@ export class SandboxCoordinator {
 
   get derpMap(): DerpMap {
     return this.#map;
+  }
+
+  /** Says this to every client, between messages of its own. */
+  forge(payload: Uint8Array): void {
+    for (const port of this.#ports.values()) port.forge?.(payload.slice());
   }
 
   /** Tells everybody of other relays. */
@@ -157,6 +164,7 @@ export class SandboxCoordinator {
     });
     this.#ports.set(session, {
       send: (payload) => peer.send(payload),
+      forge: (payload) => peer.send(payload),
       end: (message) => {
         if (message === "") peer.cut();
         else peer.close(INTERNAL_ERROR, message);

@@ -25,6 +25,7 @@ export type RelayPacket = DelayedPacket;
 interface Client {
   readonly line: RelayLine;
   readonly carrier: Carrier;
+  readonly isAgent: boolean;
   readonly end: () => void;
 }
 
@@ -94,6 +95,15 @@ export class SandboxRelay {
     this.#pump();
   }
 
+  /** Writes this to every client, between frames of its own; agents of ours are spared. */
+  forge(bytes: Uint8Array): void {
+    for (const { line, carrier, isAgent } of this.#clients) {
+      if (isAgent) continue;
+      line.forge(bytes.slice());
+      carrier.kick();
+    }
+  }
+
   /** Packets to and from this key are lost, until `hear`. */
   silence(key: Uint8Array): void {
     this.#silenced.push(key);
@@ -105,8 +115,12 @@ export class SandboxRelay {
   }
 
   /** Serves an upgraded connection; resolves when it is over. */
-  async serve(upgraded: UpgradedConn, transport: "upgrade" | "websocket"): Promise<void> {
+  async serve(
+    upgraded: UpgradedConn,
+    peer: { readonly transport: "upgrade" | "websocket"; readonly isAgent: boolean },
+  ): Promise<void> {
     if (this.#isStopped) return;
+    const { transport, isAgent } = peer;
     const switchboard = this.#switchboard;
     const line = new RelayLine(switchboard.connect(this.#now()), {
       isWebsocket: transport === "websocket",
@@ -132,6 +146,7 @@ export class SandboxRelay {
     const client: Client = {
       line,
       carrier,
+      isAgent,
       end: () => {
         if (!this.#clients.delete(client)) return;
         this.#byConnection.delete(line.connection);

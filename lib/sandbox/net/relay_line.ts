@@ -13,6 +13,8 @@ export class RelayLine {
   readonly #websocket: WebsocketConnection | undefined;
   /** One, since a batch is taken when the one before was written. */
   readonly #buffer = new Uint8Array(BATCH_BYTES);
+  /** What no relay would write, on order. */
+  readonly #forged: Uint8Array[] = [];
 
   constructor(
     connection: DerpServerConnection,
@@ -40,18 +42,35 @@ export class RelayLine {
     return true;
   }
 
+  /** Writes these bytes where the next frame would begin. */
+  forge(bytes: Uint8Array): void {
+    this.#forged.push(bytes);
+  }
+
   /** The next bytes to write; those before were written. */
   takeBatch(): Batch | undefined {
+    // Every batch ends between two frames: the longest fits.
+    const forged = this.#forged.shift();
+    if (forged !== undefined) return ownedBatch(this.#framed(forged));
     const control = this.#websocket?.pollTransmit();
     if (control !== undefined) return ownedBatch(control);
     const start = this.#websocket === undefined ? 0 : MAX_HEADER_BYTES;
     const buffer = this.#buffer;
     const bytes = this.connection.pollTransmit(buffer.subarray(start));
-    if (bytes === 0) return undefined;
-    const end = start + bytes;
-    const from = this.#websocket === undefined
-      ? start
-      : frameInPlace({ role: "server", random: this.#random }, buffer, start, end);
-    return ownedBatch(buffer.subarray(from, end));
+    return bytes === 0 ? undefined : ownedBatch(this.#inPlace(buffer, start, start + bytes));
+  }
+
+  #framed(bytes: Uint8Array): Uint8Array {
+    if (this.#websocket === undefined) return bytes;
+    const buffer = new Uint8Array(MAX_HEADER_BYTES + bytes.length);
+    buffer.set(bytes, MAX_HEADER_BYTES);
+    return this.#inPlace(buffer, MAX_HEADER_BYTES, buffer.length);
+  }
+
+  /** The bytes from `start` to `end`, inside a message if it is a websocket. */
+  #inPlace(buffer: Uint8Array, start: number, end: number): Uint8Array {
+    if (this.#websocket === undefined) return buffer.subarray(start, end);
+    const from = frameInPlace({ role: "server", random: this.#random }, buffer, start, end);
+    return buffer.subarray(from, end);
   }
 }

@@ -114,7 +114,10 @@ export class SandboxApi {
     const ordered = isAgent ? undefined : await this.#ordered(request, route);
     if (ordered !== undefined) return ordered;
     const { host, faults, token } = this.#deployment;
-    if (isRelay) return answerRelay(request, host.relay, isAgent ? undefined : faults.relay);
+    if (isRelay) {
+      const fault = isAgent ? undefined : faults.relay;
+      return answerRelay(request, host.relay, { isAgent, fault });
+    }
     if (match === undefined) return ROUTE_NOT_FOUND;
     if (!("route" in match)) {
       const allow = match.allowed.map((method) => ["Allow", method] as const);

@@ -37,8 +37,9 @@ export function serveUpgrade(answer: HttpAnswer, fault: EndpointFault | undefine
 export function answerRelay(
   request: HttpRequest,
   relay: SandboxRelay,
-  fault: EndpointFault | undefined,
+  client: { readonly isAgent: boolean; readonly fault: EndpointFault | undefined },
 ): HttpAnswer {
+  const { isAgent, fault } = client;
   if (request.path === "/derp/latency-check") return emptyAnswer(200);
   if (request.upgrade === "invalid") return textAnswer(request.status, "Bad upgrade");
   if (request.upgrade === "none") return textAnswer(426, "DERP requires connection upgrade");
@@ -51,6 +52,7 @@ export function answerRelay(
     kind: "upgrade",
     headers: isWebsocket ? [] : [["Derp-Version", "2"], ["Derp-Public-Key", relay.publicKeyHex]],
     ...(isWebsocket ? { protocol: "derp" } : {}),
-    run: (upgraded) => relay.serve(upgraded, isWebsocket ? "websocket" : "upgrade"),
+    run: (upgraded) =>
+      relay.serve(upgraded, { transport: isWebsocket ? "websocket" : "upgrade", isAgent }),
   }, spares ? undefined : fault);
 }

@@ -1,5 +1,7 @@
 /** What sessions run in: the agent's shell, folder and variables (coder/coder `agent/usershell`, `agent/agentssh`). */
 
+import type { SshAttack } from "./attacks.ts";
+
 /** The agent as its SSH server sees it. */
 export interface SessionSurroundings {
   /** @default `$SHELL`, else `/bin/sh`; on Windows `powershell.exe` */
@@ -12,6 +14,8 @@ export interface SessionSurroundings {
   readonly banner?: string;
   /** What it says of itself when it cannot connect where a client asks. @default nothing */
   readonly refusalText?: string;
+  /** What it does to a client instead of running its shell or command. @default runs it */
+  readonly attack?: SshAttack;
 }
 
 export interface SessionNames {

@@ -111,6 +111,7 @@ export class SshServer {
           names: this.#options.names,
           terminals: this.#terminals,
           duplex,
+          connection,
           tasks,
           programs: this.#programs,
           onProgramEnded: () => this.#changes.notify(),

@@ -16,7 +16,14 @@ import {
 } from "./environment.ts";
 import { type Program, startInTerminal, startProgram } from "./program.ts";
 import { type PtyMaker, PtyUnavailableError } from "./pty.ts";
-import type { Answer, PtyRequest, ServerChannel, ServerSession } from "./ssh2_server.ts";
+import type {
+  Answer,
+  PtyRequest,
+  ServerChannel,
+  ServerConnection,
+  ServerSession,
+} from "./ssh2_server.ts";
+import { attack } from "./attacks.ts";
 import { serveSftp } from "./sftp.ts";
 
 /** What a session needs of its connection and agent. */
@@ -25,6 +32,7 @@ export interface SessionHost {
   readonly names: SessionNames;
   readonly terminals: PtyMaker;
   readonly duplex: ByteStreamDuplex;
+  readonly connection: ServerConnection;
   readonly tasks: Tasks;
   /** Programs that run: ended with the agent. */
   readonly programs: Set<Program>;
@@ -106,6 +114,8 @@ export class SshSession {
   async #serve(channel: ServerChannel, command: string | undefined): Promise<void> {
     // A write that comes too late is told through its callback; the event says the same again.
     channel.on("error", () => {});
+    const { attack: how } = this.#host.surroundings;
+    if (how !== undefined) return attack(how, { ...this.#host, channel });
     const writer = new ChannelWriter(channel, this.#host.duplex, this.#closed.promise);
     const end = (status: number) => {
       channel.exit(status);

@@ -10,7 +10,7 @@ export interface ServerChannel extends Duplex {
   readonly stderr: Writable;
   /** Whether `end()` closes the whole channel; set to false it half-closes, which forwards need. */
   server: boolean;
-  readonly outgoing: { readonly state: string };
+  readonly outgoing: { readonly id: number; readonly state: string };
   /** What waits for the client's window, of output and of errors. */
   _chunk: unknown;
   _chunkcb: unknown;
@@ -109,6 +109,11 @@ export interface ServerConnection {
 export type Opened = (error: Error | undefined, channel: ServerChannel) => void;
 
 export interface ServerProtocol {
+  /** These two look at no window. */
+  channelData(channel: number, data: Uint8Array): void;
+  channelExtData(channel: number, data: Uint8Array, type: number): void;
+  /** A global request that wants an answer. */
+  ping(): void;
   channelOpenFail(channel: number, reason: number, description: string): void;
   exitStatus(channel: number, status: number): void;
   openssh_authAgent(channel: number, windowBytes: number, packetBytes: number): void;
