@@ -20,7 +20,7 @@ function numberOption(args: readonly string[], name: string, initial: number): n
   return value;
 }
 
-function main(args: readonly string[]): number {
+async function main(args: readonly string[]): Promise<number> {
   const isBounded = option(args, "inputs") !== undefined && option(args, "seconds") === undefined;
   const seconds = numberOption(args, "seconds", isBounded ? 24 * 3_600 : DEFAULT_SECONDS);
   const maxInputs = numberOption(args, "inputs", Number.MAX_SAFE_INTEGER);
@@ -40,7 +40,7 @@ function main(args: readonly string[]): number {
   out(`seed ${seed}`);
   let failed = 0;
   for (const target of targets) {
-    const report = fuzz(target, {
+    const report = await fuzz(target, {
       seed,
       maxInputs,
       maxMs: seconds * 1_000,
@@ -55,4 +55,4 @@ function main(args: readonly string[]): number {
   return failed === 0 ? 0 : 1;
 }
 
-if (import.meta.main) Deno.exit(main(Deno.args));
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -21,8 +21,8 @@ function options(ticks: { now: number }, seed = 7): FuzzOptions {
 const target = (run: (text: string) => void, more: Partial<FuzzTarget> = {}) =>
   textTarget({ room: "x", name: "x", ...more, corpus: ["key: value", "a=b"], run });
 
-Deno.test("fuzz() finds an undeclared error and says how to see it again", () => {
-  const report = fuzz(
+Deno.test("fuzz() finds an undeclared error and says how to see it again", async () => {
+  const report = await fuzz(
     target((text) => {
       if (text.includes("${")) throw new TypeError("unguarded");
     }),
@@ -31,9 +31,9 @@ Deno.test("fuzz() finds an undeclared error and says how to see it again", () =>
   match(report.fault ?? "", /TypeError: unguarded[^]*input [0-9a-f]+[^]*\(seed 7, input \d+\)$/);
 });
 
-Deno.test("fuzz() counts declared errors and goes on", () => {
+Deno.test("fuzz() counts declared errors and goes on", async () => {
   const isDeclared = (error: unknown) => error instanceof ProtocolError;
-  const report = fuzz(
+  const report = await fuzz(
     target((text) => {
       if (text.includes("a")) throw new ProtocolError("declared", { code: "x" });
     }, { isDeclared }),
@@ -43,9 +43,9 @@ Deno.test("fuzz() counts declared errors and goes on", () => {
   ok(report.declared > 100);
 });
 
-Deno.test("fuzz() finds what backtracks: runs long enough for quadratic work are among its inputs", () => {
+Deno.test("fuzz() finds what backtracks: runs long enough for quadratic work are among its inputs", async () => {
   const ticks = { now: 0 };
-  const report = fuzz(
+  const report = await fuzz(
     target((text) => {
       // The work that /\s+$/ does on such a text, in steps of a clock.
       const run = Math.max(0, ...text.split(/[^ ]+/).map((blanks) => blanks.length));
@@ -56,10 +56,10 @@ Deno.test("fuzz() finds what backtracks: runs long enough for quadratic work are
   match(report.fault ?? "", /^took \d+ ms/);
 });
 
-Deno.test("fuzz() does not blame an input for a pause of the machine", () => {
+Deno.test("fuzz() does not blame an input for a pause of the machine", async () => {
   const ticks = { now: 0 };
   let calls = 0;
-  const report = fuzz(
+  const report = await fuzz(
     target(() => void (ticks.now += calls++ % 5 === 0 ? 500 : 0)),
     options(ticks),
   );
@@ -79,16 +79,17 @@ Deno.test("mutate() gives the same inputs for the same seed, bounded, and not ju
   ok(new Set(some.map(String)).size > 1_200);
 });
 
-Deno.test("Every target takes its own corpus in one piece and in many", () => {
+Deno.test("Every target takes its own corpus in one piece and in many", async () => {
   for (const one of TARGETS) {
     for (const input of one.corpus) {
       for (let seed = 1; seed <= 20; seed++) {
         try {
-          one.run(input.slice(), new SeededRandom(seed));
+          await one.run(input.slice(), new SeededRandom(seed));
         } catch (error) {
           if (one.isDeclared?.(error) !== true) throw error;
         }
       }
     }
+    await one.end?.();
   }
 });

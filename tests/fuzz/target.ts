@@ -12,7 +12,9 @@ export interface FuzzTarget {
    */
   readonly isDeclared?: (error: unknown) => boolean;
   /** Takes one input. A live core lives on from input to input; `random` decides splits and times. */
-  run(input: Uint8Array, random: SeededRandom): void;
+  run(input: Uint8Array, random: SeededRandom): void | Promise<void>;
+  /** Called after the last input: lets go of what lives. */
+  end?(): Promise<void>;
 }
 
 /** A target that reads text: bytes become UTF-8, as everywhere at the edge of the program. */

@@ -1,11 +1,15 @@
 /** All targets, in the order of a byte's way. */
 import type { FuzzTarget } from "../target.ts";
+import { COORDINATION_TARGETS } from "./coordination.ts";
 import { DATAGRAM_TARGETS } from "./datagrams.ts";
+import { SSH_TARGETS } from "./ssh_connections.ts";
 import { STREAM_TARGETS } from "./streams.ts";
 import { TEXT_TARGETS } from "./texts.ts";
 
 export const TARGETS: readonly FuzzTarget[] = [
   ...DATAGRAM_TARGETS,
   ...STREAM_TARGETS,
+  ...COORDINATION_TARGETS,
+  ...SSH_TARGETS,
   ...TEXT_TARGETS,
 ];
