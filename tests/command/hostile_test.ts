@@ -39,57 +39,64 @@ function mapNaming(sandbox: Sandbox, hostName: string): DerpMap {
 
 /** What is done to a session that goes on. */
 const SURVIVED: Readonly<Record<string, (sandbox: Sandbox) => void>> = {
-  "a coordinator that talks nonsense": ({ hostility }) => hostility.coordinatorSays(bytes(4_096)),
-  "a coordinator that says one byte after another": ({ hostility }) => {
+  "A session goes on beside a coordinator that talks nonsense": ({ hostility }) =>
+    hostility.coordinatorSays(bytes(4_096)),
+  "A session goes on beside a coordinator that says one byte after another": ({ hostility }) => {
     for (let i = 0; i < MANY; i++) hostility.coordinatorSays(bytes(1));
   },
-  "a coordinator that announces a message of 4 GiB": ({ hostility }) =>
+  "A session goes on beside a coordinator that announces a message of 4 GiB": ({ hostility }) =>
     // Data of the first stream (hashicorp/yamux `spec.md`).
     hostility.coordinatorSays(Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 1, 255, 255, 255, 255)),
-  "a coordinator that pings without end": ({ hostility }) => {
+  "A session goes on beside a coordinator that pings without end": ({ hostility }) => {
     for (let i = 0; i < MANY; i++) {
       hostility.coordinatorSays(Uint8Array.of(0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, i & 255));
     }
   },
-  "a coordinator with hundreds of maps, all false, then the true one": (sandbox) => {
+  "A session goes on beside a coordinator with hundreds of maps, all false, then the true one": (
+    sandbox,
+  ) => {
     const { derpMap } = sandbox.coordinator;
     const names = Array.from({ length: MANY }, (_, at) => `127.0.1.${at % 250 + 1}`);
     const maps = names.map((name) => mapNaming(sandbox, name));
     sandbox.hostility.coordinatorTellsMaps([...maps, derpMap]);
   },
-  "a relay that writes nonsense": ({ hostility }) => hostility.relayWrites(bytes(4_096)),
-  "a relay that announces a frame of 4 GiB": ({ hostility }) =>
+  "A session goes on beside a relay that writes nonsense": ({ hostility }) =>
+    hostility.relayWrites(bytes(4_096)),
+  "A session goes on beside a relay that announces a frame of 4 GiB": ({ hostility }) =>
     hostility.relayWrites(Uint8Array.of(5, 255, 255, 255, 255)),
-  "a relay that says of everybody that they are gone": ({ hostility }) => {
+  "A session goes on beside a relay that says of everybody that they are gone": ({ hostility }) => {
     for (let i = 0; i < MANY; i++) hostility.relayWrites(derpFrame(8, bytes(33)));
   },
-  "a relay that pings without end": ({ hostility }) => {
+  "A session goes on beside a relay that pings without end": ({ hostility }) => {
     for (let i = 0; i < MANY; i++) hostility.relayWrites(derpFrame(0x0c, bytes(8)));
   },
-  "a relay that complains in escapes": ({ hostility }) => {
+  "A session goes on beside a relay that complains in escapes": ({ hostility }) => {
     const words = new TextEncoder().encode("\x1b]52;c;eA==\x07\x1b[2Jnope\nerror: faked");
     hostility.relayWrites(derpFrame(0x14, words));
   },
-  "a relay that brings packets of strangers": ({ hostility }) => {
+  "A session goes on beside a relay that brings packets of strangers": ({ hostility }) => {
     for (let i = 0; i < MANY; i++) hostility.relayWrites(derpFrame(5, bytes(32 + 148)));
   },
-  "a relay that brings initiations of strangers": ({ hostility }) => {
+  "A session goes on beside a relay that brings initiations of strangers": ({ hostility }) => {
     for (let i = 0; i < MANY; i++) {
       const packet = bytes(32 + 148);
       packet.set([1, 0, 0, 0], 32); // a handshake initiation (WireGuard whitepaper §5.4.2)
       hostility.relayWrites(derpFrame(5, packet));
     }
   },
-  "an agent that moves through hundreds of regions": ({ hostility, workspace }) => {
+  "A session goes on beside an agent that moves through hundreds of regions": (
+    { hostility, workspace },
+  ) => {
     const regions = Array.from({ length: MANY }, (_, at) => ({ preferredDerp: at + 1 }));
     hostility.agentClaims(workspace.agent(), [...regions, {}]);
   },
-  "a deployment whose watch of the workspace is another's": ({ hostility }) =>
-    hostility.deploymentAnswers("GET /workspaces/{workspace}", jsonAnswer({ id: "../../x" })),
+  "A session goes on beside a deployment whose watch of the workspace is another's": (
+    { hostility },
+  ) => hostility.deploymentAnswers("GET /workspaces/{workspace}", jsonAnswer({ id: "../../x" })),
 };
 
 for (const [what, attack] of Object.entries(SURVIVED)) {
-  commandTest(`A session goes on beside ${what}`, async (desk) => {
+  commandTest(what, async (desk) => {
     await using run = desk.start(["-v", "myworkspace", "cat"]);
     await run.type("before\n");
     await run.stdout.waitFor("before\n");
