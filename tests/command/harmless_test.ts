@@ -86,8 +86,14 @@ commandTest("A hostile deployment: its words are shown and not obeyed", async (d
   }
 });
 
+/** What ends the start-up script. */
+const scriptEnds = Promise.withResolvers<void>();
+
 async function shownLogs(desk: Desk): Promise<string[]> {
-  const { code, stderr } = await desk.run(["myworkspace", "true"]);
+  await using run = desk.start(["myworkspace", "true"], { stdin: "" });
+  await run.stderr.waitFor("progress");
+  scriptEnds.resolve();
+  const { code, stderr } = await run.result();
   strictEqual(code, 0, stderr);
   doesNotMatch(stderr, OBEYED);
   return stderr.split("\n").filter((line) => /^\d{4}-/.test(line)).map((line) => line.slice(25));
@@ -123,7 +129,7 @@ commandTest("Logs of start-up scripts show what a terminal would leave", async (
         agent.log("\x1b]0;title\x07\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\");
         agent.log("\x1b[2K\x1b[1Gprogress");
         agent.log("noise", "debug");
-        return agent.pause(300);
+        return scriptEnds.promise;
       },
     }],
   }],
