@@ -15,7 +15,7 @@ import { SystemClock } from "./io/clock.ts";
 import type { TlsMaterial } from "./io/conn.ts";
 import { type DialOptions, newDialOptions } from "./io/dial.ts";
 import { systemEnv } from "./io/env.ts";
-import type { AgentSessionStatus } from "./tailnet/agent_session.ts";
+import type { AgentSessionStatus } from "./tailnet/agent_session_events.ts";
 import {
   coordinationOf,
   type CoordinationProtocol,
@@ -39,7 +39,7 @@ export type {
 export { type StreamEnd, StreamError } from "./base/stream.ts";
 export { UserError } from "./base/errors.ts";
 export { TunnelError, TunnelFault } from "./io/tunnel_error.ts";
-export type { SessionFailure } from "./tailnet/agent_session.ts";
+export type { SessionFailure } from "./tailnet/agent_session_events.ts";
 
 export interface DialAgentOptions {
   /** UUID text. */

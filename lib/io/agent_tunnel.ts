@@ -4,12 +4,12 @@ import { untilAborted } from "../base/abort.ts";
 import type { Log } from "../base/log.ts";
 import type { ByteStream } from "../base/stream.ts";
 import { loadAead } from "../crypto/mod.ts";
-import {
-  AgentSession,
-  type AgentSessionEvent,
-  type AgentSessionOptions,
-  type AgentSessionStatus,
-} from "../tailnet/agent_session.ts";
+import { AgentSession } from "../tailnet/agent_session.ts";
+import type {
+  AgentSessionEvent,
+  AgentSessionOptions,
+  AgentSessionStatus,
+} from "../tailnet/agent_session_events.ts";
 import type { DerpMap } from "../tailnet/derp_map.ts";
 import type { DialOptions } from "./dial.ts";
 import { NodeDriver } from "./node_driver.ts";

@@ -5,11 +5,11 @@ import { UserError } from "../../../lib/base/errors.ts";
 import { tunnelFailure, waitWords } from "../../../lib/cli/ready/tunnel_words.ts";
 import { loadAead } from "../../../lib/crypto/mod.ts";
 import { lossWords, TunnelError } from "../../../lib/io/tunnel_error.ts";
-import {
-  AgentSession,
-  type AgentSessionEvent,
-  type AgentSessionOptions,
-} from "../../../lib/tailnet/agent_session.ts";
+import { AgentSession } from "../../../lib/tailnet/agent_session.ts";
+import type {
+  AgentSessionEvent,
+  AgentSessionOptions,
+} from "../../../lib/tailnet/agent_session_events.ts";
 import { Bulk } from "./bulk.ts";
 import type { SimEnd, SimNetwork } from "./network.ts";
 import { SimNodeDriver } from "./node_driver.ts";
