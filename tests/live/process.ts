@@ -239,6 +239,8 @@ export class Process implements AsyncDisposable {
       await this.exit();
     } catch {
       // Told to whoever waited for it.
+    } finally {
+      clearTimeout(this.#drain); // it may have been over before it was killed
     }
   }
 
