@@ -1,7 +1,7 @@
 /**
  * What the API client is handed by whoever owns the sockets: one HTTP exchange, and one websocket of text messages.
  * The implementer knows proxies, certificates and redirects of sockets; this room knows Coder. Implemented in `lib/io/`,
- * faked in `tests/support/fake_coder.ts`. No cookie is ever kept or sent: a stale one beats a good token (http-api §1.2).
+ * faked in `tests/support/fake_coder.ts`. No cookie is ever kept or sent: a stale one beats a good token (docs/protocol/api.md#authentication).
  */
 
 /** Name and value pairs; a name may repeat. Names of answers are in lower case. */
@@ -72,7 +72,7 @@ export interface TextStream {
 
 export type TextStreamResult =
   | { readonly kind: "open"; readonly stream: TextStream }
-  /** The server answered the upgrade with an ordinary response; its body tells why (http-api §1.4). */
+  /** The server answered the upgrade with an ordinary response; its body tells why (docs/protocol/api.md#websockets). */
   | { readonly kind: "refused"; readonly response: HttpResponse };
 
 /** Dials a websocket. Rejects as `HttpFetch` does. */

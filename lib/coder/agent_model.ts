@@ -1,4 +1,4 @@
-/** Agents and their scripts (http-api §3.5), in our names. Fields of older servers are folded into the newer ones. */
+/** Agents and their scripts (docs/protocol/api.md#agent), in our names. Fields of older servers are folded into the newer ones. */
 import * as v from "valibot";
 import { COUNT, FLAG, ID, list, NEEDED_TEXT, TEXT, TIME, WEB_URL } from "./model_parts.ts";
 
@@ -56,7 +56,7 @@ export interface Agent {
   readonly expandedDirectory: string;
   /** Display names of log sources by their id. */
   readonly logSources: ReadonlyMap<string, string>;
-  /** Whether logins should wait for the start-up scripts: `--wait=auto` (behaviour §2.1). */
+  /** Whether logins should wait for the start-up scripts: `--wait=auto` (docs/protocol/ssh.md#wait). */
   readonly startBlocksLogin: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** Endpoints of agents (http-api §4, §6.2, §6.4, §7.1). */
+/** Endpoints of agents (docs/protocol/api.md#reading, #agent-logs, #containers, #connection-information). */
 import * as v from "valibot";
 import { AGENT, type Agent } from "./agent_model.ts";
 import type { LogOptions } from "./builds.ts";
@@ -101,7 +101,7 @@ export interface Container {
   readonly running: boolean;
 }
 
-/** Containers the agent sees (behaviour §2.7). */
+/** Containers the agent sees (docs/protocol/ssh.md#containers). */
 export async function listContainers(
   client: CoderClient,
   agentId: string,

@@ -1,5 +1,5 @@
 /**
- * From an HTTP answer to text, JSON, or the error it stands for (http-api §1.3). Bodies are bounded.
+ * From an HTTP answer to text, JSON, or the error it stands for (docs/protocol/api.md#errors). Bodies are bounded.
  */
 import * as v from "valibot";
 import { concatBytes } from "../base/bytes.ts";

@@ -1,4 +1,4 @@
-/** Endpoints of builds (http-api §4, §6.1). */
+/** Endpoints of builds (docs/protocol/api.md#reading, #build-logs). */
 import type { CoderClient } from "./client.ts";
 import type { TextStream } from "../base/http.ts";
 import { segment } from "./url.ts";

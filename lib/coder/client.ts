@@ -1,6 +1,6 @@
 /**
  * The client of one deployment's API: headers, redirects, time limits, what every answer tells about the server
- * (http-api §1). Endpoints are functions over it, in `workspaces.ts`, `builds.ts`, `agents.ts` and `deployment.ts`.
+ * (docs/protocol/api.md#requests-and-headers). Endpoints are functions over it, in `workspaces.ts`, `builds.ts`, `agents.ts` and `deployment.ts`.
  * Not here: retries, which the caller wants to show (`retry.ts`), and cookies, which are never kept.
  */
 import type * as v from "valibot";
@@ -36,7 +36,7 @@ const MAX_WARNINGS = 16;
 
 export interface CoderClientOptions {
   readonly url: URL;
-  /** Without one, requests go out unauthenticated and get their 401 (behaviour §1.14 [N]). */
+  /** Without one, requests go out unauthenticated and get their 401 (docs/protocol/ssh.md#exit-codes-and-errors). */
   readonly token?: string;
   readonly transport: HttpTransport;
   /** e.g. `hawser/0.1.0 (linux/amd64; hawser ssh)`. */
@@ -197,7 +197,7 @@ export class CoderClient {
     return await readBody(response, { ...asked, maxBytes: maxBodyBytes });
   }
 
-  /** One request and its redirects (http-api §1.1). */
+  /** One request and its redirects (docs/protocol/api.md#requests-and-headers). */
   async #follow(
     asked: Asked,
     options: RequestOptions,

@@ -1,4 +1,4 @@
-/** Endpoints of the deployment (http-api §8). */
+/** Endpoints of the deployment (docs/protocol/api.md#deployment-and-users). */
 import * as v from "valibot";
 import type { CoderClient } from "./client.ts";
 import { ApiError } from "./errors.ts";

@@ -1,5 +1,5 @@
 /**
- * What can go wrong between us and a deployment (http-api §1.3): an answer with an error status, an answer that is no
+ * What can go wrong between us and a deployment (docs/protocol/api.md#errors): an answer with an error status, an answer that is no
  * Coder answer, and a step that failed because of something else.
  */
 import { UserError } from "../base/errors.ts";
@@ -24,7 +24,7 @@ export interface ApiErrorOptions {
   readonly retryAfterMs?: number;
 }
 
-/** The server answered with an error status. The message is the full text form of http-api §1.3. */
+/** The server answered with an error status. The message is the full text form of docs/protocol/api.md#errors. */
 export class ApiError extends Error {
   override name = "ApiError";
   readonly status: number;
@@ -69,7 +69,7 @@ export class StepError extends Error {
   }
 }
 
-/** The wait or the build was called off. Ends the command with status 1 and no words (behaviour §1.14). */
+/** The wait or the build was called off. Ends the command with status 1 and no words (docs/protocol/ssh.md#exit-codes-and-errors). */
 export class CanceledError extends Error {
   override name = "CanceledError";
 

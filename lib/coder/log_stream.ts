@@ -1,5 +1,5 @@
 /**
- * Lines of build logs and of agents' start-up logs (http-api §6.1, §6.2). Their text comes from inside a workspace or a
+ * Lines of build logs and of agents' start-up logs (docs/protocol/api.md#build-logs, #agent-logs). Their text comes from inside a workspace or a
  * provisioner: what a terminal would obey has its effect here, within the line, or none.
  */
 import * as v from "valibot";
@@ -112,6 +112,6 @@ function parse<Schema extends v.GenericSchema>(
   const [issue] = result.issues;
   throw new LogStreamError(
     `Cannot read ${what}: ${v.getDotPath(issue) ?? "the message"} should be ${issue.expected}`,
-    { code: "bad-shape", spec: "http-api §6" },
+    { code: "bad-shape", spec: "docs/protocol/api.md#streams" },
   );
 }

@@ -1,5 +1,5 @@
 /**
- * Fields as Coder's JSON writes them (http-api §1.5): absent and `null` are the same, the year 0001 is no time,
+ * Fields as Coder's JSON writes them (docs/protocol/api.md#values): absent and `null` are the same, the year 0001 is no time,
  * lists may be `null`, enumerations are open. Models pass unknown fields by; only core fields are demanded.
  */
 import * as v from "valibot";

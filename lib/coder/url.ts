@@ -1,11 +1,11 @@
-/** The deployment's URL as people type it, and the URLs of its API (http-api §1.1). */
+/** The deployment's URL as people type it, and the URLs of its API (docs/protocol/api.md#requests-and-headers). */
 import { UserError } from "../base/errors.ts";
 import { goQuote, hideCredentials, stripToLine } from "./text.ts";
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /**
- * The URL of a deployment. Without a scheme `https` is meant, `http` for `localhost` (behaviour §3.2).
+ * The URL of a deployment. Without a scheme `https` is meant, `http` for `localhost` (docs/protocol/ssh.md#login).
  * Throws `UserError` for what cannot be one.
  */
 export function parseDeploymentUrl(text: string): URL {

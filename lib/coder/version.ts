@@ -1,4 +1,4 @@
-/** What is said about servers newer than we know (http-api §10). */
+/** What is said about servers newer than we know (docs/protocol/api.md#what-came-when). */
 import { parseVersion } from "../base/version.ts";
 import { stripToLine } from "./text.ts";
 

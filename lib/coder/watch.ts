@@ -1,5 +1,5 @@
 /**
- * Following a workspace while a session runs (behaviour §1.8, http-api §6.3), as a core: when to connect again, when a
+ * Following a workspace while a session runs (docs/protocol/ssh.md#watching-the-workspace, docs/protocol/api.md#workspace-watch), as a core: when to connect again, when a
  * silent stream is dead, and what ends the session. A control plane that is away never does.
  * The loop that drives it is `watch_loop.ts`.
  */
@@ -29,7 +29,7 @@ type State =
   | { readonly kind: "open"; readonly openedAt: Instant }
   | { readonly kind: "ended" };
 
-/** Three of the server's 15-second pings (http-api §6.3). */
+/** Three of the server's 15-second pings (docs/protocol/api.md#workspace-watch). */
 const SILENCE_MS = 45_000;
 const FIRST_DELAY_MS = 1_600;
 const MAX_DELAY_MS = 15_000;
@@ -44,7 +44,7 @@ export interface WatchedBuild {
   readonly buildId: string;
 }
 
-/** Whether this state of the workspace ends a session on build `watched` (behaviour §1.8). */
+/** Whether this state of the workspace ends a session on build `watched` (docs/protocol/ssh.md#watching-the-workspace). */
 export function endOfBuild(latest: Build, watched: WatchedBuild): WatchEnd | undefined {
   if (latest.id !== watched.buildId && latest.transition === "start") return "rebuilt";
   // `stopping` alone does not count: the agent is given the time to close gracefully.

@@ -1,4 +1,4 @@
-/** Workspaces, builds and provisioner jobs (http-api §3.1–§3.4), in our names. */
+/** Workspaces, builds and provisioner jobs (docs/protocol/api.md#workspace to #resource), in our names. */
 import * as v from "valibot";
 import { AGENT, type Agent } from "./agent_model.ts";
 import { COUNT, FLAG, ID, list, NEEDED_TEXT, OPTIONAL_ID, TEXT, TIME } from "./model_parts.ts";
@@ -85,7 +85,7 @@ export interface Build {
   readonly number: number;
   /** `start`, `stop`, `delete`, or a word of a newer server. */
   readonly transition: string;
-  /** `pending`, `starting`, `running`, `stopped`, … (http-api §3.2). */
+  /** `pending`, `starting`, `running`, `stopped`, … (docs/protocol/api.md#build). */
   readonly status: string;
   readonly reason: string;
   readonly job: Job;

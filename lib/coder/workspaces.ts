@@ -1,4 +1,4 @@
-/** Endpoints of workspaces and templates that a session needs (http-api §4, §5). */
+/** Endpoints of workspaces and templates that a session needs (docs/protocol/api.md#reading, #making-a-build). */
 import * as v from "valibot";
 import type { CoderClient } from "./client.ts";
 import { isAtLeast } from "../base/version.ts";
@@ -108,7 +108,7 @@ export interface StartBuild extends CallOptions {
 
 /**
  * Starts the workspace; parameters stay those of the last build. Throws `ApiError` 409 when a build is active already,
- * 403 when the template wants its active version (http-api §5.1).
+ * 403 when the template wants its active version (docs/protocol/api.md#making-a-build).
  */
 export async function startWorkspace(
   client: CoderClient,
@@ -143,7 +143,7 @@ export interface UsageOptions extends CallOptions {
   readonly appName: "ssh" | "vscode" | "jetbrains" | "reconnecting-pty";
 }
 
-/** Tells the server that the workspace is in use (behaviour §2.6). */
+/** Tells the server that the workspace is in use (docs/protocol/ssh.md#usage-heartbeat). */
 export async function postUsage(
   client: CoderClient,
   workspaceId: string,

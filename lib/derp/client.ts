@@ -3,7 +3,7 @@
  * carries: websocket payload, or what follows `Upgrade: DERP`.
  * Order of use: `handleBytes`, then `pollEvent` until `undefined`, then `pollTransmit` until `undefined`.
  * Packets are sent past this object: from `canSend` on, ask `allowSend`, write `writeSendPacketHeader` before the packet.
- * Left out on purpose: meshing, fast start (§2.2 of the dossier: no Coder relay offers it), the time limit for connecting,
+ * Left out on purpose: meshing, fast start (docs/protocol/relay.md#ways-in: no Coder relay offers it), the time limit for connecting,
  * which belongs to who dials, since it covers DNS, TCP and TLS too.
  */
 import { assertLength, ByteReader, KEY_BYTES } from "../base/bytes.ts";
@@ -278,7 +278,7 @@ export class DerpClient {
   }
 }
 
-/** What a client takes of each type (dossier §2.5); mesh frames and unknown types are read and discarded. */
+/** What a client takes of each type (docs/protocol/relay.md#frames); mesh frames and unknown types are read and discarded. */
 function limitOf(type: number): number {
   switch (type) {
     case FrameType.serverKey:

@@ -75,7 +75,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `--wait=auto reads what each server has (behaviour §2.1)${where}`,
+  name: `--wait=auto reads what each server has (docs/protocol/ssh.md#wait)${where}`,
   ignore: !hasCaptures,
   async fn() {
     for (const version of VERSIONS) {

@@ -13,7 +13,7 @@ import { getMe } from "../support/get_me.ts";
 
 const DEV = { owner: "me", name: "myworkspace" };
 
-Deno.test("CoderClient sends token and agent, no cookie, and no redirect of its own (http-api §1.1)", async () => {
+Deno.test("CoderClient sends token and agent, no cookie, and no redirect of its own (docs/protocol/api.md#requests-and-headers)", async () => {
   using fake = fakeSteps();
   await getWorkspaceByName(fake.steps.client, DEV);
   const [request] = fake.coder.requests;
@@ -32,7 +32,7 @@ Deno.test("CoderClient sends JSON bodies", async () => {
   assert.deepEqual(fake.coder.requests[0]?.body, { agent_id: "a", app_name: "ssh" });
 });
 
-Deno.test("CoderClient follows redirects: 307 keeps the method, 303 does not (http-api §1.1)", async () => {
+Deno.test("CoderClient follows redirects: 307 keeps the method, 303 does not (docs/protocol/api.md#requests-and-headers)", async () => {
   using fake = fakeSteps();
   fake.coder.routes.set("POST /workspaces/w/usage", () => ({
     status: 307,
@@ -217,7 +217,7 @@ Deno.test("CoderClient stops after ten redirects", async () => {
   assert.equal(fake.coder.requests.length, 10);
 });
 
-Deno.test("ApiError has the text form of http-api §1.3", async (t) => {
+Deno.test("ApiError has the text form of docs/protocol/api.md#errors", async (t) => {
   const cases = [
     {
       name: "message and helper",
@@ -404,7 +404,7 @@ Deno.test("CoderClient rethrows the reason of an aborted signal", async () => {
   await assert.rejects(getMe(fake.steps.client, { signal: abort.signal }), (e) => e === reason);
 });
 
-Deno.test("CoderClient notes version and entitlement warnings, each once (http-api §1.1)", async () => {
+Deno.test("CoderClient notes version and entitlement warnings, each once (docs/protocol/api.md#requests-and-headers)", async () => {
   using fake = fakeSteps();
   fake.coder.headers = [
     ["X-Coder-Entitlements-Warning", "licence ends"],
@@ -416,7 +416,7 @@ Deno.test("CoderClient notes version and entitlement warnings, each once (http-a
   assert.deepEqual(fake.steps.client.entitlementWarnings, ["licence ends", "too many users"]);
 });
 
-Deno.test("CoderClient reads the body of a refused upgrade (http-api §1.4)", async () => {
+Deno.test("CoderClient reads the body of a refused upgrade (docs/protocol/api.md#websockets)", async () => {
   using fake = fakeSteps();
   fake.coder.sockets.set("/workspacebuilds/b/logs", () => apiFailure(403, "Forbidden."));
   await assert.rejects(followBuildLogs(fake.steps.client, "b", { after: 7 }), (error) => {

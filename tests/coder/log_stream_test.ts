@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { LogStreamError, parseAgentLogs, parseBuildLog } from "../../lib/coder/log_stream.ts";
 
-Deno.test("parseBuildLog() reads one line and strips it (http-api §6.1)", () => {
+Deno.test("parseBuildLog() reads one line and strips it (docs/protocol/api.md#build-logs)", () => {
   const log = parseBuildLog(JSON.stringify({
     id: 7,
     created_at: "2026-07-24T10:00:00.123Z",
@@ -20,7 +20,7 @@ Deno.test("parseBuildLog() reads one line and strips it (http-api §6.1)", () =>
   });
 });
 
-Deno.test("parseAgentLogs() reads lists, empty and null ones, old and new elements (http-api §6.2)", () => {
+Deno.test("parseAgentLogs() reads lists, empty and null ones, old and new elements (docs/protocol/api.md#agent-logs)", () => {
   assert.deepEqual(parseAgentLogs("[]"), []);
   assert.deepEqual(parseAgentLogs("null"), []);
   const [old] = parseAgentLogs(

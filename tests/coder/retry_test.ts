@@ -9,7 +9,7 @@ function api(status: number): ApiError {
   return new ApiError({ status, method: "GET", url: "https://x/", apiMessage: "m" });
 }
 
-Deno.test("TestIsRetryableError (behaviour §4.2)", async (t) => {
+Deno.test("TestIsRetryableError", async (t) => {
   const rows: { name: string; in: unknown; out: boolean }[] = [
     { name: "nil", in: undefined, out: false },
     { name: "canceled", in: new CanceledError(), out: false },
@@ -79,7 +79,7 @@ async function run(
 
 const GONE = new TransportError("refused", "refused");
 
-Deno.test("TestRetryWithInterval (behaviour §4.2)", async (t) => {
+Deno.test("TestRetryWithInterval", async (t) => {
   await t.step("succeeds at the first try", async () => {
     assert.deepEqual(await run([]), { attempts: 1, atMs: [0], failed: false });
   });

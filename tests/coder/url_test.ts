@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { UserError } from "../../lib/base/errors.ts";
 import { apiUrl, parseDeploymentUrl, segment, websocketUrl } from "../../lib/coder/url.ts";
 
-Deno.test("parseDeploymentUrl() takes what people type (behaviour §3.2)", async (t) => {
+Deno.test("parseDeploymentUrl() takes what people type (docs/protocol/ssh.md#login)", async (t) => {
   const rows = [
     { in: "https://coder.example.com", out: "https://coder.example.com/" },
     { in: " coder.example.com \n", out: "https://coder.example.com/" },
@@ -21,7 +21,7 @@ Deno.test("parseDeploymentUrl() takes what people type (behaviour §3.2)", async
   }
 });
 
-Deno.test("apiUrl() resolves from the root, drops sub-path and credentials (http-api §1.1)", () => {
+Deno.test("apiUrl() resolves from the root, drops sub-path and credentials (docs/protocol/api.md#requests-and-headers)", () => {
   const url = apiUrl(new URL("https://u:p@host/sub/path"), "/users/me", { a: 1, b: undefined });
   assert.equal(url.href, "https://host/api/v2/users/me?a=1");
   assert.equal(websocketUrl(url).href, "wss://host/api/v2/users/me?a=1");

@@ -16,7 +16,7 @@ function newWatch(): WorkspaceWatch {
   return new WorkspaceWatch({ buildId: IDS.build, random: new SeededRandom(1) });
 }
 
-Deno.test("WorkspaceWatch ends the session on a stopped, rebuilt or deleted workspace only (behaviour §1.8)", async (t) => {
+Deno.test("WorkspaceWatch ends the session on a stopped, rebuilt or deleted workspace only (docs/protocol/ssh.md#watching-the-workspace)", async (t) => {
   const rows: { name: string; in: Wire; out: string | undefined }[] = [
     { name: "same build", in: {}, out: undefined },
     {
@@ -92,7 +92,7 @@ Deno.test("WorkspaceWatch backs off when streams end at once, and starts over af
   assert.ok((watch.pollTimeout() ?? 0) - (now + 60_000) <= 1_920);
 });
 
-Deno.test("WorkspaceWatch takes 45 s without a sign for death (http-api §6.3)", () => {
+Deno.test("WorkspaceWatch takes 45 s without a sign for death (docs/protocol/api.md#workspace-watch)", () => {
   const watch = newWatch();
   watch.start(0);
   watch.pollOutput();

@@ -32,7 +32,7 @@ async function testTexts(folder: URL): Promise<string> {
   return text;
 }
 
-Deno.test("Rows of Coder's own tests are named by tests here (behaviour §4)", async () => {
+Deno.test("Rows of Coder's own tests are named by tests here (coder/coder `cli/ssh_test.go`)", async () => {
   const text = await testTexts(new URL("../", import.meta.url));
   deepStrictEqual(ROWS.filter((row) => !text.includes(row)), []);
 });

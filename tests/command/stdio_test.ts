@@ -105,15 +105,18 @@ commandTest("TestSSH/StdioExitOnStop: a stop of the workspace ends with 0", asyn
   });
 });
 
-commandTest("A transport that is lost ends --stdio with 255 (behaviour §5, 9)", async (desk) => {
-  await overStdio(desk, ["myworkspace"], async ({ run, ssh }) => {
-    strictEqual(await output(ssh, "echo here"), "here\n");
-    await desk.sandbox.workspace.agent().disconnect({ graceful: true });
-    const { code, stderr } = await run.result();
-    strictEqual(code, 255);
-    match(stderr, /^hawser: connection to the workspace lost: .+\n$/);
-  });
-});
+commandTest(
+  "A transport that is lost ends --stdio with 255 (docs/protocol/ssh.md#what-we-do-otherwise)",
+  async (desk) => {
+    await overStdio(desk, ["myworkspace"], async ({ run, ssh }) => {
+      strictEqual(await output(ssh, "echo here"), "here\n");
+      await desk.sandbox.workspace.agent().disconnect({ graceful: true });
+      const { code, stderr } = await run.result();
+      strictEqual(code, 255);
+      match(stderr, /^hawser: connection to the workspace lost: .+\n$/);
+    });
+  },
+);
 
 const NEVER_CONNECTS = {
   workspaces: [{ name: "myworkspace", agents: [{ ...SHELL, connects: false }] }],

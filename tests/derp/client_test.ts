@@ -204,7 +204,7 @@ Deno.test("DerpClient.ping() counts nothing but the pong", () => {
   deepStrictEqual(drainEvents(client), [{ kind: "dead" }]);
 });
 
-Deno.test("DerpClient keeps to an announced rate (§2.5: over 5 + 32 + length)", () => {
+Deno.test("DerpClient keeps to an announced rate (docs/protocol/relay.md#frames: over 5 + 32 + length)", () => {
   const client = clientA();
   eventsOf(client, fromHex(SERVER_KEY_FRAME));
   const info = { version: 2, tokenBucketBytesPerSecond: 1000, tokenBucketBytesBurst: 300 };

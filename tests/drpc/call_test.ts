@@ -26,7 +26,7 @@ function settle(client: DrpcClientCall, server: DrpcServerCall): void {
   if (toClient !== undefined) client.handleBytes(toClient);
 }
 
-Deno.test("a unary call has the bytes of the dossier, inside yamux too (control plane §5.6)", () => {
+Deno.test("a unary call has the bytes that are on record, inside yamux too (docs/protocol/coordinator.md#calls-by-example)", () => {
   const call = new DrpcClientCall(REFRESH);
   call.send(NONE);
   call.closeSend();
@@ -40,7 +40,7 @@ Deno.test("a unary call has the bytes of the dossier, inside yamux too (control 
   );
 });
 
-Deno.test("a stream call has the bytes of the dossier (control plane §5.6)", () => {
+Deno.test("a stream call has the bytes that are on record (docs/protocol/coordinator.md#calls-by-example)", () => {
   const call = new DrpcClientCall(COORDINATE);
   call.send(fromHex("1a120a103a5b2a46b6af43658859479cedf5c885"));
   const opening = call.pollTransmit() ?? NONE;
@@ -97,7 +97,7 @@ Deno.test("Close ends both directions: nothing more is sent or told", () => {
   assert.deepEqual(drain(client), [{ kind: "ended", how: { kind: "closed" } }]);
 });
 
-Deno.test("errors carry code and text; unknown RPCs are told by either (control plane §5.5)", () => {
+Deno.test("errors carry code and text; unknown RPCs are told by either (docs/protocol/coordinator.md#errors-of-calls)", () => {
   const rows = [
     { fail: (s: DrpcServerCall) => s.fail(12n, "no"), code: 12n, text: "no", unknown: true },
     {

@@ -97,7 +97,7 @@ Deno.test({
     }),
 });
 
-// The official command's lock is flock(2) (behaviour §1.7), as flock(1) takes it.
+// The official command's lock is flock(2) (docs/protocol/ssh.md#autostop-notice), as flock(1) takes it.
 Deno.test({
   name: "tryLockFile() and flock(1) exclude each other",
   ignore: !(await hasProgram("flock", ["--version"])),

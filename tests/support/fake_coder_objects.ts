@@ -1,4 +1,4 @@
-/** Objects as a deployment sends them (http-api §3), with what a test wants different. */
+/** Objects as a deployment sends them (docs/protocol/api.md#objects), with what a test wants different. */
 
 export type Wire = Record<string, unknown>;
 

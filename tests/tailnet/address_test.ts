@@ -23,7 +23,7 @@ function uuid(text: string): Uint8Array {
   return bytes;
 }
 
-Deno.test("addressOfUuid() replaces six bytes (control plane §7.1)", () => {
+Deno.test("addressOfUuid() replaces six bytes (docs/protocol/coordinator.md#addresses-and-ids)", () => {
   assert.equal(formatIpv6(addressOfUuid(uuid(AGENT))), "fd7a:115c:a1e0:4365:8859:479c:edf5:c885");
   assert.equal(
     formatIpv6(addressOfUuid(uuid(AGENT), CODER_PREFIX)),
@@ -31,7 +31,7 @@ Deno.test("addressOfUuid() replaces six bytes (control plane §7.1)", () => {
   );
 });
 
-Deno.test("nodeIdOfUuid() is the last eight bytes without their sign (control plane §7.3)", () => {
+Deno.test("nodeIdOfUuid() is the last eight bytes without their sign (docs/protocol/coordinator.md#addresses-and-ids)", () => {
   // From the capture: agent 2f53a9b3-… announced this id.
   assert.equal(nodeIdOfUuid(uuid("2f53a9b3-05b9-4a5b-80a6-64dd44560209")), 9176536289223769591n);
   assert.equal(nodeIdOfUuid(uuid("00000000-0000-0000-0000-000000000005")), 5n);

@@ -39,7 +39,7 @@ function withNode(change: Partial<DerpNode>): DerpMap {
   return derpMapOf([region(1, { nodes: [{ ...NODE, ...change }] })]);
 }
 
-Deno.test("relayEndpoints() builds addresses and URLs (data plane §2.1)", async (t) => {
+Deno.test("relayEndpoints() builds addresses and URLs (docs/protocol/relay.md#relay-maps)", async (t) => {
   const rows: { name: string; node: Partial<DerpNode>; hosts: string[]; url: string }[] = [
     { name: "plain", node: {}, hosts: ["relay.example"], url: "https://relay.example/derp" },
     {
@@ -124,7 +124,7 @@ Deno.test("relayRegions() and defaultHomeRegion() pass over STUN, avoid what is 
   assert.equal(defaultHomeRegion(derpMapOf([stun])), undefined);
 });
 
-Deno.test("rewriteEmbeddedRelay() moves embedded relays to the user's URL (control plane §2.4)", () => {
+Deno.test("rewriteEmbeddedRelay() moves embedded relays to the user's URL (docs/protocol/relay.md#the-embedded-relay)", () => {
   const stun = { ...NODE, name: "stun", stunOnly: true };
   const map = derpMapOf([
     region(1, { embeddedRelay: true, nodes: [NODE, stun] }),
@@ -143,7 +143,7 @@ Deno.test("rewriteEmbeddedRelay() moves embedded relays to the user's URL (contr
   }
 });
 
-Deno.test("equalDerpMaps() sees what matters and no order (control plane §2.5)", () => {
+Deno.test("equalDerpMaps() sees what matters and no order (docs/protocol/relay.md#equal-maps)", () => {
   const other = { ...NODE, name: "1b" };
   const a = derpMapOf([region(1, { nodes: [NODE, other] }), region(2)]);
   assert.ok(equalDerpMaps(a, derpMapOf([region(2), region(1, { nodes: [other, NODE] })])));

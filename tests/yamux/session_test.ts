@@ -19,7 +19,7 @@ function assertDies(session: YamuxSession, bytes: Uint8Array, code: string): voi
   );
 }
 
-Deno.test("openStream() writes the bytes of the first client stream (control plane §4.2)", () => {
+Deno.test("openStream() writes the bytes of the first client stream (docs/protocol/coordinator.md#yamux)", () => {
   const session = new YamuxSession({ role: "client" }, 0);
   const stream = session.openStream(0);
   stream.write(fromHex("0304"));

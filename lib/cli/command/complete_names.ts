@@ -1,5 +1,5 @@
 /**
- * Names of workspaces for the shell's completion: `COMPLETION_MODE=1 hawser ssh ""` (behaviour §2.13). The shells' scripts
+ * Names of workspaces for the shell's completion: `COMPLETION_MODE=1 hawser ssh ""` (docs/protocol/ssh.md#completion). The shells' scripts
  * keep those that fit what was typed. Whatever fails gives no names and no words: people are in the middle of a line.
  */
 import { UserError } from "../../base/errors.ts";

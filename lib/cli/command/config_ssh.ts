@@ -1,5 +1,5 @@
 /**
- * `config-ssh`: a section in the user's ssh_config that leads `ssh`, git and editors into workspaces (behaviour §3.5). What the section
+ * `config-ssh`: a section in the user's ssh_config that leads `ssh`, git and editors into workspaces (docs/protocol/ssh.md#config-ssh). What the section
  * says is `ssh_config/`'s affair; here is what is asked, looked up and written, in which order.
  */
 import { equalBytes } from "../../base/bytes.ts";

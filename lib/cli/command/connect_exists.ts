@@ -1,6 +1,6 @@
 /**
  * `connect exists <hostname>`, hidden: whether Coder Connect leads to a host, told by the exit code alone. OpenSSH's
- * `Match … exec` asks it (behaviour §2.10, §3.5).
+ * `Match … exec` asks it (docs/protocol/ssh.md#coder-connect, #config-ssh).
  */
 import { UserError } from "../../base/errors.ts";
 import { isInCoderConnect, type LookupIpv6 } from "../ready/coder_connect.ts";

@@ -1,5 +1,5 @@
 /**
- * `vscodessh`, hidden: how old editor extensions call the official command (behaviour §2.14). It is `ssh --stdio` with the
+ * `vscodessh`, hidden: how old editor extensions call the official command (docs/protocol/ssh.md#vscodessh). It is `ssh --stdio` with the
  * deployment and the token in files, a host name for the workspace, and a log that the extension reads.
  */
 import { UserError } from "../../base/errors.ts";

@@ -1,6 +1,6 @@
 /**
  * Where the deployment is and who we are: flags, environment, then the configuration folder that the official command
- * writes (behaviour §3.1). Nothing is written here, so nothing is created.
+ * writes (docs/protocol/ssh.md#configuration). Nothing is written here, so nothing is created.
  * Left out: the credential store of Windows, which needs a native call; the `session` file is read there.
  */
 import { UserError } from "../../base/errors.ts";

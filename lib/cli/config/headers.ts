@@ -1,4 +1,4 @@
-/** Extra headers of every request: `--header` and what `--header-command` prints (behaviour §1.16). */
+/** Extra headers of every request: `--header` and what `--header-command` prints (docs/protocol/ssh.md#global-flags). */
 import { UserError } from "../../base/errors.ts";
 import { goList, goQuote, HIDDEN } from "../../coder/text.ts";
 import type { HttpHeaders } from "../../base/http.ts";

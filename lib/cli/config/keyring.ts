@@ -1,5 +1,5 @@
 /**
- * The session token in the keychain of macOS, where the official command keeps it since v2.29.0 (behaviour §3.1).
+ * The session token in the keychain of macOS, where the official command keeps it since v2.29.0 (docs/protocol/ssh.md#configuration).
  * Read only. Linux never has one; Windows' store is left out.
  *   the secret: base64 of JSON {"<host[:port]>": {"coder_url": …, "api_token": …}}
  */

@@ -1,5 +1,5 @@
 /**
- * The grammar of the command line, that of the official command's flag library (behaviour §1.15): flags anywhere,
+ * The grammar of the command line, that of the official command's flag library (docs/protocol/ssh.md#flags): flags anywhere,
  * `--name value`, `--name=value`, `-n value`, `-nvalue`, `-n=value`, clusters of switches (`-tA`), `--` ends flags.
  * A tokenizer of our own: `node:util` takes `-eA=1` and `--flag=false` for something else, and costs 5 ms.
  */
@@ -179,7 +179,7 @@ export class ParsedArgs {
     return this.#texts.get(flag.name)?.source ?? "default";
   }
 
-  /** One line for each retired flag or variable in use (behaviour §1.16). */
+  /** One line for each retired flag or variable in use (docs/protocol/ssh.md#global-flags). */
   deprecations(flags: readonly AnyFlag[]): string[] {
     return flags.flatMap((flag) => {
       const source = this.source(flag);

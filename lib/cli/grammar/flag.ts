@@ -1,6 +1,6 @@
 /**
  * One command-line flag: its names, its environment variable, how its text becomes a value, and what help says of it.
- * Texts of errors are those of the official command's flag library (behaviour §1.15): scripts and people know them.
+ * Texts of errors are those of the official command's flag library (docs/protocol/ssh.md#flags): scripts and people know them.
  */
 import { parseDuration } from "../../base/duration.ts";
 import { goList, goQuote } from "../../coder/text.ts";

@@ -1,4 +1,4 @@
-/** Flags of `config-ssh`, those of the official command (behaviour §3.5). */
+/** Flags of `config-ssh`, those of the official command (docs/protocol/ssh.md#config-ssh). */
 import { choiceFlag, type Flag, listFlag, pathFlag, switchFlag, textFlag } from "./flag.ts";
 import { FlagValueError } from "./flag_error.ts";
 

@@ -1,4 +1,4 @@
-/** Flags of every command (behaviour §1.16), valid before and after its name. */
+/** Flags of every command (docs/protocol/ssh.md#global-flags), valid before and after its name. */
 import type { AnyFlag } from "./args.ts";
 import { HIDDEN, hideCredentials } from "../../coder/text.ts";
 import { listFlag, pathFlag, switchFlag, textFlag } from "./flag.ts";

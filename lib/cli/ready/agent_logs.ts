@@ -1,5 +1,5 @@
 /**
- * The log of an agent's start-up scripts while one waits for them (behaviour §1.5, http-api §6.2). A stream that drops is
+ * The log of an agent's start-up scripts while one waits for them (docs/protocol/ssh.md#waiting-for-the-agent, docs/protocol/api.md#agent-logs). A stream that drops is
  * opened again behind the last line shown; lines are never doubled.
  */
 import { ProtocolError, UserError } from "../../base/errors.ts";

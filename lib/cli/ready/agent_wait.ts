@@ -1,6 +1,6 @@
 /**
- * Waiting for the workspace's agent and its start-up scripts (behaviour §1.5 [N]), in the official command's words.
- * The log of the scripts is `agent_logs.ts`. Old servers: `--wait=auto` reads what they have (behaviour §2.1).
+ * Waiting for the workspace's agent and its start-up scripts (docs/protocol/ssh.md#waiting-for-the-agent), in the official command's words.
+ * The log of the scripts is `agent_logs.ts`. Old servers: `--wait=auto` reads what they have (docs/protocol/ssh.md#wait).
  */
 import { UserError } from "../../base/errors.ts";
 import type { Instant } from "../../base/core.ts";
@@ -27,7 +27,7 @@ const SCRIPTS_STAGE = "Running workspace agent startup scripts";
 const HURRY_HINT = "To connect immediately, reconnect with --wait=no or CODER_SSH_WAIT=no, " +
   "see --help for more information.";
 
-/** How long to wait between looks after `elapsedMs` of waiting (behaviour §1.5). */
+/** How long to wait between looks after `elapsedMs` of waiting (docs/protocol/ssh.md#waiting-for-the-agent). */
 export function pollIntervalMs(elapsedMs: number): number {
   if (elapsedMs < 60_000) return 500;
   if (elapsedMs < 120_000) return 1_000;

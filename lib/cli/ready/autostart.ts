@@ -1,5 +1,5 @@
 /**
- * Starting a stopped workspace because somebody wants in (behaviour §1.2, http-api §5.4). Nothing prompts: parameters
+ * Starting a stopped workspace because somebody wants in (docs/protocol/ssh.md#autostart, docs/protocol/api.md#starting-a-stopped-workspace). Nothing prompts: parameters
  * stay those of the last build, new ones take their defaults on the server.
  */
 import { UserError } from "../../base/errors.ts";
@@ -25,7 +25,7 @@ export function needsStart(workspace: Workspace): boolean {
   return workspace.latestBuild.transition !== "start";
 }
 
-/** Starts the workspace, or says why not (the table of behaviour §1.2, in its order). */
+/** Starts the workspace, or says why not (the table of docs/protocol/ssh.md#autostart, in its order). */
 export async function autostart(
   steps: Steps,
   workspace: Workspace,
@@ -119,7 +119,7 @@ async function start(steps: Steps, workspace: Workspace): Promise<Build | "confl
   }
 }
 
-/** The template wants its active version (http-api §5.1, 403). */
+/** The template wants its active version (docs/protocol/api.md#making-a-build, 403). */
 async function startOnActive(steps: Steps, workspace: Workspace): Promise<Build | "conflict"> {
   const { client, signal } = steps;
   try {

@@ -1,5 +1,5 @@
 /**
- * Waiting for a build, with its log (behaviour §1.3, http-api §6.1). Unlike the official command, a log stream that drops
+ * Waiting for a build, with its log (docs/protocol/ssh.md#build-output, docs/protocol/api.md#build-logs). Unlike the official command, a log stream that drops
  * is opened again where it ended, and a log that cannot be shown does not end the wait.
  */
 import { ProtocolError, UserError } from "../../base/errors.ts";

@@ -1,6 +1,6 @@
 /**
  * Coder Connect: when the official desktop program has the workspace network up, the agent's SSH server is a plain TCP
- * connection away (behaviour §2.10). Sought beside our own tunnel, never before it: whichever carries bytes first is used.
+ * connection away (docs/protocol/ssh.md#coder-connect). Sought beside our own tunnel, never before it: whichever carries bytes first is used.
  */
 import { UserError } from "../../base/errors.ts";
 import type { ByteStream } from "../../base/stream.ts";

@@ -1,6 +1,6 @@
 /**
  * From a workspace's name to a tunnel that answers: the API's side and the network's side by side, each wait said aloud
- * (behaviour §1.1 to §1.6). The tunnel is begun as soon as the agent is known, while checks and warnings go on.
+ * (docs/protocol/ssh.md#names to #dialling). The tunnel is begun as soon as the agent is known, while checks and warnings go on.
  */
 import type { Agent } from "../../coder/agent_model.ts";
 import type { ConnectionInfo } from "../../coder/agents.ts";

@@ -159,7 +159,7 @@ export async function pickWorkspace(
   return (await runPrompt(host, picker("Which workspace?", items), { signal }))?.value;
 }
 
-/** The bare name with one agent, `ws.agent` for each with several (behaviour §2.13). */
+/** The bare name with one agent, `ws.agent` for each with several (docs/protocol/ssh.md#completion). */
 function itemsOf(workspace: Workspace): PickerItem[] {
   const { agents, status } = workspace.latestBuild;
   const name = stripToLine(workspace.name);

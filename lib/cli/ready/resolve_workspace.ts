@@ -1,5 +1,5 @@
 /**
- * From a name to a workspace that runs and the agent in it (behaviour §1.1, steps 2 to 7). Waiting for the agent is
+ * From a name to a workspace that runs and the agent in it (docs/protocol/ssh.md#names). Waiting for the agent is
  * `agent_wait.ts`.
  */
 import { UserError } from "../../base/errors.ts";
@@ -88,7 +88,7 @@ async function findRunning(
   });
 }
 
-/** The workspace, by id first when the name may be one (behaviour §1.1). Throws `ApiError`. */
+/** The workspace, by id first when the name may be one (docs/protocol/ssh.md#names). Throws `ApiError`. */
 export async function findWorkspace(steps: Steps, name: WorkspaceName): Promise<Workspace> {
   const { client, progress, signal } = steps;
   return await progress.during("Looking for the workspace", () =>

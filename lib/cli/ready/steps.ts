@@ -1,4 +1,4 @@
-/** What every step of getting a workspace ready is given, and how one is tried again in the open (behaviour §2.9). */
+/** What every step of getting a workspace ready is given, and how one is tried again in the open (docs/protocol/ssh.md#retries). */
 import type { Log } from "../../base/log.ts";
 import type { CoderClient } from "../../coder/client.ts";
 import { describe } from "../../coder/errors.ts";

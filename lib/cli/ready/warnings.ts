@@ -1,5 +1,5 @@
 /**
- * Warnings before connecting (behaviour §1.4, §1.16): retired flags, versions, licences, legacy and outdated workspaces.
+ * Warnings before connecting (docs/protocol/ssh.md#warnings-before-connecting, #global-flags): retired flags, versions, licences, legacy and outdated workspaces.
  * To terminals only: in a pipe they would clutter every ssh, scp and rsync. None of them ends the command.
  */
 import { ApiError, StepError } from "../../coder/errors.ts";
@@ -44,7 +44,7 @@ export function outdatedBanner(deployment: URL, workspace: Workspace): string | 
   return `👋 Your workspace is outdated! Update it here: ${link}`;
 }
 
-/** The workspace's page. Keeps a path in the deployment's URL, which upstream loses (behaviour §5, 10). */
+/** The workspace's page. Keeps a path in the deployment's URL, which upstream loses (docs/protocol/ssh.md#what-we-do-otherwise). */
 export function workspaceLink(
   deployment: URL,
   workspace: Pick<Workspace, "ownerName" | "name">,
@@ -82,7 +82,7 @@ export async function warnAboutServer(steps: Steps, options: ServerWarningOption
   progress.line(downloadLine(host.os, client.serverVersion, info));
 }
 
-/** Where to get a client that fits (behaviour §1.16). */
+/** Where to get a client that fits (docs/protocol/ssh.md#global-flags). */
 export function downloadLine(os: string, server: string, info: BuildInfo | undefined): string {
   if (info !== undefined && info.upgradeMessage !== "") return stripToLine(info.upgradeMessage);
   const parsed = parseVersion(server);

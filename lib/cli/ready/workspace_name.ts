@@ -1,5 +1,5 @@
 /**
- * Workspaces as people name them (behaviour §1.1, §2.5): `ws`, `ws.agent`, `owner/ws`, `owner--ws--agent`,
+ * Workspaces as people name them (docs/protocol/ssh.md#names, #prefix-and-suffix): `ws`, `ws.agent`, `owner/ws`, `owner--ws--agent`,
  * `agent.ws.owner`, a UUID, with a host prefix or suffix that `ssh` put there.
  */
 import { UserError } from "../../base/errors.ts";
@@ -48,7 +48,7 @@ export function parseWorkspaceName(input: string, options: NameOptions = {}): Wo
 }
 
 /**
- * Takes the host's prefix off, else its suffix (behaviour §2.5). Case does not count, as in any host name, and neither does the one
+ * Takes the host's prefix off, else its suffix (docs/protocol/ssh.md#prefix-and-suffix). Case does not count, as in any host name, and neither does the one
  * dot at the end that makes it absolute (RFC 1034 §3.1).
  */
 function cutHost(input: string, options: NameOptions): string {

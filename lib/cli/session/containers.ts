@@ -1,4 +1,4 @@
-/** A container of the workspace instead of the workspace itself, `-c` (behaviour §2.7). */
+/** A container of the workspace instead of the workspace itself, `-c` (docs/protocol/ssh.md#containers). */
 import { listContainers } from "../../coder/agents.ts";
 import { StepError } from "../../coder/errors.ts";
 import { goList, goQuote, stripToLine } from "../../coder/text.ts";
@@ -27,7 +27,7 @@ export async function containerEnv(
   if (container === "") return [];
   const containers = await progress.during("Looking for the container", async () => {
     try {
-      // Once: an agent without docker answers with 500, and will not have it in two seconds (behaviour §2.9).
+      // Once: an agent without docker answers with 500, and will not have it in two seconds (docs/protocol/ssh.md#retries).
       return await listContainers(client, agentId, { signal });
     } catch (error) {
       if (signal.aborted) throw error;

@@ -1,5 +1,5 @@
 /**
- * The file that editors read a connection's quality from (behaviour §2.11), and the rule that goes with it: an agent that
+ * The file that editors read a connection's quality from (docs/protocol/ssh.md#network-information-file), and the rule that goes with it: an agent that
  * answered no ping for a minute ends the session. The keys are the official command's; the file is never removed.
  */
 import { UserError } from "../../base/errors.ts";

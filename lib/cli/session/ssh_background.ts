@@ -1,6 +1,6 @@
 /**
- * What runs beside a session: the watch that ends it when the workspace stops (behaviour §1.8) or its agent is gone, the usage
- * heartbeat (§2.6), the autostop notice (§1.7) and the network file of editors (§2.11). None of them delays the session.
+ * What runs beside a session: the watch that ends it when the workspace stops (docs/protocol/ssh.md#watching-the-workspace) or its agent is gone, the usage
+ * heartbeat (#usage-heartbeat), the autostop notice (#autostop-notice) and the network file of editors (#network-information-file). None of them delays the session.
  */
 import { describe } from "../../coder/errors.ts";
 import { watchWorkspace } from "../../coder/watch_loop.ts";

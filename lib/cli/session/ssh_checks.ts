@@ -1,4 +1,4 @@
-/** Checks of `ssh` options that need no request and come before any (behaviour §2.2, §2.3). */
+/** Checks of `ssh` options that need no request and come before any (docs/protocol/ssh.md#remote-forwards, #environment). */
 import { UserError } from "../../base/errors.ts";
 import { goQuote } from "../../coder/text.ts";
 import { parseEscapeChar } from "../../ssh/escape.ts";

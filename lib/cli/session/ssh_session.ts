@@ -1,6 +1,6 @@
 /**
- * A session of our own: shell or command over SSH to the agent, with its host key, forwards and terminal (behaviour §1.10 to
- * §1.14, §2.2), or `-W` and `-N`.
+ * A session of our own: shell or command over SSH to the agent, with its host key, forwards and terminal (docs/protocol/ssh.md#interactive-session, #exit-codes-and-errors,
+ * #remote-forwards), or `-W` and `-N`.
  */
 import type { HostOutput } from "../../base/host.ts";
 import { untilAborted } from "../../base/abort.ts";

@@ -1,6 +1,6 @@
 /**
- * `--stdio`: raw bytes between standard input and output and the agent's SSH server (behaviour §1.9), through our own
- * tunnel or through Coder Connect (§2.10), whichever is open first.
+ * `--stdio`: raw bytes between standard input and output and the agent's SSH server (docs/protocol/ssh.md#stdio), through our own
+ * tunnel or through Coder Connect (docs/protocol/ssh.md#coder-connect), whichever is open first.
  */
 import { AGENT_SSH_PORT } from "../../tailnet/agent_ports.ts";
 import type { RaceResult } from "../ready/coder_connect.ts";

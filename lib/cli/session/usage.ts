@@ -1,5 +1,5 @@
 /**
- * Telling the deployment that the workspace is in use, so that it is not stopped under a session (behaviour §2.6).
+ * Telling the deployment that the workspace is in use, so that it is not stopped under a session (docs/protocol/ssh.md#usage-heartbeat).
  * Failures are logged and nothing more: the agent's own statistics tell the same story more coarsely.
  */
 import { UserError } from "../../base/errors.ts";

@@ -1,4 +1,4 @@
-/** Ends of a command that are no failure of a step, and what the exit code is (behaviour §1.14). */
+/** Ends of a command that are no failure of a step, and what the exit code is (docs/protocol/ssh.md#exit-codes-and-errors). */
 
 /**
  * Ends the command with this status; `message` is printed alone, without the frame of an error, or not at all. `details` are more

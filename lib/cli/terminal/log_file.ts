@@ -1,5 +1,5 @@
 /**
- * The log file of a session (behaviour §1.13): name, mode and line format are the official command's, since editors look
+ * The log file of a session (docs/protocol/ssh.md#log-file): name, mode and line format are the official command's, since editors look
  * for them. `--log-to-file` is the retired way to ask for one.
  *   2006-01-02 15:04:05.000 [info]  net.derp: frame received  type=4  bytes=1312
  */

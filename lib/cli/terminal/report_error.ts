@@ -1,5 +1,5 @@
 /**
- * How a command's failure is told, and its exit code (behaviour §1.14 [N]): what failed, what to do, no stack unless asked.
+ * How a command's failure is told, and its exit code (docs/protocol/ssh.md#exit-codes-and-errors): what failed, what to do, no stack unless asked.
  * Half of the words come from servers: none of them is obeyed by the terminal, and what they say does not look like a line of ours.
  */
 import { ProtocolError, UserError } from "../../base/errors.ts";
@@ -76,7 +76,7 @@ function isUnread(thrown: unknown): boolean {
   return thrown instanceof HostError && thrown.code === "broken-pipe";
 }
 
-/** Nobody reads us, or the wait was called off by the user or the system (behaviour §1.14: silent). */
+/** Nobody reads us, or the wait was called off by the user or the system (docs/protocol/ssh.md#exit-codes-and-errors: silent). */
 function isSilent(thrown: unknown): boolean {
   return isUnread(thrown) || thrown instanceof CanceledError ||
     (thrown instanceof ExitError && thrown.message === "") ||

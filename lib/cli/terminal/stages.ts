@@ -1,5 +1,5 @@
 /**
- * Stages as the official command shows them, one renderer for builds and agents (behaviour §1.3, §1.5): plain lines,
+ * Stages as the official command shows them, one renderer for builds and agents (docs/protocol/ssh.md#build-output, #waiting-for-the-agent): plain lines,
  * never redrawn.
  */
 import type { Host } from "../../base/host.ts";

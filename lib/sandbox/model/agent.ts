@@ -100,7 +100,7 @@ export class SandboxAgent {
     this.logs = new LogBook(host.logNumbers);
   }
 
-  /** As the server works it out when asked (http-api §3.5), unless a test says otherwise. */
+  /** As the server works it out when asked (docs/protocol/api.md#agent), unless a test says otherwise. */
   get status(): AgentStatus {
     if (this.#statusOverride !== undefined) return this.#statusOverride;
     if (this.#isOnline) return "connected";

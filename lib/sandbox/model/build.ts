@@ -77,7 +77,7 @@ export class SandboxBuild {
     return this.completedAtMs !== undefined;
   }
 
-  /** The build's status as people see it (http-api §3.2). */
+  /** The build's status as people see it (docs/protocol/api.md#build). */
   get status(): string {
     switch (this.jobStatus) {
       case "running":

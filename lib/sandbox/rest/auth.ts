@@ -1,4 +1,4 @@
-/** Who asks: the session token in the places and order of the real server (http-api §1.2; coderd `httpmw/apikey.go`). */
+/** Who asks: the session token in the places and order of the real server (docs/protocol/api.md#authentication; coderd `httpmw/apikey.go`). */
 import { equalSecret } from "../../base/bytes.ts";
 import { failureAnswer, type HttpAnswer, type HttpRequest } from "../http/messages.ts";
 

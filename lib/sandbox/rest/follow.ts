@@ -1,4 +1,4 @@
-/** Logs and the state of a workspace as they change: plain, over websockets, and as server-sent events (http-api §6). */
+/** Logs and the state of a workspace as they change: plain, over websockets, and as server-sent events (docs/protocol/api.md#streams). */
 import { failureAnswer, type HttpAnswer, jsonAnswer, textAnswer } from "../http/messages.ts";
 import type { LogBook, LogLine } from "../model/log_book.ts";
 import { WebsocketPeer } from "../net/websocket_peer.ts";

@@ -1,4 +1,4 @@
-/** The deployment's things as the API sends them (http-api §3), in the field order of v2.36. */
+/** The deployment's things as the API sends them (docs/protocol/api.md#objects), in the field order of v2.36. */
 import type { SandboxBuild } from "../model/build.ts";
 import type { LogLine } from "../model/log_book.ts";
 import type { SandboxUser } from "../model/user.ts";

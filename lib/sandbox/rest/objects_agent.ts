@@ -1,4 +1,4 @@
-/** Agents and their logs as the API sends them (http-api §3.5, §6.2), in the field order of v2.36. */
+/** Agents and their logs as the API sends them (docs/protocol/api.md#agent, #agent-logs), in the field order of v2.36. */
 import { isAtLeast } from "../../base/version.ts";
 import { agentAsOf, SCRIPTS_SINCE } from "./objects_old_agent.ts";
 import type { SandboxAgent } from "../model/agent.ts";

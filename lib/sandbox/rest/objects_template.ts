@@ -1,4 +1,4 @@
-/** The template and its versions as the API sends them (http-api §4), in the field order of v2.36. */
+/** The template and its versions as the API sends them (docs/protocol/api.md#reading), in the field order of v2.36. */
 import type { SandboxTemplate, TemplateVersion } from "../model/template.ts";
 import type { SandboxUser } from "../model/user.ts";
 import { jobTail, type Json, type Surroundings, time } from "./object_parts.ts";

@@ -1,4 +1,4 @@
-/** Agents: state, logs, and the way to them (http-api §3.5, §6.2, §7). */
+/** Agents: state, logs, and the way to them (docs/protocol/api.md#agent, #agent-logs, #connection-information). */
 import { isAtLeast } from "../../base/version.ts";
 import {
   coordinationOf,
@@ -52,7 +52,7 @@ function listeningPorts(call: Call): HttpAnswer {
   return jsonAnswer({ ports: [] });
 }
 
-/** The checks of the real server in its order (control-plane §3.2), then the coordinator. */
+/** The checks of the real server in its order (docs/protocol/coordinator.md#refusals), then the coordinator. */
 function coordinate(call: Call): HttpAnswer | Promise<HttpAnswer> {
   const { agent } = findAgent(call);
   const { query } = call.request;

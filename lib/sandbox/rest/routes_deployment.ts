@@ -1,4 +1,4 @@
-/** The deployment as a whole and its users (http-api §8, §7.1). */
+/** The deployment as a whole and its users (docs/protocol/api.md#deployment-and-users, #connection-information). */
 import { failureAnswer, type HttpAnswer, jsonAnswer } from "../http/messages.ts";
 import { derpMapToJson } from "../../tailnet/derp_map_json.ts";
 import { type Call, findUser, surroundingsOf } from "./deployment.ts";

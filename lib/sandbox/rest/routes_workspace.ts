@@ -1,4 +1,4 @@
-/** Workspaces, their builds and templates (http-api §4, §5, §6.1). */
+/** Workspaces, their builds and templates (docs/protocol/api.md#reading, #making-a-build, #build-logs). */
 import {
   emptyAnswer,
   failureAnswer,
@@ -159,7 +159,7 @@ function templateVersion(call: Call): HttpAnswer {
   );
 }
 
-/** The template has no parameters: so says each answer, the first one unasked (http-api §5.4). */
+/** The template has no parameters: so says each answer, the first one unasked (docs/protocol/api.md#starting-a-stopped-workspace). */
 function dynamicParameters(call: Call): HttpAnswer {
   return websocketAnswer(call, async (upgraded) => {
     const answer = (id: number) => peer.sendJson({ id, diagnostics: [], parameters: [] });

@@ -1,4 +1,4 @@
-/** `GET /workspaces?q=…`: the keys that a client of ours uses (http-api §4), others are refused as unknown ones are. */
+/** `GET /workspaces?q=…`: the keys that a client of ours uses (docs/protocol/api.md#reading), others are refused as unknown ones are. */
 import { failureAnswer, type HttpAnswer, jsonAnswer } from "../http/messages.ts";
 import type { SandboxWorkspace } from "../model/workspace.ts";
 import { type Call, Refusal, surroundingsOf } from "./deployment.ts";

@@ -1,4 +1,4 @@
-/** The state of a workspace at every change: server-sent events, and the same over a websocket (http-api §6.3). */
+/** The state of a workspace at every change: server-sent events, and the same over a websocket (docs/protocol/api.md#workspace-watch). */
 import type { BodySink, HttpAnswer } from "../http/messages.ts";
 import type { SandboxWorkspace } from "../model/workspace.ts";
 import { WebsocketPeer } from "../net/websocket_peer.ts";

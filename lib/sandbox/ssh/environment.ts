@@ -37,7 +37,7 @@ export function directoryOf(surroundings: SessionSurroundings): string {
   return directory !== undefined && isFolder(directory) ? directory : Deno.cwd();
 }
 
-/** Program and arguments of a command, or of a login shell without one (control-plane §9.4). */
+/** Program and arguments of a command, or of a login shell without one (docs/protocol/agent.md#programs). */
 export function argvOf(surroundings: SessionSurroundings, command: string | undefined): string[] {
   const shell = shellOf(surroundings);
   if (command === undefined) return IS_WINDOWS ? [shell] : [shell, "-l"];

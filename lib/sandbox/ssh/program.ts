@@ -33,7 +33,7 @@ export interface Program {
   readonly ended: Promise<void>;
 }
 
-/** What agents answer for a process that a signal ended (control-plane §9.5). */
+/** What agents answer for a process that a signal ended (docs/protocol/agent.md#exit-status). */
 const KILLED_STATUS = 255;
 const SIGNALS: ReadonlySet<string> = new Set(
   [

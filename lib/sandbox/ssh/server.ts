@@ -1,6 +1,6 @@
 /**
  * The agent's SSH server over streams of the tunnel: npm ssh2, loaded when the first client comes (or by `prepare`).
- * Any user is let in with authentication `none`: the tunnel has proven who it is (control-plane §9.1).
+ * Any user is let in with authentication `none`: the tunnel has proven who it is (docs/protocol/agent.md#the-ssh-server).
  */
 import type { ByteStream } from "../../base/stream.ts";
 import { ByteStreamDuplex } from "../../ssh/duplex.ts";

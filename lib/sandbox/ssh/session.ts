@@ -41,7 +41,7 @@ export interface SessionHost {
   forwardAgent(): Promise<string>;
 }
 
-/** What agents answer when they cannot start what was asked for (control-plane §9.5). */
+/** What agents answer when they cannot start what was asked for (docs/protocol/agent.md#exit-status). */
 const CANNOT_START_STATUS = 229;
 const NO_TERMINAL_STATUS = 1;
 const READ_BYTES = 65_536;

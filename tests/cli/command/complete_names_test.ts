@@ -1,4 +1,4 @@
-/** Counterparts of upstream's `TestSSH_Completion/*` (behaviour §4.1). */
+/** Counterparts of upstream's `TestSSH_Completion/*`. */
 import { deepStrictEqual } from "node:assert/strict";
 import { completeNames } from "../../../lib/cli/command/complete_names.ts";
 import { SSH_FLAGS } from "../../../lib/cli/grammar/flags_ssh.ts";

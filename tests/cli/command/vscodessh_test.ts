@@ -1,4 +1,4 @@
-/** Counterparts of upstream's vscodessh_test.go (behaviour §2.14, §4.3). */
+/** Counterparts of upstream's vscodessh_test.go (docs/protocol/ssh.md#vscodessh). */
 import { deepStrictEqual, ok, rejects } from "node:assert/strict";
 import { checkPositionals } from "../../../lib/cli/command/command.ts";
 import { runCommand } from "../../../lib/cli/command/run.ts";
@@ -149,7 +149,7 @@ const ROWS: readonly Row[] = [
   { name: "an empty owner", args: [...FLAGS, "coder-vscode----dev"], message: BAD_FORMAT },
 ];
 
-Deno.test("vscodessh refuses what it cannot use, in upstream's words (behaviour §2.14)", async (t) => {
+Deno.test("vscodessh refuses what it cannot use, in upstream's words (docs/protocol/ssh.md#vscodessh)", async (t) => {
   for (const { name, args, message, files = FILES } of ROWS) {
     await t.step(name, () => rejects(plan(args, { files }), { message }));
   }

@@ -36,7 +36,7 @@ Deno.test("VERSION is that of deno.json", async () => {
   assert.equal(VERSION, JSON.parse(text).version);
 });
 
-Deno.test("defaultConfigDir() is where the official command writes (behaviour §3.1)", () => {
+Deno.test("defaultConfigDir() is where the official command writes (docs/protocol/ssh.md#configuration)", () => {
   const dir = (options: object) => defaultConfigDir(new FakeHost(options));
   assert.equal(dir({}), DIR);
   assert.equal(dir({ env: { XDG_CONFIG_HOME: "/x/" } }), "/x/coderv2");
@@ -51,7 +51,7 @@ Deno.test("defaultConfigDir() is where the official command writes (behaviour §
   assert.equal(dir({ homeDir: null }), undefined);
 });
 
-Deno.test("readConfiguration() takes flag, then environment, then file (behaviour §3.1)", async () => {
+Deno.test("readConfiguration() takes flag, then environment, then file (docs/protocol/ssh.md#configuration)", async () => {
   const fromFiles = await read(new FakeHost({ files: LOGGED_IN }));
   assert.equal(fromFiles.url.href, "https://coder.example.com/");
   assert.equal(fromFiles.token, "token-1");
@@ -72,7 +72,7 @@ Deno.test("readConfiguration() takes flag, then environment, then file (behaviou
   assert.equal(other.token, "t4");
 });
 
-Deno.test("readConfiguration() without URL says how to log in, without token goes on (behaviour §1.14)", async () => {
+Deno.test("readConfiguration() without URL says how to log in, without token goes on (docs/protocol/ssh.md#exit-codes-and-errors)", async () => {
   await assert.rejects(read(new FakeHost()), (error) => {
     assert.ok(error instanceof UserError);
     assert.equal(error.message, "You are not logged in. Try logging in using 'coder login <url>'.");
@@ -103,7 +103,7 @@ Deno.test("readConfiguration() tells of files that cannot be read", async () => 
   );
 });
 
-Deno.test("--header and --header-command (behaviour §1.16)", async (t) => {
+Deno.test("--header and --header-command (docs/protocol/ssh.md#global-flags)", async (t) => {
   const url = { CODER_URL: "https://x.example" };
   await t.step("both, in order", async () => {
     const host = new FakeHost({ env: url });
@@ -146,7 +146,7 @@ Deno.test("--header and --header-command (behaviour §1.16)", async (t) => {
   }
 });
 
-Deno.test("--client-tls-* (behaviour §1.16)", async () => {
+Deno.test("--client-tls-* (docs/protocol/ssh.md#global-flags)", async () => {
   const env = { CODER_URL: "https://x.example" };
   const pem = (what: string) => `-----BEGIN ${what}-----\n`;
   const ca = tlsFixture("ca.crt");
@@ -179,7 +179,7 @@ Deno.test("--client-tls-* (behaviour §1.16)", async () => {
   );
 });
 
-Deno.test("The keychain of macOS is read, and only there (behaviour §3.1)", async (t) => {
+Deno.test("The keychain of macOS is read, and only there (docs/protocol/ssh.md#configuration)", async (t) => {
   const dir = "/home/alice/Library/Application Support/coderv2";
   const files = {
     [`${dir}/url`]: "https://Coder.Example.com:8443",

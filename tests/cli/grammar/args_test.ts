@@ -38,7 +38,7 @@ function messageOf(body: () => unknown): string {
   assert.fail("nothing thrown");
 }
 
-Deno.test("parseArgs() takes the grammar of coder's flags (behaviour §1.15)", async (t) => {
+Deno.test("parseArgs() takes the grammar of coder's flags (docs/protocol/ssh.md#flags)", async (t) => {
   const rows: { in: string[]; positionals: string[]; options: Partial<SshOptions> }[] = [
     { in: ["ws"], positionals: ["ws"], options: {} },
     {
@@ -129,7 +129,7 @@ Deno.test("parseArgs() takes the grammar of coder's flags (behaviour §1.15)", a
   }
 });
 
-Deno.test("parseArgs() refuses in coder's words, under our name (behaviour §1.14)", async (t) => {
+Deno.test("parseArgs() refuses in coder's words, under our name (docs/protocol/ssh.md#exit-codes-and-errors)", async (t) => {
   const rows: { in: string[]; out: string }[] = [
     { in: ["ws", "--nope"], out: "unknown flag: --nope" },
     { in: ["ws", "--nope=1"], out: "unknown flag: --nope" },
@@ -206,7 +206,7 @@ Deno.test("A flag beats its variable, an empty variable is unset, a bad one is n
   );
 });
 
-Deno.test("Retired flags and variables are accepted with their warning (behaviour §1.16)", () => {
+Deno.test("Retired flags and variables are accepted with their warning (docs/protocol/ssh.md#global-flags)", () => {
   assert.deepEqual(parse(["--no-wait", "--log-to-file"]).deprecations(FLAGS), [
     "`--no-wait` is deprecated, please use `--wait` instead.",
     "`--log-to-file` is deprecated, please use `--log-dir` instead.",

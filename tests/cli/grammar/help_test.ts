@@ -32,7 +32,7 @@ Deno.test("Flags have one name, one letter, one variable, and a sentence each", 
   for (const flag of all) assert.match(flag.help, /^[A-Z].*\.$/s, flag.name);
 });
 
-Deno.test("Every flag of behaviour §1.15 and §1.16 is there, with its letter and variable", () => {
+Deno.test("Every flag of docs/protocol/ssh.md#flags and #global-flags is there, with its letter and variable", () => {
   const expected = [
     ["stdio", undefined, "CODER_SSH_STDIO"],
     ["forward-agent", "A", "CODER_SSH_FORWARD_AGENT"],

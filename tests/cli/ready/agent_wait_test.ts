@@ -1,4 +1,4 @@
-/** Counterparts of cli/cliui/agent_test.go (behaviour §4.3): the exact ordered lines of §1.5. */
+/** Counterparts of coder/coder `cli/cliui/agent_test.go`: the exact ordered lines (docs/protocol/ssh.md#waiting-for-the-agent). */
 import assert from "node:assert/strict";
 import {
   type AgentWaitOptions,
@@ -296,7 +296,7 @@ Deno.test("agent lost while its scripts run: told, and followed again", async ()
   assert.equal(seen.at(-1), `=== ✔ ${SCRIPTS} [10250ms]`);
 });
 
-Deno.test("A missing time is warned of, and counts as no time (behaviour §1.5)", async () => {
+Deno.test("A missing time is warned of, and counts as no time (docs/protocol/ssh.md#waiting-for-the-agent)", async () => {
   using fake = fakeSteps();
   timetable(fake, { 0: CONNECTING, 700: wireAgent({ ready_at: null }) });
   await wait(fake);
@@ -306,14 +306,14 @@ Deno.test("A missing time is warned of, and counts as no time (behaviour §1.5)"
   ]);
 });
 
-Deno.test("Words of newer servers are not ready and not gone (http-api §11, 2)", async () => {
+Deno.test("Words of newer servers are not ready and not gone (docs/protocol/api.md#words-that-are-not-known)", async () => {
   using fake = fakeSteps();
   timetable(fake, { 0: wireAgent({ status: "hibernating" }), 1_700: READY });
   await wait(fake);
   assert.equal(lines(fake)[0], `==> ⧗ ${CONNECT}`);
 });
 
-Deno.test("--wait=auto asks the template, in the words of each age of server (behaviour §2.1)", async (t) => {
+Deno.test("--wait=auto asks the template, in the words of each age of server (docs/protocol/ssh.md#wait)", async (t) => {
   const base = { ...STARTING, scripts: null };
   const rows: { name: string; agent: Wire; follows: boolean }[] = [
     {
@@ -363,7 +363,7 @@ Deno.test("--wait=auto asks the template, in the words of each age of server (be
   }
 });
 
-Deno.test("Old servers have their log under another name (http-api §6.2)", async () => {
+Deno.test("Old servers have their log under another name (docs/protocol/api.md#agent-logs)", async () => {
   using fake = fakeSteps();
   timetable(fake, { 0: STARTING, 700: READY });
   const old = LOGS.replace("/logs", "/startup-logs");
@@ -376,7 +376,7 @@ Deno.test("Old servers have their log under another name (http-api §6.2)", asyn
   ]);
 });
 
-Deno.test("TestGetProgressiveInterval (behaviour §1.5)", () => {
+Deno.test("TestGetProgressiveInterval (docs/protocol/ssh.md#waiting-for-the-agent)", () => {
   const rows = [[0, 500], [59_999, 500], [60_000, 1_000], [120_000, 2_000], [300_000, 4_000], [
     600_000,
     8_000,

@@ -1,4 +1,4 @@
-/** Counterparts of cli/cliui/provisionerjob_test.go (behaviour §4.3), and what upstream gets wrong (§5, 3). */
+/** Counterparts of coder/coder `cli/cliui/provisionerjob_test.go`, and what upstream gets wrong (docs/protocol/ssh.md#what-we-do-otherwise). */
 import assert from "node:assert/strict";
 import { waitForBuild } from "../../../lib/cli/ready/build_wait.ts";
 import { CanceledError } from "../../../lib/coder/errors.ts";
@@ -136,7 +136,7 @@ Deno.test("A failed build ends with the job's error", async () => {
   assert.match(lines(fake).at(-1) ?? "", /^=== ✘ Starting workspace/);
 });
 
-Deno.test("A dropped log stream is opened again where it ended, nothing lost or doubled (behaviour §5, 3)", async () => {
+Deno.test("A dropped log stream is opened again where it ended, nothing lost or doubled (docs/protocol/ssh.md#what-we-do-otherwise)", async () => {
   using fake = fakeSteps();
   const { clock } = fake.host;
   timetable(fake, { 0: RUNNING, 9_500: DONE });
@@ -200,7 +200,7 @@ Deno.test("Polling rides out a server that is away, and says so", async () => {
   assert.match(fake.host.stderr.text, /connection refused; trying again in 2s/);
 });
 
-Deno.test("Errors of polling are wrapped as upstream's (behaviour §1.3)", async () => {
+Deno.test("Errors of polling are wrapped as upstream's (docs/protocol/ssh.md#build-output)", async () => {
   using fake = fakeSteps();
   fake.coder.routes.set(
     `GET /workspacebuilds/${IDS.build}`,

@@ -1,4 +1,4 @@
-/** Counterparts of upstream's `TestSSH_CoderConnect/*`, `TestCoderConnectDialer_*` and `TestCoderConnectStdio` (behaviour §4). */
+/** Counterparts of upstream's `TestSSH_CoderConnect/*`, `TestCoderConnectDialer_*` and `TestCoderConnectStdio` (coder/coder `cli/ssh_test.go`). */
 import { deepStrictEqual, ok, rejects } from "node:assert/strict";
 import type { ByteStream } from "../../../lib/base/stream.ts";
 import {

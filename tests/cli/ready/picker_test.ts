@@ -236,7 +236,7 @@ Deno.test("runPrompt() restores the terminal on every way out", async () => {
   assert.deepEqual(broken.rawMode, { entered: 1, left: 1 });
 });
 
-Deno.test("pickWorkspace() asks on a terminal, else gives the plain error (behaviour §1.1)", async (t) => {
+Deno.test("pickWorkspace() asks on a terminal, else gives the plain error (docs/protocol/ssh.md#names)", async (t) => {
   const two = wireBuild({
     resources: [{ agents: [wireAgent({ name: "b" }), wireAgent({ name: "a" })] }],
   });

@@ -1,4 +1,4 @@
-/** Counterparts of the resolution rows of cli/ssh_test.go and ssh_internal_test.go (behaviour §4.1, §4.2). */
+/** Counterparts of the resolution rows of coder/coder `cli/ssh_test.go` and `cli/ssh_internal_test.go`. */
 import assert from "node:assert/strict";
 import * as v from "valibot";
 import { AGENT, type Agent } from "../../../lib/coder/agent_model.ts";
@@ -89,7 +89,7 @@ Deno.test("WorkspaceNameInput/* finds the workspace and the agent", async (t) =>
   }
 });
 
-Deno.test("A UUID is looked up by id first; a bare one may still be a name (behaviour §1.1)", async () => {
+Deno.test("A UUID is looked up by id first; a bare one may still be a name (docs/protocol/ssh.md#names)", async () => {
   using fake = fakeSteps();
   await resolve(fake, { input: IDS.workspace });
   assert.deepEqual(fake.coder.calls, [`GET /workspaces/${IDS.workspace}`]);
@@ -207,7 +207,7 @@ Deno.test("RequireActiveVersion: automatic updates or the template choose the ac
   }
 });
 
-Deno.test("403 on start: again with the active version (behaviour §1.2)", async () => {
+Deno.test("403 on start: again with the active version (docs/protocol/ssh.md#autostart)", async () => {
   using fake = fakeSteps();
   fake.coder.workspace = stopped({ template_active_version_id: IDS.newVersion });
   fake.coder.routes.set(BUILDS, (request) => {
@@ -231,7 +231,7 @@ Deno.test("403 on start: again with the active version (behaviour §1.2)", async
   );
 });
 
-Deno.test("Other errors on start are wrapped; new parameters have a hint (behaviour §1.2)", async () => {
+Deno.test("Other errors on start are wrapped; new parameters have a hint (docs/protocol/ssh.md#autostart)", async () => {
   using fake = fakeSteps();
   fake.coder.workspace = stopped();
   fake.coder.routes.set(BUILDS, () => apiFailure(400, 'Unable to validate parameter "region"'));
@@ -245,7 +245,7 @@ Deno.test("Other errors on start are wrapped; new parameters have a hint (behavi
   });
 });
 
-Deno.test("A dormant workspace is activated first, in the words of its server (http-api §5.3)", async () => {
+Deno.test("A dormant workspace is activated first, in the words of its server (docs/protocol/api.md#other-changes)", async () => {
   const rows = [
     { version: "v2.36.0", path: "dormant", body: { dormant: false } },
     { version: "v2.0.0", path: "lock", body: { lock: false } },
@@ -268,7 +268,7 @@ Deno.test("A dormant workspace is activated first, in the words of its server (h
   }
 });
 
-Deno.test("Builds without provisioners are warned of (behaviour §1.2)", async () => {
+Deno.test("Builds without provisioners are warned of (docs/protocol/ssh.md#autostart)", async () => {
   for (
     const [count, text] of [[0, "there are no provisioners"], [2, "have not responded"]] as const
   ) {
@@ -292,7 +292,7 @@ Deno.test("Builds without provisioners are warned of (behaviour §1.2)", async (
   }
 });
 
-Deno.test("Workspaces that cannot be started say why (behaviour §1.2, §1.1)", async (t) => {
+Deno.test("Workspaces that cannot be started say why (docs/protocol/ssh.md#autostart, #names)", async (t) => {
   const rows: { name: string; workspace: Wire; options?: Partial<TargetOptions>; out: string }[] = [
     {
       name: "autostart off",
@@ -347,7 +347,7 @@ function agents(...names: string[]): Agent[] {
   return names.map((name) => v.parse(AGENT, wireAgent({ name })));
 }
 
-Deno.test("Test_getWorkspaceAgent (behaviour §4.2)", async (t) => {
+Deno.test("Test_getWorkspaceAgent", async (t) => {
   const ws: ChooseAgentOptions = { agentName: undefined, workspaceName: "ws", ownerName: "alice" };
   const refusal = (list: Agent[], options: ChooseAgentOptions): string => {
     try {

@@ -21,7 +21,7 @@ const OUTDATED = v.parse(WORKSPACE, wireWorkspace({ outdated: true }));
 const FRESH = v.parse(WORKSPACE, wireWorkspace());
 const BUILT = v.parse(BUILD, wireBuild());
 
-Deno.test("TestVerifyWorkspaceOutdated/{Up-to-date, Outdated} (behaviour §4.2)", () => {
+Deno.test("TestVerifyWorkspaceOutdated/{Up-to-date, Outdated}", () => {
   const url = new URL("https://coder.example.com");
   assert.equal(outdatedBanner(url, FRESH), undefined);
   assert.equal(
@@ -30,14 +30,14 @@ Deno.test("TestVerifyWorkspaceOutdated/{Up-to-date, Outdated} (behaviour §4.2)"
   );
 });
 
-Deno.test("TestBuildWorkspaceLink (behaviour §4.2), with a path in the URL kept (§5, 10)", () => {
+Deno.test("TestBuildWorkspaceLink, with a path in the URL kept (docs/protocol/ssh.md#what-we-do-otherwise)", () => {
   const workspace = { ownerName: "owner", name: "workspace" };
   const link = (url: string) => workspaceLink(new URL(url), workspace);
   assert.equal(link("https://fake-foo-url"), "https://fake-foo-url/@owner/workspace");
   assert.equal(link("https://u:p@h/sub/path?x#y"), "https://h/sub/path/@owner/workspace");
 });
 
-Deno.test("warnAboutWorkspace() warns terminals only, legacy first (behaviour §1.4)", async () => {
+Deno.test("warnAboutWorkspace() warns terminals only, legacy first (docs/protocol/ssh.md#warnings-before-connecting)", async () => {
   const legacy = { body: { id: IDS.version, name: "v1", warnings: ["UNSUPPORTED_WORKSPACES"] } };
   using fake = fakeSteps({ stderrIsTerminal: true });
   fake.coder.routes.set(`GET /templateversions/${IDS.version}`, () => legacy);
@@ -63,7 +63,7 @@ Deno.test("warnAboutWorkspace() lives without the template version", async () =>
   assert.equal(fake.host.stderr.text, "");
 });
 
-Deno.test("warnAboutServer() shows licence and version once, on terminals, unless switched off (behaviour §1.16)", async () => {
+Deno.test("warnAboutServer() shows licence and version once, on terminals, unless switched off (docs/protocol/ssh.md#global-flags)", async () => {
   const quiet = { noVersionWarning: true, noFeatureWarning: true, version: "0.1.0" };
   const loud = { noVersionWarning: false, noFeatureWarning: false, version: "0.1.0" };
   for (
@@ -87,7 +87,7 @@ Deno.test("warnAboutServer() shows licence and version once, on terminals, unles
   }
 });
 
-Deno.test("downloadLine() in all its forms (behaviour §1.16)", () => {
+Deno.test("downloadLine() in all its forms (docs/protocol/ssh.md#global-flags)", () => {
   const info = (changes: object) => ({
     version: "v3.1.0",
     dashboardUrl: "https://d.example/",
@@ -144,7 +144,7 @@ Deno.test("downloadLine() in all its forms (behaviour §1.16)", () => {
   );
 });
 
-Deno.test("findDocsUrl() asks the deployment, else takes the public one (behaviour §1.5)", async () => {
+Deno.test("findDocsUrl() asks the deployment, else takes the public one (docs/protocol/ssh.md#waiting-for-the-agent)", async () => {
   using fake = fakeSteps();
   fake.coder.routes.set("GET /appearance", () => ({ body: { docs_url: "https://docs.corp/" } }));
   assert.equal(await findDocsUrl(fake.steps), "https://docs.corp");

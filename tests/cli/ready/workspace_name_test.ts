@@ -18,7 +18,7 @@ function expect(input: string, out: Expected, options = {}): void {
   });
 }
 
-Deno.test("WorkspaceNameInput: the nine forms (behaviour §4.1, §1.1)", async (t) => {
+Deno.test("WorkspaceNameInput: the nine forms (docs/protocol/ssh.md#names)", async (t) => {
   const whole = { owner: "myuser", name: "myworkspace" };
   const rows: { in: string; out: Expected }[] = [
     { in: "myworkspace", out: { name: "myworkspace" } },
@@ -34,7 +34,7 @@ Deno.test("WorkspaceNameInput: the nine forms (behaviour §4.1, §1.1)", async (
   for (const row of rows) await t.step(row.in, () => expect(row.in, row.out));
 });
 
-Deno.test("parseWorkspaceName() at the edges (behaviour §1.1)", async (t) => {
+Deno.test("parseWorkspaceName() at the edges (docs/protocol/ssh.md#names)", async (t) => {
   await t.step("a single hyphen belongs to the name", () => {
     expect("my-work-space", { name: "my-work-space" });
     expect("a-b--c-d", { owner: "a-b", name: "c-d" });
@@ -74,7 +74,7 @@ Deno.test("parseWorkspaceName() takes one dot at the end for the end of a host n
   for (const row of rows) await t.step(row.in, () => expect(row.in, row.out));
 });
 
-Deno.test("parseWorkspaceName() knows ids (behaviour §1.1)", () => {
+Deno.test("parseWorkspaceName() knows ids (docs/protocol/ssh.md#names)", () => {
   const uuid = "7f063a8a-7799-4fa1-8259-083cad9fb00f";
   expect(uuid, { name: uuid, uuid });
   expect(uuid.toUpperCase(), { name: uuid.toUpperCase(), uuid });
@@ -86,7 +86,7 @@ Deno.test("parseWorkspaceName() knows ids (behaviour §1.1)", () => {
   assert.ok(!isWorkspaceName(uuid));
 });
 
-Deno.test("SSHHost/{Prefix, Suffix, Both} (behaviour §2.5, §4.1)", async (t) => {
+Deno.test("SSHHost/{Prefix, Suffix, Both} (docs/protocol/ssh.md#prefix-and-suffix)", async (t) => {
   const prefix = "coder.dummy.com--";
   const both = { hostPrefix: prefix, hostnameSuffix: "coder" };
   const rows: { name: string; in: string; options: object; out: Expected }[] = [

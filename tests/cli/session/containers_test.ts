@@ -1,4 +1,4 @@
-/** Counterparts of upstream's `TestSSH_Container/*` (behaviour §4.1); containers themselves belong to the agent. */
+/** Counterparts of upstream's `TestSSH_Container/*` (coder/coder `cli/ssh_test.go`); containers themselves belong to the agent. */
 import { deepStrictEqual, rejects } from "node:assert/strict";
 import { containerEnv } from "../../../lib/cli/session/containers.ts";
 import { ExitError } from "../../../lib/cli/terminal/errors.ts";
@@ -52,7 +52,7 @@ Deno.test("TestSSH_Container/NotFound: says what there is, and exits with 1", as
   });
 });
 
-Deno.test("containerEnv() exits with 1 when there are no containers (behaviour §5, 6)", async () => {
+Deno.test("containerEnv() exits with 1 when there are no containers (docs/protocol/ssh.md#what-we-do-otherwise)", async () => {
   for (const body of [{ containers: [] }, { containers: null }, {}]) {
     await rejects(
       envOf({ body }, "box"),

@@ -1,4 +1,4 @@
-/** Counterparts of upstream's `NetworkInfo` row and of `TestSSH_CoderConnect/Enabled`'s file (behaviour §2.11, §4.1). */
+/** Counterparts of upstream's `NetworkInfo` row and of `TestSSH_CoderConnect/Enabled`'s file (docs/protocol/ssh.md#network-information-file). */
 import { deepStrictEqual, ok, rejects } from "node:assert/strict";
 import { SILENT_LOG } from "../../../lib/base/log.ts";
 import { HostError } from "../../../lib/base/host.ts";

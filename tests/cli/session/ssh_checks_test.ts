@@ -3,7 +3,7 @@ import { parseArgs } from "../../../lib/cli/grammar/args.ts";
 import { readSshOptions, SSH_FLAGS } from "../../../lib/cli/grammar/flags_ssh.ts";
 import { checkSshOptions, parseEnvSettings } from "../../../lib/cli/session/ssh_checks.ts";
 
-Deno.test("parseEnvSettings() wants a = (behaviour §2.3)", () => {
+Deno.test("parseEnvSettings() wants a = (docs/protocol/ssh.md#environment)", () => {
   assert.deepEqual(parseEnvSettings(["a=b=c", "d="]), [{ name: "a", value: "b=c" }, {
     name: "d",
     value: "",
@@ -13,7 +13,7 @@ Deno.test("parseEnvSettings() wants a = (behaviour §2.3)", () => {
   });
 });
 
-Deno.test("checkSshOptions() refuses -R in stdio mode before any request (behaviour §2.2)", () => {
+Deno.test("checkSshOptions() refuses -R in stdio mode before any request (docs/protocol/ssh.md#remote-forwards)", () => {
   const options = (...args: string[]) =>
     readSshOptions(
       parseArgs(args, { flags: SSH_FLAGS, env: () => undefined, command: "hawser ssh" }),

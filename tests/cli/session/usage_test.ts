@@ -3,7 +3,7 @@ import { runUsageHeartbeat, usageAppOf } from "../../../lib/cli/session/usage.ts
 import { apiFailure } from "../../support/fake_coder.ts";
 import { fakeSteps } from "../../support/fake_steps.ts";
 
-Deno.test("UpdateUsage/{Empty, SSH, Jetbrains, Vscode, InvalidDefaultsToSSH, Disable} (behaviour §4.1)", async (t) => {
+Deno.test("UpdateUsage/{Empty, SSH, Jetbrains, Vscode, InvalidDefaultsToSSH, Disable}", async (t) => {
   const rows = [
     { name: "Empty", in: "", out: "ssh" },
     { name: "SSH", in: "ssh", out: "ssh" },

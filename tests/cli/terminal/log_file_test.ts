@@ -6,7 +6,7 @@ import { Progress } from "../../../lib/cli/terminal/progress.ts";
 import { teeLog, timelineLog } from "../../../lib/cli/terminal/timeline.ts";
 import { FakeHost } from "../../support/fake_host.ts";
 
-Deno.test("FileLogging: exactly one file, name and mode as the official command's (behaviour §1.13)", async () => {
+Deno.test("FileLogging: exactly one file, name and mode as the official command's (docs/protocol/ssh.md#log-file)", async () => {
   const host = new FakeHost();
   const file = await openLogFile(host, { dir: "/logs", stdio: false, verbose: false });
   assert.deepEqual([...host.files.entries.keys()], [file.path]);
@@ -16,7 +16,7 @@ Deno.test("FileLogging: exactly one file, name and mode as the official command'
   assert.match(stdio.path, /^\/logs\/coder-ssh-20260724-100000-[a-z]{5}-1234\.log$/);
 });
 
-Deno.test("The lines are the official command's (behaviour §1.13)", async () => {
+Deno.test("The lines are the official command's (docs/protocol/ssh.md#log-file)", async () => {
   const host = new FakeHost();
   host.clock.offsetMinutes = 60;
   for (const verbose of [false, true]) {

@@ -160,7 +160,7 @@ Deno.test("Lines of a log: each has its time, levels that upstream hides are hid
   ]);
 });
 
-Deno.test("Local times carry their zone (behaviour §1.3)", () => {
+Deno.test("Local times carry their zone (docs/protocol/ssh.md#build-output)", () => {
   const clock = new JumpingClock();
   assert.equal(localTimeWithZone(clock, WALL_START_MS + 7), "2026-07-24 10:00:00.007Z");
   clock.offsetMinutes = -570;

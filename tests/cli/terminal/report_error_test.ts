@@ -30,7 +30,7 @@ function api(changes: object = {}): ApiError {
   });
 }
 
-Deno.test("reportError() prints the frame of behaviour §1.14 and gives the exit code", async (t) => {
+Deno.test("reportError() prints the frame of docs/protocol/ssh.md#exit-codes-and-errors and gives the exit code", async (t) => {
   const rows: { name: string; in: unknown; code: number; out: string }[] = [
     {
       name: "what failed and what to do",

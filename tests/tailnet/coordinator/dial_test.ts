@@ -19,7 +19,7 @@ Deno.test("Backoff grows by 1.618 from nothing to 10 s, less a quarter at most",
   assert.equal(backoff.nextDelayMs(), 0);
 });
 
-Deno.test("classifyDialFailure() knows verdicts from trouble (control plane §3.2)", async (t) => {
+Deno.test("classifyDialFailure() knows verdicts from trouble (docs/protocol/coordinator.md#refusals)", async (t) => {
   const resume = [{ field: "resume_token", detail: "expired" }];
   const version = [{ field: "version", detail: "server is at version 2.3" }];
   const rows: [string, number, unknown, { permanent: boolean; text: string; token?: boolean }][] = [

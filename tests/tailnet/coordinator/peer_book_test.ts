@@ -26,7 +26,7 @@ function told(book: PeerBook): string[] {
   return words;
 }
 
-Deno.test("PeerBook tells what happened, step by step (control plane §6.5)", async (t) => {
+Deno.test("PeerBook tells what happened, step by step (docs/protocol/coordinator.md#peer-updates)", async (t) => {
   const rows: { name: string; updates: PeerUpdate[]; out: string[] }[] = [
     {
       name: "READY behind NODE",

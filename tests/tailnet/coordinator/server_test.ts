@@ -204,7 +204,7 @@ Deno.test("Disconnect closes the stream and tells the others", () => {
   assert.deepEqual(peer.heard(), ["NODE agent", "DISCONNECTED agent"]);
 });
 
-Deno.test("RPCs that do not exist are answered as upstream does (control plane §5.5)", () => {
+Deno.test("RPCs that do not exist are answered as upstream does (docs/protocol/coordinator.md#errors-of-calls)", () => {
   const names: string[] = ["/coder.tailnet.v2.Tailnet/PostTelemetry", RpcName.refreshResumeToken];
   for (const rpc of names) {
     const peer: RawPeer = new RawPeer(server(), CLIENT_ID, CLIENT, rpc);

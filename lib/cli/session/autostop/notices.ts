@@ -1,5 +1,5 @@
 /**
- * When people are told that their workspace is about to stop (behaviour §1.7, http-api §9), as a core over wall-clock
+ * When people are told that their workspace is about to stop (docs/protocol/ssh.md#autostop-notice, docs/protocol/api.md#autostop-fields), as a core over wall-clock
  * time: half an hour ahead, and again in the last minute. The deadline alone counts, also without a `ttl_ms`: a template
  * can stop workspaces by itself, which the official command is silent about.
  */

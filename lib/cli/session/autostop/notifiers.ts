@@ -1,6 +1,6 @@
 /**
  * The programs that show a desktop notification, and how each is told its two texts without either being taken for
- * anything else (behaviour §1.7). Names of workspaces come from a server: they are arguments or variables of fixed
+ * anything else (docs/protocol/ssh.md#autostop-notice). Names of workspaces come from a server: they are arguments or variables of fixed
  * scripts, never a part of one.
  */
 import type { Notice } from "./notices.ts";

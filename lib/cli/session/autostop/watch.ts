@@ -1,5 +1,5 @@
 /**
- * Keeps an eye on a workspace's deadline while a session runs and tells people in time (behaviour §1.7). One process for
+ * Keeps an eye on a workspace's deadline while a session runs and tells people in time (docs/protocol/ssh.md#autostop-notice). One process for
  * each workspace does: it holds a lock file that the official command uses as well; the others look each interval
  * whether the holder is gone.
  */

@@ -119,7 +119,7 @@ const ROWS: readonly Row[] = [
   },
 ];
 
-Deno.test("AutostopNotices: who is told what and when (behaviour §1.7)", async (t) => {
+Deno.test("AutostopNotices: who is told what and when (docs/protocol/ssh.md#autostop-notice)", async (t) => {
   for (const { name, script, seen } of ROWS) {
     await t.step(name, () => deepStrictEqual(script(new Script()).seen, seen));
   }
@@ -149,7 +149,7 @@ Deno.test("AutostopNotices drops a notice that became untrue before it was shown
   deepStrictEqual(core.pollTimeout(), START_MS + 60 * MINUTE_MS);
 });
 
-Deno.test("noticeOf() uses the official command's words (behaviour §1.7)", () => {
+Deno.test("noticeOf() uses the official command's words (docs/protocol/ssh.md#autostop-notice)", () => {
   deepStrictEqual(noticeOf("dev", 29.6 * MINUTE_MS), {
     title: "Workspace dev stopping soon",
     body: "Your Coder workspace dev is scheduled to stop in 30 mins",

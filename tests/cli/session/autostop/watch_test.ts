@@ -16,7 +16,7 @@ function wireWithDeadline(minutes: number | undefined) {
   const deadline = minutes === undefined
     ? null
     : new Date(WALL_START_MS + minutes * MINUTE_MS).toISOString();
-  // No autostop of the user's own: the template's requirement alone (http-api §9).
+  // No autostop of the user's own: the template's requirement alone (docs/protocol/api.md#autostop-fields).
   return wireWorkspace({ ttl_ms: null, latest_build: wireBuild({ deadline }) });
 }
 
@@ -187,7 +187,7 @@ Deno.test("AutostopWatch outlives a control plane that is away, and tells what i
   deepStrictEqual(seen, ["10: Workspace myworkspace stopping soon"]);
 });
 
-Deno.test("autostopLockPath() is the official command's (behaviour §1.7)", () => {
+Deno.test("autostopLockPath() is the official command's (docs/protocol/ssh.md#autostop-notice)", () => {
   const path = autostopLockPath({ os: "windows", tempDir: "C:\\Temp" }, "a1");
   deepStrictEqual(path, "C:\\Temp\\coder-autostop-notify-a1");
 });
