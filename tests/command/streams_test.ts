@@ -181,7 +181,9 @@ linuxTest("A terminal that was made non-blocking shows all of it", async (desk) 
       bytes !== null;
       bytes = await within(program.readOutput(), () => `more than ${text.slice(-80)}`)
     ) text += textDecoder.decode(bytes, { stream: true });
-    sameText(text.replaceAll("\r\n", "\n"), `${numbers(60_000)}LAST\n`);
+    // On a slow machine, words of ours about what is waited for stand before the output.
+    const output = text.slice(text.indexOf("1\r\n2\r\n3\r\n"));
+    sameText(output.replaceAll("\r\n", "\n"), `${numbers(60_000)}LAST\n`);
   } finally {
     program.kill();
     await program.ended;
