@@ -58,6 +58,8 @@ export interface DialAgentOptions {
   readonly expectsReady?: boolean;
   /** How the server coordinates, see `coordinationOf`; another one is found out. @default "v2" */
   readonly coordination?: CoordinationProtocol;
+  /** Only relays are to be used: no UDP socket is opened. @default false */
+  readonly disablesDirect?: boolean;
   /** Certificates besides the system's. */
   readonly tls?: TlsMaterial;
   /** How to dial, instead of `tls` and `env`, when what was learnt of the way to the deployment is shared. */
@@ -107,6 +109,7 @@ export function startAgent(options: DialAgentOptions): AgentConnection & {
     forcesWebsocket: options.forcesWebsocket ?? false,
     expectsReady: options.expectsReady ?? true,
     coordination: options.coordination ?? "v2",
+    seeksDirect: options.disablesDirect !== true,
     clock: new SystemClock(),
     dial: options.dial ?? newDialOptions(env, options.tls),
     log: options.log ?? SILENT_LOG,

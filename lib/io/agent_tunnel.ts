@@ -11,8 +11,12 @@ import type {
   AgentSessionStatus,
 } from "../tailnet/agent_session_events.ts";
 import type { DerpMap } from "../tailnet/derp_map.ts";
-import type { DialOptions } from "./dial.ts";
+import { formatEndpoint } from "../tailnet/endpoint_text.ts";
+import type { PathChange } from "../tailnet/paths/events.ts";
+import { type DialOptions, targetOf } from "./dial.ts";
+import { DirectSeeker } from "./direct_seeker.ts";
 import { NodeDriver } from "./node_driver.ts";
+import { proxyFor } from "./proxy.ts";
 import { SYSTEM_RANDOM } from "./random.ts";
 import { probeRelays } from "./relay_probe.ts";
 import { lossWords, TunnelError, TunnelFault } from "./tunnel_error.ts";
@@ -22,13 +26,19 @@ export interface AgentTunnelOptions
   readonly clock: Clock;
   readonly dial: DialOptions;
   readonly log: Log;
+  /** Whether ways without a relay may be looked for; not where the deployment is reached through a proxy. @default true */
+  readonly seeksDirect?: boolean;
 }
 
-/** A disco round trip over the relay. */
+/** A disco round trip. */
 export interface PingResult {
   readonly latencyMs: number;
-  /** The relay's name. */
+  /** Name of the relay that was used, or would be. */
   readonly relay: string;
+  /** Whether no relay lay on the way. */
+  readonly isDirect: boolean;
+  /** Where the agent answered, as `1.2.3.4:5`, when no relay lay on the way. */
+  readonly endpoint?: string;
 }
 
 /** What `reachable` waits for; another begins whenever the answer may change. */
@@ -53,6 +63,7 @@ export class AgentTunnel {
   readonly #driver: NodeDriver<AgentSessionEvent>;
   #reach = newReach();
   readonly #pings: ((result: PingResult | undefined) => void)[] = [];
+  readonly #seeker: DirectSeeker | undefined;
   readonly #left = Promise.withResolvers<void>();
   readonly #closing = new AbortController();
   #probing: Promise<void> = Promise.resolve();
@@ -76,8 +87,12 @@ export class AgentTunnel {
       dial,
       log,
       onEvent: (event, at) => this.#handleEvent(event, at),
+      onReadable: () => this.#seeker?.handleData(),
       onFault: (error) => this.#handleFault(error),
     });
+    if (this.#maySeek()) {
+      this.#seeker = new DirectSeeker({ session: this.#session, driver: this.#driver, clock, log });
+    }
     this.#driver.turn();
   }
 
@@ -103,6 +118,7 @@ export class AgentTunnel {
   /** Connects to a TCP port of the agent. Rejects with `StreamError`, and as `reachable` does. */
   async openTcp(port: number, signal?: AbortSignal): Promise<ByteStream> {
     await this.reachable(signal);
+    this.#seeker?.handleUsed();
     const to = { remote: this.#session.agentAddress, port, keepaliveMs: TCP_KEEPALIVE_MS };
     return await this.#driver.connectTcp(to, signal);
   }
@@ -110,6 +126,7 @@ export class AgentTunnel {
   /** One disco round trip; `undefined` when nothing came back in five seconds. */
   async ping(): Promise<PingResult | undefined> {
     if (this.#stop !== undefined || this.#fault !== undefined) return undefined;
+    if (this.#session.isReachable) this.#seeker?.handleUsed();
     const { promise, resolve } = Promise.withResolvers<PingResult | undefined>();
     this.#pings.push(resolve);
     const timer = setTimeout(() => {
@@ -145,6 +162,7 @@ export class AgentTunnel {
       this.#driver.turn();
       await this.#left.promise;
     }
+    await this.#seeker?.close();
     await this.#driver.stop();
     await this.#probing;
     if (this.#fault !== undefined) throw this.#fault;
@@ -174,13 +192,46 @@ export class AgentTunnel {
         this.#driver.endStreams({ kind: "lost", message: error.message });
         return;
       }
-      case "pong": {
-        const { latencyMs, region } = event;
-        return this.#answerPings({ latencyMs, relay: this.#session.regionName(region) });
-      }
+      case "pong":
+        return this.#answerPings(this.#pingResult(event));
+      case "pathChanged":
+        return this.#tellPath(event.change);
+      case "resolve":
+        return this.#seeker?.resolve(event.host);
       case "left":
         return this.#left.resolve();
     }
+  }
+
+  #maySeek(): boolean {
+    const { seeksDirect = true, deploymentUrl, dial, log } = this.#options;
+    if (!seeksDirect) return false;
+    // Who sends everything through a proxy wants nothing sent around it.
+    const isProxied = proxyFor(targetOf(deploymentUrl), dial.env) !== undefined;
+    if (isProxied) {
+      log.info("no direct connection", { problem: "the deployment is reached through a proxy" });
+    }
+    return !isProxied;
+  }
+
+  #pingResult({ latencyMs, where }: Extract<AgentSessionEvent, { kind: "pong" }>): PingResult {
+    const isDirect = where.kind === "udp";
+    const region = isDirect ? this.#session.homeRegion ?? 0 : where.regionId;
+    const relay = this.#session.regionName(region);
+    const endpoint = isDirect ? { endpoint: formatEndpoint(where.endpoint) } : {};
+    return { latencyMs, relay, isDirect, ...endpoint };
+  }
+
+  #tellPath(change: PathChange): void {
+    const { log } = this.#options;
+    if (change.kind === "relay") {
+      log.info("direct connection lost, using the relay", {
+        was: formatEndpoint(change.wasDirect),
+      });
+      return;
+    }
+    const latencyMs = Math.round(change.latencyMs * 10) / 10;
+    log.info("direct connection", { to: formatEndpoint(change.endpoint), latencyMs });
   }
 
   async #probe(map: DerpMap): Promise<void> {

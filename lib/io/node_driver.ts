@@ -25,8 +25,22 @@ export interface NodeDriverOptions<Event> {
   readonly onEvent: (event: Event, now: Instant) => void;
   /** Gets connections that peers open. @default none are expected */
   readonly onAccepted?: (accepted: AcceptedSocket) => void;
+  /** Something can be read of a stream, or its end. @default nobody wants to know */
+  readonly onReadable?: () => void;
   /** The driver ended by a mistake of ours; nothing runs any more but what is coming to its end. */
   readonly onFault: (error: unknown) => void;
+}
+
+/** Sockets beside the lines, which each turn looks after. */
+export interface Companion {
+  /** Before anything leaves: what the core is to be told. */
+  look(now: Instant): void;
+  /** Sends what was gathered. */
+  kick(): void;
+  /** Resolves when what was gathered is sent. */
+  drained(): Promise<void>;
+  /** Closes everything; resolves when nothing runs any more. Idempotent. */
+  close(): Promise<void>;
 }
 
 /** A timer longer than this is armed again: a sleep is noticed within it. */
@@ -40,6 +54,8 @@ export class NodeDriver<Event> {
   readonly #core: TunnelCore<Event>;
   readonly #lines: Lines;
   readonly #streams: TunnelStreams;
+  #companion: Companion | undefined;
+  #closing: Promise<void> | undefined;
   #stop: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt = Infinity;
@@ -65,6 +81,13 @@ export class NodeDriver<Event> {
 
   now(): Instant {
     return this.#options.clock.now();
+  }
+
+  /** Takes sockets that the core has besides its lines; closes them at its own end, at once when that was before. */
+  attach(companion: Companion): void {
+    this.#companion = companion;
+    if (this.#isStopped) this.#closing = companion.close();
+    else this.schedule();
   }
 
   /** Runs a turn soon, once for any number of calls. */
@@ -112,9 +135,9 @@ export class NodeDriver<Event> {
 
   async #stopAll(): Promise<void> {
     this.turn();
-    await this.#lines.drained();
+    await Promise.all([this.#lines.drained(), this.#companion?.drained()]);
     this.#end(CLOSED);
-    await this.#lines.ended();
+    await Promise.all([this.#lines.ended(), this.#closing]);
   }
 
   #end(end: StreamEnd): void {
@@ -122,6 +145,7 @@ export class NodeDriver<Event> {
     this.#isStopped = true;
     clearTimeout(this.#timer);
     this.#lines.close();
+    this.#closing = this.#companion?.close();
     this.#streams.drop(end);
     this.#core.close();
   }
@@ -156,15 +180,17 @@ export class NodeDriver<Event> {
   }
 
   #run(now: Instant): void {
+    this.#companion?.look(now);
     do this.#core.pump(now); while (this.#handleEvents(now));
     this.#lines.kick();
+    this.#companion?.kick();
     this.#arm(now);
   }
 
   /** Whether there was an event of the core: what was done about it may have made something leave. */
   #handleEvents(now: Instant): boolean {
     const core = this.#core;
-    const { onEvent, onAccepted } = this.#options;
+    const { onEvent, onAccepted, onReadable } = this.#options;
     for (let event = core.pollLineEvent(); event; event = core.pollLineEvent()) {
       this.#lines.handleEvent(event);
     }
@@ -172,6 +198,7 @@ export class NodeDriver<Event> {
     for (let event = core.pollSocketEvent(); event; event = core.pollSocketEvent()) {
       const accepted = this.#streams.handleEvent(event);
       if (accepted !== undefined) onAccepted?.(accepted);
+      if (event.kind === "readable") onReadable?.();
     }
     let isMoved = false;
     for (let event = core.pollEvent(); event !== undefined; event = core.pollEvent()) {

@@ -9,7 +9,11 @@ export async function resolveHost(host: string, signal: AbortSignal): Promise<Ui
   signal.throwIfAborted();
   const literal = parseAddress(host);
   if (literal !== undefined) return [literal];
-  const found = (await Promise.all([ask(host, "A", signal), ask(host, "AAAA", signal)])).flat();
+  // The runtime would ask on the terminal for what is not permitted: the name server, or the name.
+  const asksServer = isPermitted({ name: "net" });
+  if (!asksServer && !isPermitted({ name: "net", host })) return [];
+  const answers = asksServer ? [ask(host, "A", signal), ask(host, "AAAA", signal)] : [];
+  const found = (await Promise.all(answers)).flat();
   const texts = found.length > 0 ? found : await askSystem(host, signal);
   return texts.flatMap((text) => parseAddress(text) ?? []);
 }
@@ -39,4 +43,8 @@ async function askSystem(host: string, signal: AbortSignal): Promise<string[]> {
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
+}
+
+function isPermitted(permission: Deno.PermissionDescriptor): boolean {
+  return Deno.permissions.querySync(permission).state === "granted";
 }

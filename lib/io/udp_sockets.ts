@@ -22,6 +22,8 @@ export interface UdpSocketsOptions {
   readonly onSent: (bytes: number) => void;
   /** The machine cannot send there. */
   readonly onUnsendable: (endpoint: Endpoint) => void;
+  /** Something threw that is no failure of the network, one of the callbacks perhaps. */
+  readonly onFault: (error: unknown) => void;
 }
 
 /** Longer than any datagram that we take; what is cut off fails its authentication. */
@@ -84,7 +86,13 @@ export class UdpSockets {
     if (this.#sending !== undefined || this.#isClosed) return;
     const batch = this.#options.port.takeBatch();
     if (batch === undefined) return;
-    this.#sending = this.#sendLoop(batch);
+    this.#sending = this.#sendLoop(batch).catch(this.#options.onFault);
+  }
+
+  /** Resolves when what was gathered is sent. */
+  async drained(): Promise<void> {
+    this.kick();
+    await this.#sending;
   }
 
   /** Closes the sockets; resolves when no loop runs any more. Idempotent. */
@@ -113,7 +121,7 @@ export class UdpSockets {
       const { addr } = conn;
       if (addr.transport !== "udp") throw new TypeError("A UDP socket must have a UDP address");
       this.#sockets.set(family, { conn, localPort: addr.port });
-      this.#reading.push(this.#readLoop(conn, family));
+      this.#reading.push(this.#readLoop(conn, family).catch(this.#options.onFault));
     } catch (error) {
       if (!isSystemError(error)) throw error;
       // A machine without IPv6, for one.

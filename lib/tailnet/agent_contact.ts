@@ -220,6 +220,7 @@ export class AgentContact implements Core<AgentContactEvent> {
       discoKey: node.disco,
       addresses: [this.#address, ...node.addresses],
       homeRegion: node.preferredDerp,
+      endpoints: node.endpoints,
     }, now);
     const region = node.preferredDerp;
     const isMove = this.region !== undefined && this.region !== region;

@@ -20,8 +20,17 @@ import { statusOf } from "./agent_status.ts";
 import { CoordinatorClient, type CoordinatorEvent } from "./coordinator/mod.ts";
 import { type DerpMap, rewriteEmbeddedRelay } from "./derp_map.ts";
 import { Home, type HomeEvent } from "./home.ts";
-import type { Line, LineEvent, LineOwner, LineTarget } from "./line.ts";
-import type { NodeEvent, TunnelNode } from "./node.ts";
+import type { Direct } from "./direct.ts";
+import {
+  type Line,
+  type LineEvent,
+  type LineOwner,
+  type LineTarget,
+  lineTargetOf,
+} from "./line.ts";
+import type { NodeDirectEvent, NodeEvent, TunnelNode } from "./node.ts";
+import type { DirectPathsOptions } from "./paths/direct_paths.ts";
+import { localityOf } from "./relay_host.ts";
 import { RelayLink } from "./relay_link.ts";
 import { SelfNode } from "./self_node.ts";
 import type { TunnelCore } from "./tunnel_core.ts";
@@ -94,6 +103,17 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
   /** Asks the agent for a sign of life; `pong` tells the answer. */
   ping(now: Instant): void {
     this.#contact.ping(now);
+  }
+
+  /**
+   * Begins to look for a way to the agent without a relay, and uses it when there is one. `make` is as in
+   * `TunnelNode.useDirect`; it is told whether the deployment is on this machine, so that the agent may be. Once.
+   */
+  useDirect(make: (parts: DirectPathsOptions) => Direct, now: Instant): Direct {
+    const isSameHost = localityOf(lineTargetOf(this.#options.deploymentUrl).host) === "machine";
+    const direct = this.node.useDirect((parts) => make({ ...parts, isSameHost }), now);
+    direct.paths.seek(this.#options.agentId, now);
+    return direct;
   }
 
   /** Leaves in order; `left` follows within a second. */
@@ -250,7 +270,28 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
       case "pong":
         this.#events.push(event);
         return;
+      case "direct":
+        return this.#handleDirectEvent(event.event, now);
       case "absent":
+        return;
+      default:
+        return assertNever(event);
+    }
+  }
+
+  #handleDirectEvent(event: NodeDirectEvent, now: Instant): void {
+    switch (event.kind) {
+      case "endpoints":
+        this.#self.endpoints = event.endpoints;
+        if (this.homeRegion !== undefined && this.#life === "running") {
+          this.#announce(this.homeRegion, now);
+        }
+        return;
+      case "resolve":
+        this.#events.push(event);
+        return;
+      case "changed":
+        this.#events.push({ kind: "pathChanged", change: event.change });
         return;
       default:
         return assertNever(event);

@@ -2,7 +2,9 @@
 import type { Random } from "../base/core.ts";
 import type { Aead } from "../crypto/mod.ts";
 import type { CoordinationProtocol } from "./coordinator/mod.ts";
+import type { DiscoPath } from "../disco/mod.ts";
 import type { DerpMap } from "./derp_map.ts";
+import type { PathChange } from "./paths/events.ts";
 
 export interface AgentSessionOptions {
   /** UUID text. */
@@ -62,8 +64,12 @@ export type AgentSessionEvent =
    * which go on unless the failure says otherwise: `reachable` may follow.
    */
   | { readonly kind: "failed"; readonly failure: SessionFailure }
-  /** The agent answered a ping; `region` is the relay's. */
-  | { readonly kind: "pong"; readonly latencyMs: number; readonly region: number }
+  /** The agent answered a ping. */
+  | { readonly kind: "pong"; readonly latencyMs: number; readonly where: DiscoPath }
+  /** Packets go another way from now on. */
+  | { readonly kind: "pathChanged"; readonly change: PathChange }
+  /** Look the host up and tell `DirectPaths.handleResolved`. */
+  | { readonly kind: "resolve"; readonly host: string }
   /** After `leave`: the coordinator knows, or did not want to. The last event. */
   | { readonly kind: "left" };
 

@@ -7,11 +7,13 @@
  */
 import type { Instant } from "../base/core.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
+import type { DerpMap } from "./derp_map.ts";
 import { DatagramPort } from "./datagram_port.ts";
 import { DirectPath, DoubledPath } from "./direct_path.ts";
 import type { Path } from "./path.ts";
 import { DirectPaths, type DirectPathsOptions } from "./paths/direct_paths.ts";
 import type { DatagramVerdict, DirectEvent } from "./paths/events.ts";
+import { stunServersOf } from "./paths/stun_servers.ts";
 
 /** The ways to one peer, made anew only when one of them is another. */
 interface Ways {
@@ -33,6 +35,11 @@ export class Direct {
 
   constructor(options: DirectPathsOptions, now: Instant) {
     this.paths = new DirectPaths(options, now);
+  }
+
+  /** The map's STUN servers are those to ask. */
+  setMap(map: DerpMap, now: Instant): void {
+    this.paths.setStunServers(stunServersOf(map), now);
   }
 
   addPeer(id: string, endpoints: readonly Endpoint[], now: Instant): void {

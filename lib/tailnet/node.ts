@@ -1,80 +1,42 @@
 /**
- * A node of the tailnet: the network stack, WireGuard, disco and the relays put together (coder/tailscale
- * `wgengine/magicsock/magicsock.go`). Packets are written, sealed and framed in the batch they leave in.
- * Not here: who the peers are (`peers.ts`), the way to one (`router.ts`), when relays are dialled (`relays.ts`), and how
- * peers are learnt (`coordinator/`).
+ * A node of the tailnet: the network stack, WireGuard, disco, the relays and the direct paths put together
+ * (coder/tailscale `wgengine/magicsock/magicsock.go`).
+ * Not here: who the peers are (`peers.ts`), the way to one (`router.ts`), how packets come and leave (`inbound.ts`,
+ * `outbound.ts`), when relays are dialled (`relays.ts`), which direct path is used (`direct.ts`), and how peers are learnt
+ * (`coordinator/`).
  */
 import type { Core, Instant, Random } from "../base/core.ts";
 import { earlier } from "../base/deadlines.ts";
-import { type Aead, publicKey } from "../crypto/mod.ts";
+import { publicKey } from "../crypto/mod.ts";
 import type { DerpEvent } from "../derp/mod.ts";
-import { DiscoPinger, isDisco } from "../disco/mod.ts";
+import { DiscoPinger } from "../disco/mod.ts";
 import {
   type ConnectOptions,
-  type Destination,
   Netstack,
   type NetstackEvent,
   type TcpSocket,
 } from "../netstack/mod.ts";
+import type { Endpoint } from "../wire/endpoint.ts";
 import { type InitiateOptions, WireguardDevice } from "../wireguard/mod.ts";
-import { IPV6_DESTINATION_OFFSET, IPV6_HEADER_BYTES } from "../wire/ipv6.ts";
 import type { DerpMap } from "./derp_map.ts";
+import type { Direct } from "./direct.ts";
+import { Inbound } from "./inbound.ts";
 import type { Line, LineEvent, LineOwner, LineTarget } from "./line.ts";
+import type {
+  MakeDirect,
+  NodeCounters,
+  NodeDirectEvent,
+  NodeEvent,
+  TunnelNodeOptions,
+} from "./node_events.ts";
+import { Outbound } from "./outbound.ts";
 import { Peers, type TunnelPeer } from "./peers.ts";
 import { RelayLink } from "./relay_link.ts";
 import { Relays } from "./relays.ts";
 import { Router } from "./router.ts";
 
-export interface TunnelNodeOptions {
-  /** Our own addresses in the tunnel, 16 bytes each; the first is the source of what we begin. */
-  readonly addresses: readonly Uint8Array[];
-  /** Taken over, and erased by `close`. */
-  readonly nodePrivateKey: Uint8Array;
-  /** Likewise. */
-  readonly discoPrivateKey: Uint8Array;
-  readonly random: Random;
-  readonly aead: Aead;
-  /** Wall-clock milliseconds at instant 0. */
-  readonly wallMsAtZero: number;
-  /** The user's own headers, sent to every relay. */
-  readonly relayHeaders?: readonly (readonly [string, string])[];
-}
+export type { NodeCounters, NodeDirectEvent, NodeEvent, TunnelNodeOptions, TunnelPeer };
 
-export type { TunnelPeer };
-
-export type NodeEvent =
-  /** A relay lets us send and receive. */
-  | { readonly kind: "relayReady"; readonly region: number }
-  /** A relay never let us in, or not for long: another region may do better. Attempts go on; told at each of them. */
-  | { readonly kind: "relayUnreachable"; readonly region: number; readonly reason: string }
-  /** A session with this peer carries data in both directions; told at each renewal, `isFirst` when none did before. */
-  | { readonly kind: "established"; readonly id: string; readonly isFirst: boolean }
-  /** The relay says that the peer is not connected to it. */
-  | { readonly kind: "absent"; readonly id: string; readonly region: number }
-  /** The peer answered a disco ping over the relay. */
-  | {
-    readonly kind: "pong";
-    readonly id: string;
-    readonly latencyMs: number;
-    readonly region: number;
-  };
-
-export interface NodeCounters {
-  /** Packets that no peer's address matches. */
-  unroutable: number;
-  /** Packets that no path had room for, or none led to the peer. */
-  unsendable: number;
-  /** Packets from relays that are neither WireGuard nor disco, or from nobody we know. */
-  unknown: number;
-  /** Over lines. */
-  bytesIn: number;
-  bytesOut: number;
-}
-
-/** An inner packet of 1280 bytes grows by header and tag. */
-const MAX_SEALED_BYTES = 1_280 + 16 + 16;
-const WIREGUARD_HEADER_BYTES = 16;
-const MTU_BYTES = 1_280;
 /** Interval of empty packets that keep session and relay route alive, once the peer knows us. */
 export const PERSISTENT_KEEPALIVE_MS = 25_000;
 
@@ -98,11 +60,16 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
   readonly #router: Router;
   readonly #events: NodeEvent[] = [];
   readonly #lineEvents: LineEvent[] = [];
-  /** For packets that lead to nobody. */
-  readonly #scratch = new Uint8Array(MTU_BYTES);
+  readonly #inbound: Inbound;
+  readonly #outbound: Outbound;
+  readonly #random: Random;
+  #map: DerpMap | undefined;
+  /** Absent while only relays are used. */
+  #direct: Direct | undefined;
 
   constructor(options: TunnelNodeOptions) {
     const { random, nodePrivateKey } = options;
+    this.#random = random;
     this.addresses = options.addresses;
     this.#privateKeys = [nodePrivateKey, options.discoPrivateKey];
     this.nodePublicKey = publicKey(nodePrivateKey);
@@ -128,11 +95,23 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
     this.discoPublicKey = this.#disco.publicKey;
     this.#peers = new Peers(this.#wireguard, this.#disco);
     this.#router = new Router(this.relays);
+    const parts = {
+      netstack: this.netstack,
+      wireguard: this.#wireguard,
+      disco: this.#disco,
+      peers: this.#peers,
+      router: this.#router,
+      counters: this.counters,
+    };
+    this.#inbound = new Inbound(parts);
+    this.#outbound = new Outbound(parts);
   }
 
   /** Takes a new map: relays that moved are dialled anew, peers' relays that came with it are connected. */
   setMap(map: DerpMap, options: { readonly forcesWebsocket: boolean }, now: Instant): void {
+    this.#map = map;
     this.relays.setMap(map, options, now);
+    this.#direct?.setMap(map, now);
     for (const peer of this.#peers) this.relays.want(peer.config.homeRegion, now);
   }
 
@@ -140,18 +119,33 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
   upsertPeer(config: TunnelPeer, now: Instant): "added" | "updated" | "replaced" {
     const change = this.#peers.upsert(config, now);
     this.relays.want(config.homeRegion, now);
+    const { id, endpoints = [] } = config;
+    if (change === "updated") this.#direct?.paths.setAnnounced(id, endpoints, now);
+    else this.#direct?.addPeer(id, endpoints, now);
     return change;
   }
 
   removePeer(id: string): void {
     this.#peers.remove(id);
+    this.#direct?.removePeer(id);
+  }
+
+  /** Begins to use other ways than relays, once. Sockets and interfaces are the driver's to tell. */
+  useDirect(make: MakeDirect, now: Instant): Direct {
+    const direct = make({ disco: this.#disco, random: this.#random });
+    this.#direct = direct;
+    this.#router.useDirect(direct);
+    this.#inbound.useDirect(direct);
+    if (this.#map !== undefined) direct.setMap(this.#map, now);
+    for (const { id, config } of this.#peers) direct.addPeer(id, config.endpoints ?? [], now);
+    return direct;
   }
 
   /** Begins a handshake with the peer now; nothing happens while no way leads to it. */
   initiate(id: string, now: Instant, options: InitiateOptions = {}): void {
     const peer = this.#peers.get(id);
     // What cannot leave would be lost, and would count as sent: whoever opens a way asks again.
-    if (peer === undefined || this.#router.pathTo(peer) === undefined) return;
+    if (peer === undefined || this.#router.pathTo(peer, now) === undefined) return;
     this.#wireguard.initiate(peer.wireguard, now, options);
   }
 
@@ -167,7 +161,7 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
   canSend(id: string, now: Instant): boolean {
     const peer = this.#peers.get(id);
     return peer !== undefined && this.#wireguard.canSeal(peer.wireguard, now) &&
-      this.#router.pathTo(peer) !== undefined;
+      this.#router.pathTo(peer, now) !== undefined;
   }
 
   lastHandshakeAt(id: string): Instant | undefined {
@@ -177,8 +171,9 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
   /** Sends a disco ping; the answer is a `pong` event. */
   ping(id: string, now: Instant): void {
     const peer = this.#peers.get(id);
-    const path = peer === undefined ? undefined : this.#router.pathTo(peer);
+    const path = peer === undefined ? undefined : this.#router.pathTo(peer, now);
     if (path === undefined) return;
+    if (path.where.kind === "udp" && this.#direct?.paths.ping(id, now) === true) return;
     const packet = this.#disco.ping(id, path.where, now);
     if (packet !== undefined) path.send(packet, now);
   }
@@ -186,6 +181,16 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
   /** Opens a TCP connection to an address of a peer; `pollSocketEvent` says how it goes. */
   connect(options: ConnectOptions, now: Instant): TcpSocket {
     return this.netstack.connect(options, now);
+  }
+
+  /** Takes a datagram from one of our UDP sockets; borrowed, decrypted in place. Never throws for any bytes. */
+  handleDatagram(datagram: Uint8Array, from: Endpoint, now: Instant): void {
+    this.#inbound.handleDatagram(datagram, from, now);
+  }
+
+  /** Datagrams of so many bytes went out: there is room again. */
+  handleDatagramsSent(count: number): void {
+    this.counters.bytesOut += count;
   }
 
   handleLineOpened(line: Line, target: LineTarget, _now: Instant): void {
@@ -210,6 +215,7 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
   /** The machine woke up, or its network changed: every connection is older than that. */
   handleWake(now: Instant): void {
     this.relays.redialAll(now);
+    this.#direct?.paths.handleNetworkChange(now);
   }
 
   #drainLink(link: RelayLink, now: Instant): void {
@@ -220,8 +226,11 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
 
   #handleDerpEvent(link: RelayLink, event: DerpEvent, now: Instant): void {
     switch (event.kind) {
-      case "packet":
-        return this.#handlePacket(link, event.source, event.packet, now);
+      case "packet": {
+        const told = this.#inbound.handleRelayed(link, event, now);
+        if (told !== undefined) this.#events.push(told);
+        return;
+      }
       case "ready":
         this.relays.handleReady(link, now);
         this.#events.push({ kind: "relayReady", region: link.region });
@@ -242,50 +251,14 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
     }
   }
 
-  #handlePacket(link: RelayLink, source: Uint8Array, packet: Uint8Array, now: Instant): void {
-    // WireGuard messages begin with 1 to 4: the common case is told apart by one byte.
-    if ((packet[0] ?? 0) > 4 && isDisco(packet)) {
-      this.#handleDisco(link, source, packet, now);
-      return;
-    }
-    const inbound = this.#wireguard.handleDatagram(packet, now, source);
-    const peer = inbound.peer === undefined ? undefined : this.#peers.ofWireguard(inbound.peer);
-    if (peer !== undefined) peer.heardIn = link.region;
-    if (inbound.kind === "data") this.netstack.handlePacket(inbound.packet, now);
-    else if (inbound.reply !== undefined) link.send(source, inbound.reply, now);
-    else if (inbound.peer === undefined) this.counters.unknown++;
-  }
-
-  #handleDisco(link: RelayLink, source: Uint8Array, packet: Uint8Array, now: Instant): void {
-    const from = { kind: "relay", regionId: link.region, nodeKey: source } as const;
-    const result = this.#disco.handlePacket(packet, from, now);
-    switch (result.kind) {
-      case "ping":
-        link.send(source, result.pong, now);
-        return;
-      case "pong": {
-        const { peerId: id, latencyMs } = result;
-        this.#events.push({ kind: "pong", id, latencyMs, region: link.region });
-        return;
-      }
-      case "callMeMaybe": // no direct paths yet
-        return;
-      case "dropped":
-        this.counters.unknown++;
-        return;
-    }
-  }
-
-  /** Moves all that must leave into the batches of the lines, as far as there is room. */
+  /** Moves all that must leave into the batches of the lines and of the port, as far as there is room. */
   pump(now: Instant): void {
     this.relays.dropEnded(now);
     this.#drainRelays();
-    this.#pumpWireguard(now);
-    this.#pumpReplies(now);
-    for (let left = this.netstack.waitingDestinations; left > 0; left--) {
-      const destination = this.netstack.nextDestination();
-      if (destination !== undefined) this.#pumpTo(destination, now);
-    }
+    this.#outbound.pumpWireguard(now);
+    this.#drainWireguard(now);
+    this.#outbound.pumpStack(now);
+    if (this.#direct !== undefined) this.#pumpDirect(this.#direct, now);
   }
 
   #drainRelays(): void {
@@ -298,12 +271,7 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
     }
   }
 
-  #pumpWireguard(now: Instant): void {
-    for (let out = this.#wireguard.pollTransmit(); out; out = this.#wireguard.pollTransmit()) {
-      const peer = this.#peers.ofWireguard(out.peer);
-      const path = peer === undefined ? undefined : this.#router.pathTo(peer);
-      if (!(path?.send(out.datagram, now) ?? false)) this.counters.unsendable++;
-    }
+  #drainWireguard(now: Instant): void {
     for (let event = this.#wireguard.pollEvent(); event; event = this.#wireguard.pollEvent()) {
       const peer = this.#peers.ofWireguard(event.peer);
       if (event.kind !== "established" || peer === undefined) continue;
@@ -314,56 +282,21 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
     }
   }
 
-  /** Packets of no socket are not kept: whoever is not answered asks again. */
-  #pumpReplies(now: Instant): void {
-    for (let out = this.netstack.pollReply(); out; out = this.netstack.pollReply()) {
-      const address = out.subarray(IPV6_DESTINATION_OFFSET, IPV6_HEADER_BYTES);
-      const peer = this.#peers.ofAddress(address);
-      if (peer === undefined) {
-        this.counters.unroutable++;
+  /** Pings and STUN to the port, call-me-maybes to the relay, and what the paths tell. */
+  #pumpDirect(direct: Direct, now: Instant): void {
+    for (let out = direct.flush(); out !== undefined; out = direct.flush()) {
+      const peer = this.#peers.get(out.peerId);
+      if (peer !== undefined) this.#router.relayTo(peer)?.send(out.packet, now);
+    }
+    for (let event = direct.pollEvent(); event !== undefined; event = direct.pollEvent()) {
+      if (event.kind === "pong") {
+        const { peerId: id, latencyMs, endpoint } = event;
+        this.#events.push({ kind: "pong", id, latencyMs, where: { kind: "udp", endpoint } });
         continue;
       }
-      const path = this.#router.pathTo(peer);
-      const slot = path?.slot(MAX_SEALED_BYTES);
-      if (path === undefined || slot === undefined) {
-        this.counters.unsendable++;
-        continue;
-      }
-      slot.buffer.set(out, slot.offset + WIREGUARD_HEADER_BYTES);
-      const sealedBytes = this.#wireguard.seal(
-        peer.wireguard,
-        slot.buffer,
-        slot.offset,
-        out.length,
-        now,
-      );
-      if (sealedBytes === 0 || !path.commit(sealedBytes, now)) this.counters.unsendable++;
-    }
-  }
-
-  /** What cannot leave stays in the stack, where it is not lost to retransmission. */
-  #pumpTo(destination: Destination<TcpSocket>, now: Instant): void {
-    const peer = this.#peers.ofDestination(destination);
-    if (peer === undefined) return this.#dropTo(destination, now);
-    const path = this.#router.pathTo(peer);
-    if (path === undefined) return;
-    const { wireguard } = peer;
-    if (!this.#wireguard.canSeal(wireguard, now)) return this.#wireguard.want(wireguard, now);
-    for (let slot = path.slot(MAX_SEALED_BYTES); slot; slot = path.slot(MAX_SEALED_BYTES)) {
-      const { buffer, offset } = slot;
-      const packetAt = offset + WIREGUARD_HEADER_BYTES;
-      const packetBytes = this.netstack.pollTransmit(buffer, packetAt, now, destination);
-      if (packetBytes === 0) return;
-      const sealedBytes = this.#wireguard.seal(wireguard, buffer, offset, packetBytes, now);
-      // The session may end by its count of messages in mid-batch.
-      if (sealedBytes === 0 || !path.commit(sealedBytes, now)) this.counters.unsendable++;
-    }
-  }
-
-  /** Nobody has this address: its packets go where those to a hole in the network go. */
-  #dropTo(destination: Destination<TcpSocket>, now: Instant): void {
-    while (this.netstack.pollTransmit(this.#scratch, 0, now, destination) > 0) {
-      this.counters.unroutable++;
+      // What waits for a timer since the path died is sent again at once.
+      if (event.kind === "changed" && event.change.kind === "relay") this.netstack.resume(now);
+      this.#events.push({ kind: "direct", event });
     }
   }
 
@@ -394,11 +327,12 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
     for (const link of this.relays.links()) this.#drainLink(link, now);
     this.#wireguard.handleTimeout(now);
     this.netstack.handleTimeout(now);
+    this.#direct?.handleTimeout(now);
   }
 
   pollTimeout(): Instant | undefined {
     return earlier(
-      this.relays.pollTimeout(),
+      earlier(this.relays.pollTimeout(), this.#direct?.pollTimeout()),
       earlier(this.#wireguard.pollTimeout(), this.netstack.pollTimeout()),
     );
   }

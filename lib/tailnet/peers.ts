@@ -3,6 +3,7 @@ import { equalBytes } from "../base/bytes.ts";
 import type { Instant } from "../base/core.ts";
 import type { DiscoPinger } from "../disco/mod.ts";
 import type { Destination, TcpSocket } from "../netstack/mod.ts";
+import type { Endpoint } from "../wire/endpoint.ts";
 import type { WireguardDevice, WireguardPeer } from "../wireguard/mod.ts";
 import type { RelayPath } from "./relay_link.ts";
 
@@ -14,6 +15,8 @@ export interface TunnelPeer {
   readonly discoKey: Uint8Array;
   readonly addresses: readonly Uint8Array[];
   readonly homeRegion: number;
+  /** Where UDP may reach it. @default nowhere */
+  readonly endpoints?: readonly Endpoint[];
 }
 
 export interface Peer {

@@ -1,25 +1,43 @@
 /**
  * Which way a peer is reached, asked before there is a packet (coder/tailscale `wgengine/magicsock/endpoint.go`
- * `addrForSendLocked`, `derp.go` `derpWriteChanOfAddr`). Today every way leads over a relay; a direct one will come first.
+ * `addrForSendLocked`, `derp.go` `derpWriteChanOfAddr`): straight where that is known to work, else over a relay.
  */
+import type { Instant } from "../base/core.ts";
+import type { Direct } from "./direct.ts";
 import type { Path } from "./path.ts";
 import type { Peer } from "./peers.ts";
 import type { Relays } from "./relays.ts";
 
 export class Router {
   readonly #relays: Relays;
+  #direct: Direct | undefined;
 
   constructor(relays: Relays) {
     this.#relays = relays;
   }
 
+  /** From now on there are other ways than relays. */
+  useDirect(direct: Direct): void {
+    this.#direct = direct;
+  }
+
   /** The best way to the peer that packets may leave by now; `undefined` for none. */
-  pathTo(peer: Peer): Path | undefined {
-    // Its home relay, else where it was heard.
+  pathTo(peer: Peer, now: Instant): Path | undefined {
+    const relay = this.relayTo(peer);
+    return this.#direct === undefined ? relay : this.#direct.pathTo(peer.id, relay, now);
+  }
+
+  /** The way over its home relay, else over the relay where it was heard. */
+  relayTo(peer: Peer): Path | undefined {
     const link = this.#relays.readyLink(peer.config.homeRegion) ??
       (peer.heardIn === undefined ? undefined : this.#relays.readyLink(peer.heardIn));
     if (link === undefined) return undefined;
     if (peer.relayPath?.link !== link) peer.relayPath = link.pathTo(peer.config.nodeKey);
     return peer.relayPath;
+  }
+
+  /** Should be called when data, not mere keepalives, was sent to the peer. */
+  handleSent(peer: Peer, now: Instant): void {
+    this.#direct?.paths.handleSent(peer.id, now);
   }
 }

@@ -1,6 +1,7 @@
 /** Who we are on the network: a node with keys and an address of its own for each run, and what the coordinator is told of it. */
 import type { Instant, Random } from "../base/core.ts";
 import { type Aead, generatePrivateKey } from "../crypto/mod.ts";
+import type { Endpoint } from "../wire/endpoint.ts";
 import { randomAddress, randomNodeId } from "./address.ts";
 import { TunnelNode } from "./node.ts";
 import type { TailnetNode } from "./node_message.ts";
@@ -15,6 +16,8 @@ export interface SelfNodeOptions {
 
 export class SelfNode {
   readonly tunnel: TunnelNode;
+  /** Where UDP reaches us. */
+  endpoints: readonly Endpoint[] = [];
   readonly #id: bigint;
   readonly #wallMsAtZero: number;
 
@@ -43,7 +46,7 @@ export class SelfNode {
       derpForcedWebsocket: new Map(),
       addresses,
       allowedIps: addresses,
-      endpoints: [],
+      endpoints: this.endpoints,
     };
   }
 }

@@ -37,6 +37,9 @@ function open(options: Partial<UdpSocketsOptions> = {}): Side {
     onPause: () => void side.pauses++,
     onSent: () => {},
     onUnsendable: (endpoint) => void unsendable.push(endpoint),
+    onFault: (error) => {
+      throw error;
+    },
     ...options,
   });
   const side: Side = {

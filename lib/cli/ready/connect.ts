@@ -27,6 +27,8 @@ export interface ConnectOptions {
   readonly wait: "yes" | "no" | "auto";
   readonly noVersionWarning: boolean;
   readonly noFeatureWarning: boolean;
+  /** The user's word; the deployment's counts as well. */
+  readonly disablesDirect: boolean;
 }
 
 /** A workspace that is ready and a tunnel to it that has begun. Disposing it closes the tunnel. */

@@ -22,6 +22,8 @@ export interface BeginningOptions {
   readonly command: string;
   /** The workspace as typed. */
   readonly input: string;
+  /** The user's word; the deployment's counts as well. */
+  readonly disablesDirect: boolean;
   /** The code of the network, which is being loaded. */
   readonly network: Promise<typeof import("../../mod.ts")>;
 }
@@ -124,7 +126,7 @@ export class TunnelBeginning {
 
   async #start({ agentId, info, serverVersion }: Remembered): Promise<AgentTunnel> {
     const { client, host, log } = this.#steps;
-    const { configuration, command, network } = this.#options;
+    const { configuration, command, disablesDirect, network } = this.#options;
     const { coordinationOf, derpMapFromJson, startAgent } = await network;
     const derpMap = usable(() => derpMapFromJson(info.derpMap));
     log.debug("relay map", { regions: derpMap.regions.size, leftOut: derpMap.leftOut });
@@ -137,6 +139,7 @@ export class TunnelBeginning {
       forcesWebsocket: info.derpForceWebsockets,
       expectsReady: isAtLeast(serverVersion, READY_FOR_HANDSHAKE_SINCE),
       coordination: coordinationOf(serverVersion),
+      disablesDirect: disablesDirect || info.disableDirectConnections,
       dial: dialOptionsOf(host, configuration.network),
       userAgent: userAgentOf(host, command),
       log: log.child("net"),

@@ -74,6 +74,7 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
       wait: options.wait,
       noVersionWarning: global.noVersionWarning,
       noFeatureWarning: global.noFeatureWarning,
+      disablesDirect: global.disableDirectConnections,
     });
     const containerVariables = await containerEnv(steps, {
       agentId: connected.agent.id,
