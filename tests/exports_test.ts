@@ -9,14 +9,11 @@ const EXCEPTIONS: ReadonlyMap<string, string> = new Map([
   ["lib/cli/grammar/flags_ssh.ts SSH_FLAGS", "the largest table of flags, for the grammar's tests"],
   ["lib/crypto/blake2s.ts hmacBlake2s", "what the kdfs are made of, to be compared with OpenSSL's"],
   ["lib/crypto/blake2s.ts kdf1", "one of the whitepaper's three, for the vectors of all three"],
-  ["lib/disco/relay_probe.ts RelayProbe", "direct paths: not yet part of a session"],
   [
     "lib/disco/stun.ts decodeStunRequest",
     "the server's half: a simulated STUN server reads with it",
   ],
   ["lib/disco/stun.ts encodeStunResponse", "likewise"],
-  ["lib/io/direct_driver.ts DirectDriver", "direct paths: not yet part of a session"],
-  ["lib/tailnet/paths/stun_servers.ts stunServersOf", "likewise"],
   ["lib/wire/udp.ts parseUdp", "UDP inside the tunnel, which forwards of ports will carry"],
   ["lib/wire/udp.ts writeUdp", "likewise"],
 ]);

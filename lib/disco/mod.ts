@@ -9,7 +9,6 @@ export {
   type DiscoSource,
   type PingOptions,
 } from "./pinger.ts";
-export { RelayProbe } from "./relay_probe.ts";
 export {
   decodeStunRequest,
   decodeStunResponse,

@@ -194,7 +194,7 @@ export class AgentTunnel {
       }
       case "pong":
         return this.#answerPings(this.#pingResult(event));
-      case "pathChanged":
+      case "changed":
         return this.#tellPath(event.change);
       case "resolve":
         return this.#seeker?.resolve(event.host);

@@ -4,7 +4,8 @@
  */
 import type { Clock } from "../base/core.ts";
 import type { Log } from "../base/log.ts";
-import type { AgentSession, AgentSessionEvent } from "../tailnet/agent_session.ts";
+import type { AgentSession } from "../tailnet/agent_session.ts";
+import type { AgentSessionEvent } from "../tailnet/agent_session_events.ts";
 import type { DirectDriver } from "./direct_driver.ts";
 import type { NodeDriver } from "./node_driver.ts";
 

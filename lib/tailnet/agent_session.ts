@@ -288,10 +288,8 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
         }
         return;
       case "resolve":
-        this.#events.push(event);
-        return;
       case "changed":
-        this.#events.push({ kind: "pathChanged", change: event.change });
+        this.#events.push(event);
         return;
       default:
         return assertNever(event);

@@ -67,7 +67,7 @@ export type AgentSessionEvent =
   /** The agent answered a ping. */
   | { readonly kind: "pong"; readonly latencyMs: number; readonly where: DiscoPath }
   /** Packets go another way from now on. */
-  | { readonly kind: "pathChanged"; readonly change: PathChange }
+  | { readonly kind: "changed"; readonly change: PathChange }
   /** Look the host up and tell `DirectPaths.handleResolved`. */
   | { readonly kind: "resolve"; readonly host: string }
   /** After `leave`: the coordinator knows, or did not want to. The last event. */
