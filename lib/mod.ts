@@ -56,6 +56,8 @@ export interface DialAgentOptions {
   readonly forcesWebsocket?: boolean;
   /** Whether the server passes READY_FOR_HANDSHAKE on (v2.11 and newer). @default true */
   readonly expectsReady?: boolean;
+  /** Asks for `derpMap` again; servers before v2.0 tell nobody of changes. @default it is not asked for */
+  readonly fetchDerpMap?: (signal: AbortSignal) => Promise<DerpMap>;
   /** How the server coordinates, see `coordinationOf`; another one is found out. @default "v2" */
   readonly coordination?: CoordinationProtocol;
   /** Only relays are to be used: no UDP socket is opened. @default false */
@@ -113,6 +115,7 @@ export function startAgent(options: DialAgentOptions): AgentConnection & {
     clock: new SystemClock(),
     dial: options.dial ?? newDialOptions(env, options.tls),
     log: options.log ?? SILENT_LOG,
+    ...(options.fetchDerpMap === undefined ? {} : { fetchMap: options.fetchDerpMap }),
   });
   return {
     openTcp: (port, signal) => tunnel.openTcp(port, signal),

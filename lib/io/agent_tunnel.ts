@@ -1,6 +1,7 @@
 /** The tunnel to one agent on real sockets: promises over the events of an `AgentSession`, which a `NodeDriver` runs. */
 import type { Clock, Instant } from "../base/core.ts";
 import { untilAborted } from "../base/abort.ts";
+import { messageOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { ByteStream } from "../base/stream.ts";
 import { loadAead } from "../crypto/mod.ts";
@@ -28,6 +29,8 @@ export interface AgentTunnelOptions
   readonly log: Log;
   /** Whether ways without a relay may be looked for; not where the deployment is reached through a proxy. @default true */
   readonly seeksDirect?: boolean;
+  /** Asks the API for the relay map again, where the coordinator does not tell of changes. @default it is not asked */
+  readonly fetchMap?: (signal: AbortSignal) => Promise<DerpMap>;
 }
 
 /** A disco round trip. */
@@ -67,6 +70,7 @@ export class AgentTunnel {
   readonly #left = Promise.withResolvers<void>();
   readonly #closing = new AbortController();
   #probing: Promise<void> = Promise.resolve();
+  #fetching: Promise<void> = Promise.resolve();
   #fault: TunnelFault | undefined;
   #stop: Promise<void> | undefined;
 
@@ -164,7 +168,7 @@ export class AgentTunnel {
     }
     await this.#seeker?.close();
     await this.#driver.stop();
-    await this.#probing;
+    await Promise.all([this.#probing, this.#fetching]);
     if (this.#fault !== undefined) throw this.#fault;
   }
 
@@ -173,6 +177,9 @@ export class AgentTunnel {
     switch (event.kind) {
       case "probeRelays":
         this.#probing = this.#probe(event.map);
+        return;
+      case "mapWanted":
+        this.#fetching = this.#fetchMap();
         return;
       case "reachable":
         log.info("agent reachable", { sinceStartMs: Math.round(now) });
@@ -250,6 +257,23 @@ export class AgentTunnel {
     } catch (error) {
       this.#driver.fail(error);
     }
+  }
+
+  /** What does not answer is asked again after the next loss of the coordinator: there is a map that worked. */
+  async #fetchMap(): Promise<void> {
+    const { fetchMap, log } = this.#options;
+    const { signal } = this.#closing;
+    let map: DerpMap;
+    try {
+      if (fetchMap === undefined) return;
+      map = await fetchMap(signal);
+    } catch (error) {
+      log.debug("cannot ask for the relay map again", { reason: messageOf(error) });
+      return;
+    }
+    if (signal.aborted) return;
+    this.#session.handleMap(map, this.#driver.now());
+    this.#driver.schedule();
   }
 
   #reached(): void {

@@ -156,6 +156,11 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
     this.#drain(now);
   }
 
+  /** The relay map as the server has it now. */
+  handleMap(map: DerpMap, now: Instant): void {
+    if (this.#life === "running") this.#useMap(map, now);
+  }
+
   handleWake(now: Instant): void {
     this.node.handleWake(now);
     this.#coordinator.handleWake(now);
@@ -318,7 +323,9 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
       case "removed":
         return this.#contact.handleRemoved(now);
       case "derpMap":
-        if (this.#life === "running") this.#useMap(event.map, now);
+        return this.handleMap(event.map, now);
+      case "mapWanted":
+        this.#events.push(event);
         return;
       case "failed":
         return this.#fail({

@@ -55,6 +55,8 @@ export type AgentLoss =
 export type AgentSessionEvent =
   /** Measure the way to these regions and tell `handleRelayLatencies`. */
   | { readonly kind: "probeRelays"; readonly map: DerpMap }
+  /** Ask the API for the relay map, which may have changed, and tell `handleMap`. */
+  | { readonly kind: "mapWanted" }
   /** The tunnel carries data in both directions; again after every `agentLost`. */
   | { readonly kind: "reachable" }
   /** Every stream to the agent is dead. */

@@ -136,6 +136,7 @@ export class Process implements AsyncDisposable {
   #drain: ReturnType<typeof setTimeout> | undefined;
   #isTimedOut = false;
   #isInputClosed = false;
+  #isOver = false;
   #exit: Promise<Exit> | undefined;
 
   constructor(argv: readonly string[], options: StartOptions) {
@@ -212,6 +213,7 @@ export class Process implements AsyncDisposable {
   async #wait(): Promise<Exit> {
     const status = await this.#child.status;
     await Promise.all([this.stdout.ended, this.stderr.ended]);
+    this.#isOver = true;
     clearTimeout(this.#limit);
     clearTimeout(this.#drain);
     await this.closeInput();
@@ -245,6 +247,7 @@ export class Process implements AsyncDisposable {
   }
 
   #killAndDrain(): void {
+    if (this.#isOver) return;
     this.kill("SIGKILL");
     this.#drain ??= setTimeout(() => {
       this.stdout.cancel();

@@ -136,6 +136,10 @@ export class TunnelBeginning {
       ...(configuration.token === undefined ? {} : { token: configuration.token }),
       headers: configuration.headers,
       derpMap,
+      fetchDerpMap: async (signal) => {
+        const { derpMap } = await getConnectionInfo(client, agentId, { signal });
+        return derpMapFromJson(derpMap);
+      },
       forcesWebsocket: info.derpForceWebsockets,
       expectsReady: isAtLeast(serverVersion, READY_FOR_HANDSHAKE_SINCE),
       coordination: coordinationOf(serverVersion),

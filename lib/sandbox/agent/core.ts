@@ -140,6 +140,7 @@ export class AgentCore implements TunnelCore<AgentCoreEvent> {
       case "disconnected":
       case "ready":
       case "derpMap": // whose home it is is the owner's to say
+      case "mapWanted":
       case "serverError":
       case "failed":
       case "closed":

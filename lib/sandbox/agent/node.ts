@@ -194,6 +194,7 @@ export class AgentNode {
       case "lost":
       case "removed":
       case "ready":
+      case "mapWanted":
       case "serverError":
       case "failed":
       case "closed":

@@ -22,6 +22,7 @@ import { classifyDialFailure } from "./dial_failure.ts";
 import type { DialFailure, DisconnectReason } from "./dial_failure.ts";
 import type { CoordinatorLink, CoordinatorLinkEvent } from "./link.ts";
 import type { ResumeToken } from "./messages.ts";
+import { MapSocket } from "./map_socket.ts";
 import { Negotiation } from "./negotiation.ts";
 import { News } from "./news.ts";
 import { type CoordinationSession, makeLink, makeSession } from "./protocol.ts";
@@ -61,9 +62,12 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
   readonly #deadlines = new Deadlines<ClientDeadline>();
   readonly #events: CoordinatorEvent[] = [];
   #state: State;
+  /** Where JSON is spoken, maps have a websocket of their own. */
+  #maps: MapSocket | undefined;
   #node: TailnetNode | undefined;
   #resumeToken: ResumeToken | undefined;
-  #hasConnected = false;
+  /** So far. */
+  #connections = 0;
   #failedAttempts = 0;
   #lastFailure: string | undefined;
   #permanentError: string | undefined;
@@ -126,6 +130,7 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
   /** Waits no longer: a connection that is older than the machine's sleep, or than its network, is not worth a wait. */
   handleWake(now: Instant): void {
     this.#backoff.reset();
+    this.#stopMaps(); // begins again with the next connection
     if (this.#state.kind === "dialling" || this.#state.kind === "connected") {
       this.#hangUp(this.#state.link);
       this.#lose({ kind: "closed", message: "this machine slept" }, now);
@@ -153,12 +158,17 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
   }
 
   handleLineOpened(line: Line, _target: LineTarget | undefined, now: Instant): void {
+    this.#maps?.handleLineOpened(line);
     const link = this.#linkOf(line);
     link?.handleOpened();
     if (link !== undefined) this.#pumpLink(link, now);
   }
 
   handleLineBytes(line: Line, chunk: Uint8Array, now: Instant): void {
+    if (this.#maps?.owns(line) === true) {
+      this.#maps.handleLineBytes(line, chunk, now);
+      return this.#drainMaps();
+    }
     const link = this.#linkOf(line);
     if (link === undefined) return;
     const wasOpen = link.isOpen;
@@ -170,6 +180,10 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
   handleLineWritten(): void {}
 
   handleLineClosed(line: Line, reason: string, now: Instant): void {
+    if (this.#maps?.owns(line) === true) {
+      this.#maps.handleLineClosed(line, reason, now);
+      return this.#drainMaps();
+    }
     const link = this.#linkOf(line);
     if (link === undefined) return;
     link.handleEnd();
@@ -180,6 +194,8 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
   handleTimeout(now: Instant): void {
     this.#news.handleTimeout(now);
     this.#drainNews();
+    this.#maps?.handleTimeout(now);
+    this.#drainMaps();
     for (let due = this.#deadlines.pop(now); due !== undefined; due = this.#deadlines.pop(now)) {
       switch (due) {
         case "silence":
@@ -196,7 +212,7 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
   }
 
   pollTimeout(): Instant | undefined {
-    const own = this.#ownTimeout();
+    const own = earlier(this.#ownTimeout(), this.#maps?.pollTimeout());
     return this.#state.kind === "over"
       ? undefined
       : earlier(earlier(own, this.#deadlines.next()), this.#news.pollTimeout());
@@ -281,6 +297,7 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
   /** The server speaks the other coordination. */
   #turn(state: Extract<State, { kind: "connected" }>, now: Instant): void {
     if (this.#negotiation.turn()) this.#backoff.skipNext();
+    this.#stopMaps();
     this.#hangUp(state.link);
     this.#lose({ kind: "closed", message: "it speaks another version of the protocol" }, now);
   }
@@ -294,16 +311,17 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
 
   #connected(link: CoordinatorLink, now: Instant): void {
     const protocol = this.#negotiation.current;
+    this.#connections++;
     if (protocol === "v1") {
       this.#news.expectNoReady();
       this.#deadlines.set("silence", now + JSON_SILENCE_MS);
       // A coordinator that is known to speak JSON has no more to say until there is an agent.
       if (this.#options.protocol === "v1") this.#backoff.noteHeard();
+      this.#startMaps(now);
     } else if (this.hasHeard) {
       // Later connections are judged by the keepalives inside; before the first word from there, silence is silence.
       this.#deadlines.clear("silence");
     }
-    this.#hasConnected = true;
     const session = makeSession(protocol, {
       tunnels: [...this.#tunnels],
       ...(this.#node === undefined ? {} : { node: this.#node }),
@@ -311,6 +329,40 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
     }, now);
     this.#state = { kind: "connected", link, session, since: now, hasSpoken: false };
     this.#events.push({ kind: "connected" });
+  }
+
+  #startMaps(now: Instant): void {
+    const { at, random } = this.#options;
+    if (at.kind !== "websocket") return;
+    this.#maps ??= new MapSocket({ deploymentUrl: at.deploymentUrl, headers: at.headers, random });
+    this.#maps.start(now);
+    this.#drainMaps();
+  }
+
+  #stopMaps(): void {
+    this.#maps?.stop();
+    this.#drainMaps();
+  }
+
+  #drainMaps(): void {
+    for (let e = this.#maps?.pollEvent(); e !== undefined; e = this.#maps?.pollEvent()) {
+      switch (e.kind) {
+        case "dial":
+        case "hangUp":
+          this.#events.push(e);
+          break;
+        case "derpMap":
+          this.#news.handleMap(e.map);
+          break;
+        case "absent":
+          // What the first connection finds, the caller has asked for a moment ago.
+          if (this.#connections > 1) this.#events.push({ kind: "mapWanted" });
+          break;
+        default:
+          assertNever(e);
+      }
+    }
+    this.#drainNews();
   }
 
   #giveUpSilence(now: Instant): void {
@@ -406,7 +458,7 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
     const { message } = failure;
     const mayTryOther = failure.isVersionRefused && this.#negotiation.turn();
     if (mayTryOther) this.#backoff.skipNext();
-    else if (failure.isPermanent && !this.#hasConnected) {
+    else if (failure.isPermanent && this.#connections === 0) {
       this.#finish({ kind: "failed", message, failure });
       return;
     }
@@ -430,6 +482,7 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
   }
 
   #finish(event: CoordinatorEvent): void {
+    this.#stopMaps();
     this.#state = { kind: "over" };
     this.#events.push(event);
   }

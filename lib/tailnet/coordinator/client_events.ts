@@ -34,6 +34,8 @@ export type CoordinatorEvent =
     readonly failedAttempts: number;
   }
   | NewsEvent
+  /** We are back, and the server tells no changes of the relay map: it has to be asked for. */
+  | { readonly kind: "mapWanted" }
   /** What the server said before it ended the connection. */
   | { readonly kind: "serverError"; readonly text: string }
   /** No attempt would help. The last event. */

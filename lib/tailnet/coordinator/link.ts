@@ -39,6 +39,8 @@ export interface CoordinatorLink extends Core<CoordinatorLinkEvent>, Line {
 }
 
 export interface WebsocketLinkOptions {
+  /** For logs. @default "coordinator" */
+  readonly name?: string;
   readonly target: LineTarget;
   /** Path and query. */
   readonly path: string;
@@ -68,7 +70,7 @@ const READ_BYTES = 16_384;
 const NAME = "coordinator";
 
 export class WebsocketLink implements CoordinatorLink {
-  readonly name = NAME;
+  readonly name: string;
   readonly targets: readonly LineTarget[];
   readonly dialLimitMs = DIAL_LIMIT_MS;
   readonly readBytes = READ_BYTES;
@@ -80,6 +82,7 @@ export class WebsocketLink implements CoordinatorLink {
 
   constructor(options: WebsocketLinkOptions) {
     const { target, path, headers, random } = options;
+    this.name = options.name ?? NAME;
     this.targets = [target];
     this.#random = random;
     const client = new HttpUpgradeClient({
