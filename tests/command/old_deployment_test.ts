@@ -2,6 +2,19 @@
 import { notStrictEqual, strictEqual } from "node:assert/strict";
 import { commandTest, type Desk, SHELL, TERMINAL } from "./support.ts";
 
+/** Until `folder` has a file that says `text`. */
+async function untilSaid(folder: string, text: string): Promise<void> {
+  using watching = Deno.watchFs(folder);
+  const events = watching[Symbol.asyncIterator]();
+  for (;;) {
+    for await (const { name } of Deno.readDir(folder)) {
+      if (!name.endsWith(".json")) continue;
+      if ((await Deno.readTextFile(`${folder}/${name}`)).includes(text)) return;
+    }
+    await events.next();
+  }
+}
+
 /** What ends the start-up script of an agent. */
 const ends = new Map<string, PromiseWithResolvers<void>>();
 
@@ -89,6 +102,26 @@ testAt("a session outlives the coordinator's restart, and others come after it",
   await run.stdout.waitFor("got it");
   strictEqual((await run.result()).code, 0);
   strictEqual((await desk.run(["myworkspace", "echo", "again"])).stdout, "again\n");
+});
+
+testAt("a session uses the relay map as it changes", async (desk) => {
+  const { coordinator, settings } = desk.sandbox;
+  const folder = await Deno.makeTempDir();
+  const flags = ["--network-info-interval", "25ms", "--network-info-dir", folder];
+  await using run = desk.start(["--stdio", ...flags, "myworkspace"]);
+  await run.stdout.waitFor(/^SSH-2\.0-.*\r\n/);
+  await untilSaid(folder, "Coder Embedded Relay");
+  if (settings.version === "v2.5.1") strictEqual(coordinator.mapPeerCount, 1);
+  const regions = [...coordinator.derpMap.regions].map(([id, region]) =>
+    [id, { ...region, name: "Elsewhere" }] as const
+  );
+  coordinator.setDerpMap({ ...coordinator.derpMap, regions: new Map(regions) });
+  // Servers of that age read their configuration when they start, and tell nobody.
+  if (settings.version === "v0.24.0") coordinator.restart();
+  await untilSaid(folder, "Elsewhere");
+  await run.typeEnd();
+  strictEqual((await run.result()).code, 0);
+  await Deno.remove(folder, { recursive: true });
 });
 
 testAt("a restarted agent ends the session and takes the next one", async (desk) => {

@@ -8,6 +8,7 @@ import { randomBytes } from "../../base/core.ts";
 import { earlier } from "../../base/deadlines.ts";
 import { formatUuid, randomUuid } from "../../tailnet/address.ts";
 import type { DerpMap } from "../../tailnet/derp_map.ts";
+import { derpMapToJson } from "../../tailnet/derp_map_json.ts";
 import type { CoordinationProtocol } from "../../tailnet/coordinator/protocol_version.ts";
 import {
   CoordinatorServer,
@@ -56,6 +57,8 @@ const INTERNAL_ERROR = 1011;
 export class SandboxCoordinator {
   readonly #options: SandboxCoordinatorOptions;
   readonly #ports = new Map<CoordinatorServerSession, Port>();
+  /** Websockets on which servers before v2.8 tell of the relay map. */
+  readonly #mapPeers = new Set<WebsocketPeer>();
   readonly #changes = new Observers();
   readonly #grants = new Map<string, Grant>();
   #server: CoordinatorServer;
@@ -104,6 +107,7 @@ export class SandboxCoordinator {
   setDerpMap(map: DerpMap): void {
     this.#map = map;
     this.#server.setDerpMap(map, this.#now());
+    for (const peer of this.#mapPeers) peer.send(mapMessage(map));
     this.#flush();
   }
 
@@ -126,6 +130,7 @@ export class SandboxCoordinator {
       session.handleDisconnected(this.#now());
       port.end("");
     }
+    this.#cutMapPeers();
     this.#flush();
   }
 
@@ -135,6 +140,7 @@ export class SandboxCoordinator {
     this.#ports.clear();
     this.#server = this.#newServer();
     for (const port of ports) port.end("");
+    this.#cutMapPeers();
     this.#arm();
   }
 
@@ -174,6 +180,22 @@ export class SandboxCoordinator {
     await peer.ended;
   }
 
+  /** Tells one client of the relay map, now and whenever it changes; resolves when its websocket is over. */
+  async serveMaps(upgraded: UpgradedConn): Promise<void> {
+    if (this.#isStopped) return;
+    const { random } = this.#options;
+    const peer = new WebsocketPeer(upgraded, { random, stream: true, onMessage: () => {} });
+    this.#mapPeers.add(peer);
+    peer.send(mapMessage(this.#map));
+    await peer.ended;
+    this.#mapPeers.delete(peer);
+  }
+
+  /** Clients that are told of the relay map by a websocket of its own. */
+  get mapPeerCount(): number {
+    return this.#mapPeers.size;
+  }
+
   /** An agent of this process opens its session. What arrives is handed over in later turns of the loop. */
   connectAgent(
     agentId: string,
@@ -201,6 +223,10 @@ export class SandboxCoordinator {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.cut();
+  }
+
+  #cutMapPeers(): void {
+    for (const peer of this.#mapPeers) peer.cut();
   }
 
   #newServer(): CoordinatorServer {
@@ -272,4 +298,9 @@ export class SandboxCoordinator {
     for (const session of [...this.#ports.keys()]) session.handleTimeout(now);
     this.#flush();
   }
+}
+
+/** As Go's encoder writes it. */
+function mapMessage(map: DerpMap): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(derpMapToJson(map)) + "\n");
 }

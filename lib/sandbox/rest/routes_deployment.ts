@@ -2,6 +2,7 @@
 import { failureAnswer, type HttpAnswer, jsonAnswer } from "../http/messages.ts";
 import { derpMapToJson } from "../../tailnet/derp_map_json.ts";
 import { type Call, findUser, surroundingsOf } from "./deployment.ts";
+import { websocketAnswer } from "./follow.ts";
 import { userJson } from "./objects.ts";
 import type { Route } from "./route.ts";
 import { ROUTE_NOT_FOUND } from "./route.ts";
@@ -99,5 +100,12 @@ export const DEPLOYMENT_ROUTES: readonly Route[] = [
     handle: () => failureAnswer(200, "The initial user has already been created!"),
   },
   { name: "GET /users/{user}", handle: user },
+  {
+    name: "GET /derp-map",
+    since: "v2.2.0",
+    isOpen: true,
+    handle: (call) =>
+      websocketAnswer(call, (upgraded) => call.deployment.host.coordinator.serveMaps(upgraded)),
+  },
   { name: "GET /workspaceagents/connection", since: "v2.0.0", handle: connectionInfo },
 ];

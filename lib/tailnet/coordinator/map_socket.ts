@@ -186,9 +186,9 @@ export class MapSocket implements Core<MapSocketEvent>, LineOwner {
   }
 
   #retry(now: Instant): void {
-    const { backoff, state } = { backoff: this.#backoff, state: this.#state };
-    if (state.kind === "open" && now - state.since >= STABLE_MS) backoff.reset();
-    this.#state = { kind: "waiting", until: now + backoff.nextDelayMs() };
+    const state = this.#state;
+    if (state.kind === "open" && now - state.since >= STABLE_MS) this.#backoff.reset();
+    this.#state = { kind: "waiting", until: now + this.#backoff.nextDelayMs() };
     this.#deadlines.clearAll();
   }
 }

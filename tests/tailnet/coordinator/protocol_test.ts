@@ -40,7 +40,10 @@ Deno.test("JSON: node, restart of the agent, a lost connection; the agent is nev
   agent.take("node");
   world.cut(client);
   world.pass(1000);
-  assert.deepEqual(client.kinds(), ["disconnected", "lost", "dial", "connected", "node"]);
+  assert.deepEqual(client.kinds(), [
+    ...["disconnected", "lost", "dial", "connected", "mapWanted", "node"],
+  ], "what the relay map is now has to be asked for");
+  assert.equal(client.mapDials, 2);
   assert.equal(agent.take("node").length, 1, "our node was said again");
 });
 

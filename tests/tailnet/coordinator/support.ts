@@ -39,6 +39,9 @@ export function agentNode(seed: number): TailnetNode {
   return testNode(seed, parseUuid(AGENT_ID));
 }
 
+/** The name of the relay map's websocket. */
+const MAP_LINE = "relay map";
+
 /** What a server answers instead of the websocket; its body is JSON unless it is a text. */
 export interface Refusal {
   readonly status: number;
@@ -63,6 +66,8 @@ export class TestPeer {
   session: CoordinatorServerSession | undefined;
   /** Peer id at the server of each connection. */
   readonly peerIds: string[] = [];
+  /** How often it asked for the relay map's websocket. */
+  mapDials = 0;
   /** What it asked for. */
   readonly dialled: CoordinationProtocol[] = [];
   /** Answers the next dials; afterwards the server decides. */
@@ -227,6 +232,10 @@ export class World {
     let moved = this.#carry(peer);
     for (let e = peer.client.pollEvent(); e !== undefined; e = peer.client.pollEvent()) {
       moved = true;
+      if ((e.kind === "dial" || e.kind === "hangUp") && e.line.name === MAP_LINE) {
+        if (e.kind === "dial") this.#refuseMaps(peer, e.line);
+        continue;
+      }
       peer.events.push(e);
       if (e.kind === "dial") this.#dial(peer, e.line);
       if (e.kind === "hangUp") {
@@ -334,6 +343,15 @@ export class World {
     peer.websocket = new WebsocketConnection({ role: "server", random: RANDOM, stream: true });
     client.handleLineBytes(line, upgrade.accept(), this.now);
     if (this.#options.isMute === true) this.#close(peer, "");
+  }
+
+  /** As servers before v2.2, which have no websocket for relay maps. */
+  #refuseMaps(peer: TestPeer, line: Line): void {
+    peer.mapDials++;
+    const upgrade = new HttpUpgradeServer();
+    peer.client.handleLineOpened(line, undefined, this.now);
+    upgrade.handleBytes(line.takeBatch()?.bytes ?? new Uint8Array(0));
+    peer.client.handleLineBytes(line, upgrade.refuse(404), this.now);
   }
 
   #letIn(
