@@ -2,6 +2,7 @@
  * A check: one thing that must hold for somebody at a desk, whatever deployment is behind it. Written once, registered as
  * a test by `tests/live/` for a deployment of yours and by `tests/interop/` for the Go peer.
  */
+import { isAtLeast } from "../../lib/base/version.ts";
 import type { Desk } from "./desk.ts";
 
 export interface Check {
@@ -11,6 +12,8 @@ export interface Check {
   readonly here?: readonly string[];
   /** Programs that it needs in the workspace besides `sh`, `cat`, `head`, `sha256sum`. */
   readonly there?: readonly string[];
+  /** Deployments before that release do otherwise, for the reason that stands here. @default none does */
+  readonly since?: { readonly version: string; readonly why: string };
   readonly run: (desk: Desk) => Promise<void>;
 }
 
@@ -29,6 +32,8 @@ export interface RegisterOptions {
   readonly needs?: readonly string[];
   /** Programs known to be missing in the workspace. @default none */
   readonly missingThere?: readonly string[];
+  /** The deployment's release. @default new */
+  readonly version?: string | undefined;
 }
 
 /** Makes tests of checks, one desk for all of them. What is missing is a failure with `CI=true`, else skipped loudly. */
@@ -44,7 +49,11 @@ export function register(options: RegisterOptions): void {
       await setting?.[Symbol.asyncDispose]();
     });
   }
-  for (const { name, here = [], there = [], run } of checks) {
+  for (const { name, here = [], there = [], since, run } of checks) {
+    if (since !== undefined && !isAtLeast(options.version, since.version)) {
+      skip(`${subject} ${name}`, `before ${since.version} ${since.why}`);
+      continue;
+    }
     const missing = [
       ...[...always, ...here].filter((program) => !isInstalled(program)),
       ...there.filter((program) => missingThere.includes(program)).map((p) =>
@@ -71,8 +80,13 @@ export function testWith(name: string, missing: readonly string[], fn: () => Pro
     });
     return;
   }
-  say(`SKIPPED (${what}): ${name}`);
-  Deno.test({ name: `${name} [skipped, ${what}]`, ignore: true, fn });
+  skip(name, what);
+}
+
+/** Says so at once, and in the name. */
+function skip(name: string, why: string): void {
+  say(`SKIPPED (${why}): ${name}`);
+  Deno.test({ name: `${name} [skipped, ${why}]`, ignore: true, fn: () => {} });
 }
 
 /** One line on stderr, at once: what a test runner would hide. */

@@ -27,3 +27,8 @@ export async function openLiveDesk(): Promise<Setting> {
 export function missingThere(): string[] {
   return (Deno.env.get("HAWSER_LIVE_MISSING") ?? "").split(" ").filter((name) => name !== "");
 }
+
+/** The deployment's release, as the launcher found it. */
+export function liveVersion(): string | undefined {
+  return Deno.env.get("HAWSER_LIVE_VERSION");
+}

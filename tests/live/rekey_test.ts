@@ -1,6 +1,6 @@
 import { register } from "./check.ts";
 import { rekeyChecks } from "./checks/rekey.ts";
-import { openLiveDesk } from "./live_desk.ts";
+import { liveVersion, openLiveDesk } from "./live_desk.ts";
 
 const SHORT_MS = 150_000;
 const LONG_MS = 600_000;
@@ -9,4 +9,5 @@ register({
   subject: "rekey:",
   checks: rekeyChecks(Deno.args.includes("--long") ? LONG_MS : SHORT_MS),
   open: openLiveDesk,
+  version: liveVersion(),
 });

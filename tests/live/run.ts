@@ -16,8 +16,8 @@ async function main(args: readonly string[]): Promise<number> {
     say(`Cannot run the live checks: ${missing.join(", ")} must be set`);
     return NOT_RUN;
   }
-  const missingThere = await findMissingThere();
-  if (missingThere === undefined) return NOT_RUN;
+  const found = await look();
+  if (found === undefined) return NOT_RUN;
   const folder = fromFileUrl(new URL(".", import.meta.url));
   const tests = [...Deno.readDirSync(folder)].map(({ name }) => name)
     .filter((name) => name.endsWith("_test.ts")).sort();
@@ -29,19 +29,27 @@ async function main(args: readonly string[]): Promise<number> {
       ...["--allow-net", ...tests.map((name) => folder + name), "--", ...args],
     ],
     // The long check takes one place; the others share the rest.
-    env: { DENO_JOBS: "3", HAWSER_LIVE_MISSING: missingThere.join(" ") },
+    env: {
+      DENO_JOBS: "3",
+      HAWSER_LIVE_MISSING: found.missing.join(" "),
+      HAWSER_LIVE_VERSION: found.version,
+    },
   }).spawn().status;
   return code;
 }
 
-/** Names of missing programs; `undefined` when there is no way into the workspace. */
-async function findMissingThere(): Promise<string[] | undefined> {
+/**
+ * Names of missing programs, and the release that the deployment says it is of, empty for none; `undefined` when there is no
+ * way into the workspace.
+ */
+async function look(): Promise<{ missing: string[]; version: string } | undefined> {
   await using setting = await openLiveDesk();
   const { desk } = setting;
   const needed = ["sh", "cat", "head", "sha256sum"];
   const names = [...needed, ...OPTIONAL_THERE].join(" ");
   const command = `for p in ${names}; do command -v $p >/dev/null || echo $p; done`;
-  const exit = await desk.runProgram([desk.workspace, command], { limitMs: 180_000 });
+  const words = ["--debug-http", desk.workspace, command];
+  const exit = await desk.runProgram(words, { limitMs: 180_000 });
   if (exit.code !== 0) {
     say(`Cannot run the live checks: no way into ${desk.workspace}: status ${exit.code}`);
     say(exit.stderr.trimEnd());
@@ -53,7 +61,8 @@ async function findMissingThere(): Promise<string[] | undefined> {
     say(`Cannot run the live checks: ${desk.workspace} lacks ${hopeless.join(", ")}`);
     return undefined;
   }
-  return missing;
+  const version = /^\s*x-coder-build-version: (\S+)/im.exec(exit.stderr)?.[1] ?? "";
+  return { missing, version };
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,10 +1,11 @@
 import { register } from "./check.ts";
 import { STDIO_CHECKS } from "./checks/stdio.ts";
-import { missingThere, openLiveDesk } from "./live_desk.ts";
+import { liveVersion, missingThere, openLiveDesk } from "./live_desk.ts";
 
 register({
   subject: "stdio:",
   checks: STDIO_CHECKS,
   open: openLiveDesk,
   missingThere: missingThere(),
+  version: liveVersion(),
 });

@@ -10,7 +10,6 @@
  */
 import { assertNever, type Core, type Instant, type Random } from "../../base/core.ts";
 import { Deadlines, earlier } from "../../base/deadlines.ts";
-import { ProtocolError } from "../../base/errors.ts";
 import type { DerpMap } from "../derp_map.ts";
 import { derpMapFromJson } from "../derp_map_json.ts";
 import { type Line, type LineEvent, type LineOwner, lineTargetOf } from "../line.ts";

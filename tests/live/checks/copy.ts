@@ -35,6 +35,10 @@ export const COPY_CHECKS: readonly Check[] = [
   {
     name: "scp -s copies both ways (sftp protocol)",
     here: ["scp"],
+    since: {
+      version: "v2.6.0",
+      why: "the agent's SFTP ends with 1 after its work in some releases",
+    },
     run: (desk) => scpBothWays(desk, ["-s"]),
   },
   {

@@ -53,10 +53,13 @@ function openssh(desk: Desk, path: string, options: readonly string[]): Promise<
   return desk.run(["ssh", ...files, ...options, "-F", desk.configPath, "workspace", "echo in"]);
 }
 
+const PINS_SINCE = { version: "v2.20.0", why: "each agent process has another key" } as const;
+
 export const HOST_KEY_CHECKS: readonly Check[] = [
   {
     name: "finds its pin when ssh-keygen has hashed the file, and refuses another key in it",
     here: HERE,
+    since: PINS_SINCE,
     run: async (desk) => {
       const { path, names } = await pinned(desk);
       await desk.must(["ssh-keygen", "-H", "-f", path]);
@@ -74,6 +77,7 @@ export const HOST_KEY_CHECKS: readonly Check[] = [
   {
     name: "says how to take an old key out, and that works on plain and on hashed files",
     here: HERE,
+    since: PINS_SINCE,
     run: async (desk) => {
       for (const isHashed of [false, true]) {
         const { path, names } = await pinned(desk);
@@ -95,6 +99,7 @@ export const HOST_KEY_CHECKS: readonly Check[] = [
   {
     name: "shares a file with OpenSSH: what either records, plain or hashed, the other one finds",
     here: HERE,
+    since: PINS_SINCE,
     run: async (desk) => {
       const { path, names } = await pinned(desk);
       for (const name of names) {
