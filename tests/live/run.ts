@@ -61,7 +61,7 @@ async function look(): Promise<{ missing: string[]; version: string } | undefine
     say(`Cannot run the live checks: ${desk.workspace} lacks ${hopeless.join(", ")}`);
     return undefined;
   }
-  const version = /^\s*x-coder-build-version: (\S+)/im.exec(exit.stderr)?.[1] ?? "";
+  const version = /x-coder-build-version: (\S+)/i.exec(exit.stderr)?.[1] ?? "";
   return { missing, version };
 }
 
