@@ -5,7 +5,7 @@ import { SystemClock } from "../../lib/io/clock.ts";
 import { ConnStream } from "../../lib/io/conn_stream.ts";
 import { type Program, startInTerminal } from "../../lib/sandbox/ssh/program.ts";
 import { PtyMaker } from "../../lib/sandbox/ssh/pty.ts";
-import { within } from "../support/command_host.ts";
+import { within, withoutWaits } from "../support/command_host.ts";
 import { commandTest, type Desk } from "./support.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
@@ -52,7 +52,7 @@ async function shell(desk: Desk, line: string): Promise<Ran> {
     stdin: "null",
   }).output();
   const { code, stdout, stderr } = await within(running, () => line, 60_000);
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+  return { code, stdout: decoder.decode(stdout), stderr: withoutWaits(decoder.decode(stderr)) };
 }
 
 /** As `seq 1 count` prints it. */

@@ -37,6 +37,8 @@ export interface CommandOptions {
   /** Replaces single functions. */
   readonly files?: Partial<HostFiles>;
   readonly clock?: Host["clock"];
+  /** Whether `result` has the lines that say what was waited for. @default false */
+  readonly keepsWaits?: boolean;
   /** The process that started the command, asked again and again. @default the test's own parent */
   readonly parentPid?: () => number;
 }
@@ -82,6 +84,7 @@ export class CommandRun implements AsyncDisposable {
   /** The programs that it ran. */
   readonly children: ChildCall[] = [];
   isOver = false;
+  readonly #keepsWaits: boolean;
   #size: TerminalSize | undefined;
   readonly #keyboard: PipeEnd;
   readonly #signals = new Map<SignalName, Set<() => void>>();
@@ -91,6 +94,7 @@ export class CommandRun implements AsyncDisposable {
   constructor(args: readonly string[], options: CommandOptions) {
     this.folder = Deno.makeTempDirSync({ prefix: "hawser-command-" });
     this.#size = options.terminal;
+    this.#keepsWaits = options.keepsWaits ?? false;
     const isTerminal = options.terminal !== undefined;
     this.stdout = new CapturedOutput(isTerminal, () => this.#size);
     this.stderr = new CapturedOutput(options.stderrIsTerminal ?? isTerminal, () => this.#size);
@@ -141,7 +145,12 @@ export class CommandRun implements AsyncDisposable {
   /** Everything it wrote and its exit code, when it is over. */
   async result(): Promise<CommandResult> {
     const code = await within(this.exitCode, () => `the end of the command\n${this.#seen()}`);
-    return { code, stdout: this.stdout.text, stderr: lastingText(this.stderr.text) };
+    const lasting = lastingText(this.stderr.text);
+    return {
+      code,
+      stdout: this.stdout.text,
+      stderr: this.#keepsWaits ? lasting : withoutWaits(lasting),
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -302,6 +311,11 @@ export async function within<T>(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Without the lines that say what is waited for: a machine that is slow enough has them anywhere. */
+export function withoutWaits(text: string): string {
+  return text.replaceAll(/^\.\.\. .* \((?:\d+m)?\d+s\)\n/gm, "");
 }
 
 /** What stays on a terminal's screen: a spinner is drawn only when the machine is slow, and every drawing of it is erased. */
