@@ -1,10 +1,11 @@
 /**
- * Makes the code-split bundle in `dist/bundle`, which `deno run` takes from a file or a URL. What the bundler writes for npm
- * packages wants a file URL, which a module from the web has none of, and loads `node:module` at the start of every program,
- * which takes as long as all of ours: those places are mended here.
+ * Makes the code-split bundle in `dist/bundle`, or the folder that is given, which `deno run` takes from a file or a URL. What the
+ * bundler writes for npm packages wants a file URL, which a module from the web has none of, and loads `node:module` at the
+ * start of every program, which takes as long as all of ours: those places are mended here.
  */
+import { joinChunks } from "./join_chunks.ts";
 
-const OUT_DIR = Deno.args[0] ?? "dist/bundle";
+const outDir = Deno.args[0] ?? "dist/bundle";
 const MENDS: readonly (readonly [RegExp, string])[] = [
   [/(\w+)\(import\.meta\.url\)/g, '$1("file:///")'],
   [/import\.meta\.dirname/g, '(import.meta.dirname??"/")'],
@@ -15,27 +16,33 @@ const MENDS: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-await Deno.remove(OUT_DIR, { recursive: true }).catch((error) => {
+await Deno.remove(outDir, { recursive: true }).catch((error) => {
   if (!(error instanceof Deno.errors.NotFound)) throw error;
 });
-const { code } = await new Deno.Command(Deno.execPath(), {
-  args: [
-    "bundle",
-    "--quiet",
-    "--minify",
-    "--code-splitting",
-    "--external",
-    "cpu-features",
-    "--external",
-    "*.node",
-    "--outdir",
-    OUT_DIR,
-    "main.ts",
-  ],
-}).output();
-if (code !== 0) Deno.exit(code);
-for await (const { name } of Deno.readDir(OUT_DIR)) {
-  const path = `${OUT_DIR}/${name}`;
+const parts = await Deno.realPath(await Deno.makeTempDir({ prefix: "hawser-bundle-" }));
+try {
+  await bundle();
+  for await (const { name } of Deno.readDir(parts)) await mend(name);
+  await joinChunks(parts, outDir);
+} finally {
+  await Deno.remove(parts, { recursive: true });
+}
+
+async function bundle(): Promise<void> {
+  const externals = ["--external", "cpu-features", "--external", "*.node"];
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["bundle", "--quiet", "--minify", "--code-splitting", ...externals],
+      ...["--outdir", parts, "main.ts"],
+    ],
+    stdout: "inherit",
+    stderr: "inherit",
+  }).output();
+  if (!success) throw new Error("The bundler failed");
+}
+
+async function mend(name: string): Promise<void> {
+  const path = `${parts}/${name}`;
   let text = await Deno.readTextFile(path);
   for (const [pattern, replacement] of MENDS) text = text.replaceAll(pattern, replacement);
   if (/from\s*"node:module"/.test(text)) throw new Error(`${name} loads node:module at once`);

@@ -1,5 +1,5 @@
 /** Packages as people get them: made, installed or unpacked, started, and named in an SSH configuration. */
-import { match, ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { isInstalled, testWith } from "../live/check.ts";
 import { OPENSSH_CHECKS } from "../live/checks/openssh.ts";
 import { fromFileUrl } from "../live/names.ts";
@@ -9,6 +9,8 @@ import { openSite, PEER_NEEDS } from "./site.ts";
 const ROOT = fromFileUrl(new URL("../../", import.meta.url));
 /** npm makes a folder of 190 MB, on a machine that has other things to do. */
 const LIMIT_MS = 300_000;
+/** All are fetched before the first line runs. */
+const MAX_FILES = 20;
 const WITHOUT_NODE = ["env", "PATH=/nowhere"];
 
 const missing = (...programs: readonly string[]) => programs.filter((name) => !isInstalled(name));
@@ -133,4 +135,42 @@ testWith("compile: the program links; where it can be whole it runs", [], async 
     match(made.stdout, /: Deno's runtime for \S+ could not be fetched: error sending request/);
     match(made.stdout, /DENORT_BIN\nThe program itself links\n$/);
   }
+});
+
+testWith("bundle: from a URL it comes in few pieces, and all of it is there", [], async () => {
+  await using bench = new Bench();
+  const folder = `${bench.folder}/bundle`;
+  succeeded(
+    await bench.run([Deno.execPath(), "run", "-A", "--quiet", ".ci/bundle.ts", folder]),
+  );
+  const asked: string[] = [];
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    (request) => {
+      const name = new URL(request.url).pathname.slice(1);
+      asked.push(name);
+      return Deno.readFile(`${folder}/${name}`).then(
+        (code) => new Response(code, { headers: { "Content-Type": "text/javascript" } }),
+        () => new Response(null, { status: 404 }),
+      );
+    },
+  );
+  const url = `http://127.0.0.1:${server.addr.port}/main.js`;
+  // A cache of its own, in which nothing of it is.
+  const run = [`DENO_DIR=${bench.folder}/deno`, Deno.execPath(), "run", "--quiet", "--no-prompt"];
+  const help = await bench.run(["env", ...run, "--allow-net", "--allow-env", url, "ssh", "--help"]);
+  ok(help.stdout.startsWith("USAGE:\n  hawser ssh"), help.stderr);
+  const files = [...Deno.readDirSync(folder)].map(({ name }) => name);
+  deepStrictEqual(asked.toSorted(), files.toSorted());
+  ok(files.length <= MAX_FILES, `${files.length} files`);
+  const demo = await bench.run([
+    "env",
+    ...run,
+    "-A",
+    "--unstable-net",
+    url,
+    "demo",
+    "echo in; exit 5",
+  ]);
+  deepStrictEqual({ code: demo.code, stdout: demo.stdout }, { code: 5, stdout: "in\n" });
 });
