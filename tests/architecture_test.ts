@@ -184,7 +184,7 @@ const PAYLOAD: ReadonlySet<string> = new Set([
 /** Ways to get at the standard streams past the doors of `lib/cli/terminal/print.ts`; whether and how wide they are may be asked. */
 const PAST_THE_DOORS = [
   /\bstd(?:out|err)\??\.(?:print|write)\b/,
-  /(?<!\b(?:printText|printNotice|writeText|writeDocument)\()\b[hH]ost\.std(?:out|err)\b(?!\.(?:isTerminal\b|size\())/,
+  /(?<!\b(?:printText|printNotice|writeText|writeDiff)\()\b[hH]ost\.std(?:out|err)\b(?!\.(?:isTerminal\b|size\())/,
   /[{,]\s*std(?:out|err)\b[^{}]*\}\s*=\s*(?:\w+\.)*#?host\b/,
   /\bconsole\./,
 ];

@@ -1,5 +1,6 @@
 /** Upstream's table of written files and questions (cli/configssh_test.go), each file then read by OpenSSH. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { startCommand } from "../support/command_host.ts";
 import {
   BASE_HEADER,
   ConfigDesk,
@@ -444,6 +445,36 @@ Deno.test("config-ssh shows what it would do as a diff, on standard output alone
   ok(result.stdout.includes("\r\n-\tUser b\n\\ No newline at end of file\n+\tUser b\n"));
   const again = await desk.run(["-n", "-o", "User=x"]);
   ok(again.stdout.includes("+\tUser=x\n"), again.stdout);
+});
+
+Deno.test("config-ssh at a terminal: questions, answers, a diff in colours that obeys nothing of the file", async () => {
+  await using desk = await ConfigDesk.open();
+  const terminal = { columns: 80, rows: 24 };
+  const { stdout } = await desk.run(["--yes"], { terminal });
+  ok(stdout.startsWith(`Updated "${desk.path}"\n`), stdout);
+  await desk.put(`# \x1b]0;title\x07\n${await desk.text()}`);
+  const options = ["-n", "--yes", "-o", "User=\u{202e}x"];
+  const colored = (await desk.run(options, { terminal })).stdout;
+  ok(colored.includes("\n\x1b[32m+\tUser=x\x1b[0m\n"), colored);
+  ok(colored.includes("\x1b[36m@@ -5,"), colored);
+  ok(!colored.includes("title"), colored);
+  const plain = await desk.run(options, { terminal, env: { NO_COLOR: "1" } });
+  ok(plain.stdout.includes("\n+\tUser=x\n"), plain.stdout);
+  await using run = startCommand(["config-ssh", "--ssh-config-file", desk.path, "-o", "User=y"], {
+    terminal,
+    program: [desk.program],
+    env: {
+      CODER_URL: desk.sandbox.url.href,
+      CODER_SESSION_TOKEN: desk.sandbox.token,
+      PATH: `${desk.home}/bin`,
+    },
+  });
+  await run.stdout.waitFor("Use new options? (yes/no) ");
+  await run.type("y\n");
+  await run.stdout.waitFor("Continue? (yes/no) ");
+  await run.type("\n");
+  strictEqual((await run.result()).code, 0);
+  ok((await desk.text()).includes("\tUser=y\n"));
 });
 
 Deno.test("config-ssh needs no answer for a dry run, and takes none for a no", async () => {

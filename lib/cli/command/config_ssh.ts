@@ -31,7 +31,7 @@ import { hostNamesOf, renderSection } from "../ssh_config/render.ts";
 import { splitConfig, withSection } from "../ssh_config/section.ts";
 import { checkSshSettings, exposingOptions } from "../ssh_config/settings.ts";
 import { confirm, LineInput } from "../terminal/confirm.ts";
-import { writeDocument, writeText } from "../terminal/print.ts";
+import { writeDiff, writeText } from "../terminal/print.ts";
 import { timelineLog } from "../terminal/timeline.ts";
 import { defineCommand, type Invocation } from "./command.ts";
 
@@ -197,7 +197,8 @@ class ConfigSsh {
       toBinary(wanted),
     );
     const host = this.#host;
-    await writeDocument(host.stdout, fromBinary(diff));
+    const useColor = !host.env("NO_COLOR") && host.env("TERM") !== "dumb";
+    await writeDiff(host.stdout, fromBinary(diff), { useColor });
     return 0;
   }
 

@@ -26,11 +26,19 @@ export function printNotice(to: Pick<HostOutput, "print">, text: string): void {
   to.print(`\x07\r\n${stripControls(text).replaceAll("\n", " ")}\r\n`);
 }
 
-/** Writes a result that other programs read, byte for byte; on a terminal as `writeText` does. */
-export async function writeDocument(
+/** Of the lines of a diff, by their first character. */
+const DIFF_COLORS: ReadonlyMap<string, number> = new Map([["-", 31], ["+", 32], ["@", 36]]);
+
+/** Writes a diff: byte for byte where a program reads it, harmless and in colours, if they are wanted, on a terminal. */
+export async function writeDiff(
   to: Pick<HostOutput, "write" | "isTerminal">,
   bytes: Uint8Array,
+  options: { readonly useColor: boolean },
 ): Promise<void> {
-  if (to.isTerminal) await writeText(to, new TextDecoder().decode(bytes));
-  else await to.write(bytes);
+  if (!to.isTerminal) return await to.write(bytes);
+  const lines = stripControls(new TextDecoder().decode(bytes)).split("\n").map((line) => {
+    const color = options.useColor ? DIFF_COLORS.get(line.charAt(0)) : undefined;
+    return color === undefined ? line : `\x1b[${color}m${line}\x1b[0m`;
+  });
+  await to.write(new TextEncoder().encode(lines.join("\n")));
 }
