@@ -212,13 +212,12 @@ export class AgentTunnel {
 
   #maySeek(): boolean {
     const { seeksDirect = true, deploymentUrl, dial, log } = this.#options;
-    if (!seeksDirect) return false;
     // Who sends everything through a proxy wants nothing sent around it.
     const isProxied = proxyFor(targetOf(deploymentUrl), dial.env) !== undefined;
-    if (isProxied) {
-      log.info("no direct connection", { problem: "the deployment is reached through a proxy" });
-    }
-    return !isProxied;
+    if (seeksDirect && !isProxied) return true;
+    const problem = seeksDirect ? "the deployment is reached through a proxy" : "switched off";
+    log.info("no direct connection", { problem });
+    return false;
   }
 
   #pingResult({ latencyMs, where }: Extract<AgentSessionEvent, { kind: "pong" }>): PingResult {
