@@ -9,8 +9,9 @@ import { Direct } from "../tailnet/direct.ts";
 import { formatEndpoint } from "../tailnet/endpoint_text.ts";
 import type { TunnelNode } from "../tailnet/node.ts";
 import type { DirectPathsOptions } from "../tailnet/paths/direct_paths.ts";
+import type { InterfaceAddress } from "../tailnet/paths/own_endpoints.ts";
 import type { AddressFamily } from "../wire/endpoint.ts";
-import { localInterfaces } from "./interfaces.ts";
+import { interfacesOf, localInterfaces } from "./interfaces.ts";
 import type { Companion } from "./node_driver.ts";
 import { resolveHost } from "./resolve_host.ts";
 import { UdpSockets } from "./udp_sockets.ts";
@@ -37,6 +38,8 @@ export class DirectDriver implements Companion {
   readonly #sockets: UdpSockets;
   readonly #closing = new AbortController();
   readonly #lookups = new Set<Promise<void>>();
+  /** The addresses that we listen on; `undefined` for all. */
+  readonly #bound: readonly InterfaceAddress[] | undefined;
   #lookedAt: Instant;
 
   /** Listens at once; without a socket nothing else happens. */
@@ -44,6 +47,7 @@ export class DirectDriver implements Companion {
     this.#options = options;
     const { node, clock, log, bind, onTurn, onFault } = options;
     const now = clock.now();
+    this.#bound = bind === undefined ? undefined : interfacesOf(bind);
     this.#direct = options.use((parts) => new Direct(parts, now), now);
     this.#sockets = new UdpSockets({
       port: this.#direct.port,
@@ -94,7 +98,8 @@ export class DirectDriver implements Companion {
   #look(now: Instant): void {
     this.#lookedAt = now;
     const { ports } = this.#sockets;
-    this.#direct.paths.setLocal({ ports, interfaces: localInterfaces() }, now);
+    const interfaces = this.#bound ?? localInterfaces();
+    this.#direct.paths.setLocal({ ports, interfaces }, now);
   }
 
   async #lookUp(host: string): Promise<void> {

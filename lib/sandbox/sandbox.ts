@@ -109,6 +109,7 @@ export class Sandbox implements AsyncDisposable {
       agentHeaders: [[AGENT_HEADER, agentSecret]],
       hostKeyType: options.hostKeyType ?? "ed25519",
       version: () => this.settings.version,
+      isDirect: () => !this.settings.disablesDirect,
       newId: () => formatUuid(randomUuid(random)),
       wallMs: () => clock.wallMs(),
       pause: (ms) => pauses.pause(ms),

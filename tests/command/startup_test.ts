@@ -75,3 +75,17 @@ commandTest(
     deepStrictEqual(scripts.filter((url) => unwanted.test(url)), []);
   },
 );
+
+commandTest(
+  "--stdio comes to its first byte without anything of direct paths, which are sought",
+  async (desk) => {
+    const scripts = await loadedUntilFirstByte(["ssh", "--stdio", "myworkspace"], {
+      ...desk.env,
+      CODER_CONFIG_DIR: "/nowhere",
+    });
+    ok(scripts.some((url) => url.endsWith("/lib/io/direct_seeker.ts")), "they are sought");
+    const unwanted = /lib\/(?:tailnet\/(?:direct|datagram|paths\/)|io\/(?:direct_driver|udp_))/;
+    deepStrictEqual(scripts.filter((url) => unwanted.test(url)), []);
+  },
+  { settings: { disablesDirect: false } },
+);

@@ -6,6 +6,7 @@
 import { assertNever, type Instant, type Random } from "../../base/core.ts";
 import { earlier } from "../../base/deadlines.ts";
 import type { ConnectOptions, NetstackEvent, TcpSocket } from "../../netstack/mod.ts";
+import type { Endpoint } from "../../wire/endpoint.ts";
 import { CoordinatorClient } from "../../tailnet/coordinator/client.ts";
 import type { CoordinatorEvent } from "../../tailnet/coordinator/client_events.ts";
 import type { Line, LineEvent, LineTarget } from "../../tailnet/line.ts";
@@ -15,7 +16,9 @@ import type { TunnelCore } from "../../tailnet/tunnel_core.ts";
 export type AgentCoreEvent =
   | CoordinatorEvent
   /** One message to the coordinator, on the line that was dialled last. */
-  | { readonly kind: "say"; readonly payload: Uint8Array };
+  | { readonly kind: "say"; readonly payload: Uint8Array }
+  /** Where UDP reaches us has changed: tell the coordinator. */
+  | { readonly kind: "endpoints"; readonly endpoints: readonly Endpoint[] };
 
 export interface AgentCoreOptions {
   readonly random: Random;
@@ -88,8 +91,7 @@ export class AgentCore implements TunnelCore<AgentCoreEvent> {
   }
 
   pump(now: Instant): void {
-    this.node.pump(now);
-    while (this.node.pollEvent() !== undefined); // an agent acts on none of it
+    do this.node.pump(now); while (this.#drainNode());
     for (let event = this.client.pollEvent(); event; event = this.client.pollEvent()) {
       this.#handleEvent(event, now);
       this.#events.push(event);
@@ -110,6 +112,18 @@ export class AgentCore implements TunnelCore<AgentCoreEvent> {
     return this.#events.shift();
   }
 
+  /** Whether there was anything: it may have made something leave. An agent acts on one kind. */
+  #drainNode(): boolean {
+    let isMoved = false;
+    for (let event = this.node.pollEvent(); event; event = this.node.pollEvent()) {
+      isMoved = true;
+      if (event.kind === "direct" && event.event.kind === "endpoints") {
+        this.#events.push(event.event);
+      }
+    }
+    return isMoved;
+  }
+
   #handleEvent(event: CoordinatorEvent, now: Instant): void {
     switch (event.kind) {
       case "dial":
@@ -127,6 +141,7 @@ export class AgentCore implements TunnelCore<AgentCoreEvent> {
           discoKey: event.node.disco,
           addresses: event.node.allowedIps,
           homeRegion: event.node.preferredDerp,
+          endpoints: event.node.endpoints,
         }, now);
         return;
       case "lost":

@@ -7,12 +7,14 @@ import type { Clock, Instant, Random } from "../../base/core.ts";
 import { SILENT_LOG } from "../../base/log.ts";
 import type { ByteStream } from "../../base/stream.ts";
 import { generatePrivateKey, loadAead } from "../../crypto/mod.ts";
+import { DirectDriver } from "../../io/direct_driver.ts";
 import { NodeDriver } from "../../io/node_driver.ts";
 import type { AcceptedSocket } from "../../io/tunnel_streams.ts";
 import { parseUuid } from "../../tailnet/address.ts";
 import { defaultHomeRegion, type DerpMap, rewriteEmbeddedRelay } from "../../tailnet/derp_map.ts";
 import type { Line } from "../../tailnet/line.ts";
 import { TunnelNode } from "../../tailnet/node.ts";
+import type { Endpoint } from "../../wire/endpoint.ts";
 import type { TailnetNode } from "../../tailnet/node_message.ts";
 import { type AgentIdentity, identityOf } from "./release.ts";
 import { AgentCore, type AgentCoreEvent } from "./core.ts";
@@ -38,6 +40,8 @@ export interface AgentNodeOptions {
   readonly version: string;
   /** Sent to relays: they tell agents by it. */
   readonly relayHeaders: readonly (readonly [string, string])[];
+  /** Whether the agent can be reached without a relay: by UDP, on loopback alone. */
+  readonly isDirect: boolean;
   /** Whether the agent tells clients that it knows them (v2.11 and newer). */
   readonly sendsReady: () => boolean;
   readonly onAccepted: (accepted: Accepted) => void;
@@ -54,6 +58,7 @@ export class AgentNode {
   readonly #core: AgentCore;
   readonly #identity: AgentIdentity;
   #session: LocalSession | undefined;
+  #endpoints: readonly Endpoint[] = [];
   /** What the coordinator said while we were frozen. */
   #held: (() => void)[] | undefined;
   /** Counts sessions, so that what an older one still says is not taken for the new one's. */
@@ -92,7 +97,24 @@ export class AgentNode {
     });
     this.#useMap(options.coordinator.derpMap, now);
     this.#core.client.updateSelf(this.#self(), now);
+    if (options.isDirect) this.#listen();
     this.#driver.turn();
+  }
+
+  #listen(): void {
+    const { clock } = this.#options;
+    this.#driver.attach(
+      new DirectDriver({
+        node: this.#node,
+        use: (make, now) =>
+          this.#node.useDirect((parts) => make({ ...parts, isSameHost: true }), now),
+        clock,
+        log: SILENT_LOG,
+        bind: { ipv4: "127.0.0.1", ipv6: "::1" },
+        onTurn: () => this.#driver.turn(),
+        onFault: failLoudly,
+      }),
+    );
   }
 
   /** Announces a node that differs from the true one by `part`. */
@@ -112,7 +134,7 @@ export class AgentNode {
       derpForcedWebsocket: new Map(),
       addresses: this.#node.addresses,
       allowedIps: this.#node.addresses,
-      endpoints: [],
+      endpoints: this.#endpoints,
     };
   }
 
@@ -179,6 +201,9 @@ export class AgentNode {
         this.#session?.close();
         this.#session = undefined;
         return;
+      case "endpoints":
+        this.#endpoints = event.endpoints;
+        return this.#core.client.updateSelf(this.#self(), now);
       case "say":
         this.#session?.send(event.payload);
         return;

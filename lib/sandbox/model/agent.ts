@@ -181,6 +181,7 @@ export class SandboxAgent {
       coordinator: host.coordinator,
       version: host.version(),
       relayHeaders: host.agentHeaders,
+      isDirect: host.isDirect(),
       sendsReady: () => isAtLeast(host.version(), READY_FOR_HANDSHAKE_SINCE),
       onAccepted: (accepted) => serveAccepted(accepted, { ssh, tasks: host.tasks }),
       onAnnounced: (what) => this.#handleAnnounced({ isOnline: what === "joined" }),

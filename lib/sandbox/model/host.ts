@@ -19,6 +19,8 @@ export interface ModelHost {
   readonly hostKeyType: HostKeyType;
   /** The server's version, e.g. `v2.36.0`. */
   version(): string;
+  /** Whether agents that start now can be reached without a relay. */
+  isDirect(): boolean;
   /** A fresh UUID. */
   newId(): string;
   wallMs(): number;

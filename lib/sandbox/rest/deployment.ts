@@ -37,7 +37,7 @@ export interface DeploymentSettings {
   upgradeMessage: string;
   /** Clients are told to use websockets for relays. @default false */
   forcesWebsocket: boolean;
-  /** Clients are told not to seek direct paths. @default true, since the sandbox's agents have none */
+  /** Clients are told not to seek direct paths, and agents that start have none; else by UDP on loopback. @default true */
   disablesDirect: boolean;
   /** `docs_url` of the appearance; `undefined`: 404, as a build without licence. @default undefined */
   docsUrl: string | undefined;
