@@ -6,6 +6,8 @@ import { columnsOf, print, runCommand } from "./command/run.ts";
 import { COMMANDS, type Entry, loadCommands } from "./commands.ts";
 import { splitCommand } from "./grammar/args.ts";
 import { GLOBAL_FLAGS } from "./grammar/flags_global.ts";
+import { didYouMean } from "./grammar/similar.ts";
+import { isWorkspaceName } from "./ready/workspace_name.ts";
 import { ExitError } from "./terminal/errors.ts";
 import { reportError } from "./terminal/report_error.ts";
 import { VERSION } from "./version.ts";
@@ -24,9 +26,14 @@ export async function main(args: readonly string[], host: Host): Promise<number>
       const split = splitCommand(rest, GLOBAL_FLAGS);
       const name = split.command ?? "help";
       if (words.length === 1 && name === "version") return await printVersion(host);
-      if (name === "help") return await printHelp(host, { words, entries });
+      const asked = name === "help" ? split.args.filter((word) => !word.startsWith("-")) : [];
+      if (name === "help" && asked.length === 0) return await printHelp(host, { words, entries });
+      if (name === "help") {
+        rest = [...asked, "--help"];
+        continue;
+      }
       const entry = entries.find((candidate) => candidate.name === name);
-      if (entry === undefined) throw unknownCommand(words, name);
+      if (entry === undefined) throw unknownCommand(words, { name, entries });
       words.push(name);
       rest = split.args;
       if ("entries" in entry) entries = entry.entries;
@@ -39,15 +46,27 @@ export async function main(args: readonly string[], host: Host): Promise<number>
   }
 }
 
-function unknownCommand(words: readonly string[], name: string): ExitError {
+function unknownCommand(
+  words: readonly string[],
+  typed: { readonly name: string; readonly entries: readonly Entry[] },
+): ExitError {
+  const { name, entries } = typed;
   const [program = "", ...group] = words;
+  const meant = didYouMean(name, entries.map((entry) => entry.name), goQuote);
   const what = group.length === 0
     ? `unknown command ${goQuote(name)}`
     : `unknown subcommand ${goQuote(name)} of ${group.join(" ")}`;
   return new ExitError(
     1,
     `${program}: ${what}`,
-    [`Run "${words.join(" ")} --help" for what there is.`],
+    [
+      ...(meant === undefined ? [] : [meant]),
+      // ssh(1) takes a host there, and so do fingers.
+      ...(group.length === 0 && meant === undefined && isWorkspaceName(name)
+        ? [`To get into a workspace of that name: hawser ssh ${name}`]
+        : []),
+      `Run "${words.join(" ")} --help" for what there is.`,
+    ],
   );
 }
 
@@ -65,7 +84,7 @@ async function printHelp(
   host: Host,
   of: { readonly words: readonly string[]; readonly entries: readonly Entry[] },
 ): Promise<number> {
-  const { wrap } = await import("./grammar/help.ts");
+  const { exampleBlock, wrap } = await import("./grammar/help.ts");
   const commands = await loadCommands(of.entries);
   const isWhole = of.words.length === 1;
   // A group that is asked for by its name shows what the list of all leaves out.
@@ -76,6 +95,7 @@ async function printHelp(
     const [first = "", ...rest] = wrap(summary, columns, " ".repeat(width + 2)).split("\n");
     return [`  ${name.padEnd(width)}${first.trim()}`, ...rest].join("\n");
   };
+  const examples = exampleBlock(shown.flatMap((command) => command.examples?.[0] ?? []), columns);
   const title = isWhole
     ? `hawser v${VERSION}: shells, commands and SSH in Coder workspaces\n\n`
     : "";
@@ -83,6 +103,7 @@ async function printHelp(
     host,
     `${title}USAGE:\n  ${of.words.join(" ")} <command> [flags] …\n\n` +
       `COMMANDS:\n${shown.map(lineOf).join("\n")}\n\n` +
+      `${examples === "" ? "" : `${examples}\n\n`}` +
       `Run "${of.words.join(" ")} <command> --help" for the flags of a command.\n`,
   );
 }

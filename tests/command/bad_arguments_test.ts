@@ -29,7 +29,10 @@ function valueRow(args: readonly [flag: string, value: string], problem: string)
 
 const ROWS: readonly Row[] = [
   flagRow(["--bogus", "ws"], "unknown flag: --bogus"),
-  flagRow(["ws", "ls", "-Z"], "unknown shorthand flag: 'Z' in -Z"),
+  {
+    ...flagRow(["ws", "ls", "-Z"], "unknown shorthand flag: 'Z' in -Z"),
+    hint: "Flags of a remote command stand behind --, as in hawser ssh dev -- ls -la",
+  },
   valueRow(["--wait", "soon"], "invalid choice: soon, should be one of [yes no auto]"),
   valueRow(["--workspace-poll-interval", "soon"], 'time: invalid duration "soon"'),
   valueRow(["--keepalive-interval", "5"], 'time: missing unit in duration "5"'),
@@ -51,6 +54,29 @@ const ROWS: readonly Row[] = [
     args: ["-L", "70000:h:1", "ws"],
     says: 'Bad local forwarding specification "70000:h:1"',
     hint: LOCAL_HINT,
+  },
+  {
+    args: ["ws", "--forward-agnet"],
+    says:
+      'parsing flags ([ssh ws --forward-agnet]) for "hawser ssh": unknown flag: --forward-agnet',
+    hint: "Did you mean --forward-agent?",
+  },
+  {
+    args: ["--waits=no", "ws"],
+    says: 'parsing flags ([ssh --waits=no ws]) for "hawser ssh": unknown flag: --waits',
+    hint: "Did you mean --wait?",
+  },
+  {
+    args: ["--wait", "atuo", "ws"],
+    says:
+      'parsing flags ([ssh --wait atuo ws]) for "hawser ssh": invalid argument "atuo" for "--wait" flag: ' +
+      "invalid choice: atuo, should be one of [yes no auto]",
+    hint: 'Did you mean "auto"?',
+  },
+  {
+    args: ["ws", "make", "--jobs=4"],
+    says: 'parsing flags ([ssh ws make --jobs=4]) for "hawser ssh": unknown flag: --jobs',
+    hint: "Flags of a remote command stand behind --, as in hawser ssh dev -- ls -la",
   },
   {
     args: ["-D", "x:y:z", "ws"],
@@ -104,6 +130,16 @@ Deno.test("A bad variable is named as such", async () => {
   const result = await runToEnd(["ssh", "ws"], { env });
   deepStrictEqual(result.code, 1);
   deepStrictEqual(result.stderr.includes("CODER_SSH_WAIT"), result.stdout === "");
+});
+
+Deno.test("A flag of a command that stands before its name is told where it belongs", async () => {
+  const { code, stderr } = await runToEnd(["--tty", "ssh", "ws"], { env: NOWHERE });
+  deepStrictEqual(code, 1);
+  deepStrictEqual(stderr.split("\n").slice(1), [
+    'error: parsing flags ([--tty ssh ws]) for "hawser": unknown flag: --tty',
+    "Flags of a command stand behind its name, as in hawser ssh --tty dev",
+    "",
+  ]);
 });
 
 Deno.test("A command that does not exist is quoted, whatever is in its name", async () => {

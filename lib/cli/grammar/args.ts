@@ -9,6 +9,10 @@ import type { Flag } from "./flag.ts";
 import { FlagValueError } from "./flag_error.ts";
 import { shownArgs, shownText } from "./hidden.ts";
 import { expandPath } from "./path.ts";
+import { didYouMean } from "./similar.ts";
+
+const BEHIND_COMMAND = "Flags of a command stand behind its name, as in hawser ssh --tty dev";
+const BEHIND_DASHES = "Flags of a remote command stand behind --, as in hawser ssh dev -- ls -la";
 
 /** Any flag; its value's type is known to whoever holds the flag itself. */
 export type AnyFlag = Flag<unknown>;
@@ -17,9 +21,20 @@ type Token =
   | { readonly kind: "flag"; readonly flag: AnyFlag; readonly text: string }
   | { readonly kind: "positional"; readonly text: string; readonly index: number };
 
-/** The command line breaks the grammar. */
+/** The command line breaks the grammar; the hint says how it does not. */
 class GrammarError extends Error {
   override name = "GrammarError";
+  readonly hint: string | undefined;
+
+  constructor(message: string, hint?: string) {
+    super(message);
+    this.hint = hint;
+  }
+}
+
+/** No flag has this name or letter: it may be another program's. */
+class UnknownFlagError extends GrammarError {
+  override name = "UnknownFlagError";
 }
 
 /** Finds flags by their names. */
@@ -36,15 +51,22 @@ class FlagTable {
 
   long(name: string): AnyFlag {
     const flag = this.#long.get(name);
-    if (flag === undefined) throw new GrammarError(`unknown flag: --${name}`);
+    if (flag === undefined) {
+      throw new UnknownFlagError(`unknown flag: --${name}`, this.#hintFor(name));
+    }
     return flag;
+  }
+
+  #hintFor(name: string): string | undefined {
+    const shown = [...this.#long.values()].filter((flag) => !flag.isHidden);
+    return didYouMean(name, shown.map((flag) => flag.name), (word) => `--${word}`);
   }
 
   /** `rest` is the cluster from this letter on, for the message. */
   short(letter: string, cluster: string): AnyFlag {
     const flag = this.#short.get(letter);
     if (flag === undefined) {
-      throw new GrammarError(`unknown shorthand flag: '${letter}' in -${cluster}`);
+      throw new UnknownFlagError(`unknown shorthand flag: '${letter}' in -${cluster}`);
     }
     return flag;
   }
@@ -135,7 +157,11 @@ export function splitCommand(args: readonly string[], globalFlags: readonly AnyF
       }
     }
   } catch (error) {
-    throw toUserError(error, { shown: shownArgs(args, globalFlags), command: "hawser" });
+    throw toUserError(error, {
+      shown: shownArgs(args, globalFlags),
+      command: "hawser",
+      hint: BEHIND_COMMAND,
+    });
   }
   return { command: undefined, args };
 }
@@ -197,7 +223,12 @@ export class ParsedArgs {
 export function parseArgs(args: readonly string[], options: ParseOptions): ParsedArgs {
   const { flags, env, command, shown = args } = options;
   const texts = new Map<string, FlagUse>();
-  const add = (flag: AnyFlag, text: string, to: FlagUse, fail: (problem: string) => never) => {
+  const add = (
+    flag: AnyFlag,
+    text: string,
+    to: FlagUse,
+    fail: (problem: FlagValueError) => never,
+  ) => {
     try {
       const read = flag.isPath === true ? expandPath(text, { env }) : text;
       // Whether a text can be read does not hang on those before it: each is looked at once.
@@ -205,7 +236,7 @@ export function parseArgs(args: readonly string[], options: ParseOptions): Parse
       to.texts.push(read);
       texts.set(flag.name, to);
     } catch (error) {
-      if (error instanceof FlagValueError) fail(error.message);
+      if (error instanceof FlagValueError) fail(error);
       throw error;
     }
   };
@@ -217,7 +248,8 @@ export function parseArgs(args: readonly string[], options: ParseOptions): Parse
       throw new UserError(
         `parsing environment variable ${flag.env}=${goQuote(shownText(flag, text))} for ${
           goQuote(command)
-        }: ${problem}`,
+        }: ${problem.message}`,
+        problem.hint === undefined ? {} : { hint: problem.hint },
       );
     });
   }
@@ -235,12 +267,15 @@ export function parseArgs(args: readonly string[], options: ParseOptions): Parse
         throw new GrammarError(
           `invalid argument ${goQuote(shownText(flag, text))} for ${
             goQuote(flagNames(flag))
-          } flag: ${problem}`,
+          } flag: ${problem.message}`,
+          problem.hint,
         );
       });
     }
   } catch (error) {
-    throw toUserError(error, { shown: shownArgs(shown, flags), command });
+    // A workspace and a word of the remote command: what comes then is likely that command's own.
+    const hint = positionals.length < 2 ? undefined : BEHIND_DASHES;
+    throw toUserError(error, { shown: shownArgs(shown, flags), command, hint });
   }
   return new ParsedArgs(positionals, texts);
 }
@@ -252,11 +287,17 @@ function flagNames(flag: AnyFlag): string {
 
 function toUserError(
   error: unknown,
-  context: { readonly shown: readonly string[]; readonly command: string },
+  context: {
+    readonly shown: readonly string[];
+    readonly command: string;
+    readonly hint: string | undefined;
+  },
 ): unknown {
   if (!(error instanceof GrammarError)) return error;
   const { shown, command } = context;
+  const hint = error.hint ?? (error instanceof UnknownFlagError ? context.hint : undefined);
   return new UserError(
     `parsing flags (${goList(shown)}) for ${goQuote(command)}: ${error.message}`,
+    hint === undefined ? {} : { hint },
   );
 }

@@ -6,6 +6,7 @@ import { parseDuration } from "../../base/duration.ts";
 import { goList, goQuote } from "../../coder/text.ts";
 import { parseCsvRecord } from "./csv.ts";
 import { FlagValueError } from "./flag_error.ts";
+import { didYouMean } from "./similar.ts";
 
 export interface Flag<Value> {
   /** Long name, without hyphens. */
@@ -23,6 +24,8 @@ export interface Flag<Value> {
   readonly initialText: string;
   /** Left out of help. */
   readonly isHidden: boolean;
+  /** Flags that help shows together stand under such a title. @default under the options that have none */
+  readonly group?: string;
   /** The flag to use instead; using this one prints a warning. */
   readonly replacedBy?: Flag<unknown>;
   /** An empty variable sets it too: "none at all" is something to say. @default false */
@@ -45,6 +48,7 @@ export interface FlagNames {
   /** @default false */
   readonly hidden?: boolean;
   readonly shown?: (text: string) => string;
+  readonly group?: string;
   readonly replacedBy?: Flag<unknown>;
   readonly takesEmpty?: boolean;
 }
@@ -145,7 +149,10 @@ export function choiceFlag<Word extends string>(
     parse(text) {
       const word = words.find((known) => known === text);
       if (word !== undefined) return word;
-      throw new FlagValueError(`invalid choice: ${text}, should be one of ${goList(words)}`);
+      throw new FlagValueError(
+        `invalid choice: ${text}, should be one of ${goList(words)}`,
+        didYouMean(text, words, goQuote),
+      );
     },
   };
 }

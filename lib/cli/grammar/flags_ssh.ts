@@ -14,6 +14,11 @@ import {
 } from "./flag.ts";
 import { defaultsOf, type OptionsOf, optionsOf } from "./options.ts";
 
+/** Titles under which help shows flags. */
+const FORWARDS = "Forwards and agents";
+const OPENSSH = "Under OpenSSH and editors";
+const CONNECTION = "Host keys, keepalive and escapes";
+
 const WAIT = choiceFlag({
   name: "wait",
   env: "CODER_SSH_WAIT",
@@ -32,23 +37,27 @@ const LOG_DIR = pathFlag({
 export const SSH = {
   stdio: switchFlag({
     name: "stdio",
+    group: OPENSSH,
     env: "CODER_SSH_STDIO",
     help: "Carry raw SSH over standard input and output, for OpenSSH's ProxyCommand.",
   }),
   forwardAgent: switchFlag({
     name: "forward-agent",
+    group: FORWARDS,
     shorthand: "A",
     env: "CODER_SSH_FORWARD_AGENT",
     help: "Let the workspace use the local SSH agent.",
   }),
   forwardGpg: switchFlag({
     name: "forward-gpg",
+    group: FORWARDS,
     shorthand: "G",
     env: "CODER_SSH_FORWARD_GPG",
     help: "Let the workspace use the local GnuPG agent; public keys and trust are imported there.",
   }),
   identityAgent: pathFlag({
     name: "identity-agent",
+    group: FORWARDS,
     env: "CODER_SSH_IDENTITY_AGENT",
     help: "Socket of the SSH agent to forward; SSH_AUTH_SOCK by default.",
   }),
@@ -81,6 +90,7 @@ export const SSH = {
   }),
   remoteForwards: listFlag({
     name: "remote-forward",
+    group: FORWARDS,
     shorthand: "R",
     env: "CODER_SSH_REMOTE_FORWARD",
     help:
@@ -94,11 +104,13 @@ export const SSH = {
   }),
   sshHostPrefix: textFlag({
     name: "ssh-host-prefix",
+    group: OPENSSH,
     env: "CODER_SSH_SSH_HOST_PREFIX",
     help: "Prefix to take off the workspace's name, as config-ssh adds it.",
   }),
   hostnameSuffix: textFlag({
     name: "hostname-suffix",
+    group: OPENSSH,
     env: "CODER_SSH_HOSTNAME_SUFFIX",
     help: "Suffix to take off the workspace's name, without its leading dot.",
   }),
@@ -109,10 +121,12 @@ export const SSH = {
   }),
   networkInfoDir: pathFlag({
     name: "network-info-dir",
+    group: OPENSSH,
     help: "Folder that a file with connection statistics is written to.",
   }),
   networkInfoIntervalMs: durationFlag({
     name: "network-info-interval",
+    group: OPENSSH,
     initial: "5s",
     help: "How often to write that file.",
   }),
@@ -140,52 +154,61 @@ export const SSH = {
   }),
   localForwards: listFlag({
     name: "local-forward",
+    group: FORWARDS,
     shorthand: "L",
     env: "HAWSER_SSH_LOCAL_FORWARD",
     help: "Forward [address:]port:host:hostport, or a socket's path, from this machine.",
   }),
   dynamicForwards: listFlag({
     name: "dynamic-forward",
+    group: FORWARDS,
     shorthand: "D",
     env: "HAWSER_SSH_DYNAMIC_FORWARD",
     help: "Listen on [address:]port here as a SOCKS proxy into the workspace.",
   }),
   stdioForward: textFlag({
     name: "stdio-forward",
+    group: FORWARDS,
     shorthand: "W",
     help: "Join standard input and output to host:port in the workspace.",
   }),
   noCommand: switchFlag({
     name: "no-command",
+    group: FORWARDS,
     shorthand: "N",
     env: "HAWSER_SSH_NO_COMMAND",
     help: "Run no remote command: forwards only.",
   }),
   exitOnForwardFailure: switchFlag({
     name: "exit-on-forward-failure",
+    group: FORWARDS,
     env: "HAWSER_SSH_EXIT_ON_FORWARD_FAILURE",
     help: "End when a forward cannot be made.",
   }),
   escapeChar: textFlag({
     name: "escape-char",
+    group: CONNECTION,
     env: "HAWSER_SSH_ESCAPE_CHAR",
     initial: "~",
     help: "Escape character at the start of a line: one character, ^ and a letter, or none.",
   }),
   keepaliveIntervalMs: durationFlag({
     name: "keepalive-interval",
+    group: CONNECTION,
     env: "HAWSER_SSH_KEEPALIVE_INTERVAL",
     initial: "0",
     help: "How often to ask a silent connection for a sign of life; 0 never asks.",
   }),
   keepaliveCount: countFlag({
     name: "keepalive-count",
+    group: CONNECTION,
     env: "HAWSER_SSH_KEEPALIVE_COUNT",
     initial: 3,
     help: "Unanswered questions in a row that end the session.",
   }),
   hostKeyCheck: choiceFlag({
     name: "host-key-check",
+    group: CONNECTION,
     env: "HAWSER_SSH_HOST_KEY_CHECK",
     words: ["accept-new", "yes", "no"],
     initial: "accept-new",
@@ -193,6 +216,7 @@ export const SSH = {
   }),
   knownHosts: pathFlag({
     name: "known-hosts",
+    group: CONNECTION,
     env: "HAWSER_SSH_KNOWN_HOSTS",
     help: "File that host keys are remembered in.",
   }),

@@ -76,11 +76,43 @@ Deno.test("Every command says what it is, and its examples begin with a program 
 Deno.test("main() names an unknown command, and lists those there are", async () => {
   using host = new FakeHost();
   deepStrictEqual(await main(["nonsense"], host), 1);
-  deepStrictEqual(host.stderr.lines.slice(0, 2), [
+  deepStrictEqual(host.stderr.lines.slice(0, 3), [
     'hawser: unknown command "nonsense"',
+    "To get into a workspace of that name: hawser ssh nonsense",
     'Run "hawser --help" for what there is.',
   ]);
   deepStrictEqual(await main([], host), 0);
   ok(/\n {2}ssh +Open a shell/.test(host.stdout.text));
   ok(!host.stdout.text.includes("vscodessh"));
+});
+
+Deno.test("main() asks whether a command that is there was meant", async () => {
+  const rows: [args: string[], lines: string[]][] = [
+    [["shs", "dev"], ['hawser: unknown command "shs"', 'Did you mean "ssh"?']],
+    [["SSH", "dev"], ['hawser: unknown command "SSH"', 'Did you mean "ssh"?']],
+    [["connect", "exsits"], [
+      'hawser: unknown subcommand "exsits" of connect',
+      'Did you mean "exists"?',
+    ]],
+    [["help", "shs"], ['hawser: unknown command "shs"', 'Did you mean "ssh"?']],
+    [["../ssh-not"], ['hawser: unknown command "../ssh-not"']],
+  ];
+  for (const [args, lines] of rows) {
+    using host = new FakeHost();
+    deepStrictEqual(await main(args, host), 1);
+    const program = args[0] === "connect" ? "hawser connect" : "hawser";
+    deepStrictEqual(host.stderr.lines.slice(0, lines.length + 1), [
+      ...lines,
+      `Run "${program} --help" for what there is.`,
+    ]);
+  }
+});
+
+Deno.test("main() shows a command's page for help and its name, as for --help", async () => {
+  using asked = new FakeHost();
+  deepStrictEqual(await main(["help", "ssh"], asked), 0);
+  using flagged = new FakeHost();
+  deepStrictEqual(await main(["ssh", "--help"], flagged), 0);
+  deepStrictEqual(asked.stdout.text, flagged.stdout.text);
+  ok(asked.stdout.text.startsWith("USAGE:\n  hawser ssh "));
 });

@@ -80,3 +80,26 @@ Deno.test("Every flag of docs/protocol/ssh.md#flags and #global-flags is there, 
     assert.deepEqual([flag?.name, flag?.shorthand, flag?.env], row);
   }
 });
+
+Deno.test("renderHelp() groups flags under their titles, and keeps to the width of the page", () => {
+  const text = renderHelp(PAGE, 80);
+  const titles = text.split("\n").filter((line) => /^[A-Z].*:$/.test(line));
+  assert.deepEqual(titles, [
+    "USAGE:",
+    "EXAMPLES:",
+    "OPTIONS:",
+    "UNDER OPENSSH AND EDITORS:",
+    "FORWARDS AND AGENTS:",
+    "HOST KEYS, KEEPALIVE AND ESCAPES:",
+    "GLOBAL OPTIONS:",
+  ]);
+  for (const columns of [20, 30, 40, 60, 80, 200]) {
+    for (const line of renderHelp({ ...PAGE, usage: "hawser ssh" }, columns).split("\n")) {
+      const isOneWord = !/\S\s+\S/.test(line);
+      assert.ok(
+        isOneWord || line.length <= columns || line.includes("$ hawser") || titles.includes(line),
+        line,
+      );
+    }
+  }
+});
