@@ -8,6 +8,7 @@ commandTest("-v tells each step on stderr, timed from the start of the process",
   strictEqual(code, 0);
   match(stderr, /^\+ *\d+ms api: sdk request {2}method=GET/m);
   match(stderr, /^\+ *\d+ms session started$/m);
+  match(stderr, /^\+ *\d+ms leaving the network {2}bytesIn=[1-9]\d* {2}bytesOut=[1-9]\d*$/m);
 });
 
 commandTest("-v with --stdio and a log file leaves stderr alone", async (desk) => {

@@ -63,7 +63,12 @@ export async function connect(steps: Steps, options: ConnectOptions): Promise<Co
       docsUrl: await docsUrl,
     });
     const { info, tunnel } = await beginning.begun();
-    return { target, agent, info, tunnel, [Symbol.asyncDispose]: () => beginning.close() };
+    const close = async () => {
+      const { bytesIn, bytesOut } = tunnel.traffic;
+      steps.log.info("leaving the network", { bytesIn, bytesOut });
+      await beginning.close();
+    };
+    return { target, agent, info, tunnel, [Symbol.asyncDispose]: close };
   } catch (error) {
     await beginning.close();
     throw error;

@@ -157,14 +157,17 @@ function isSituation(thrown: unknown): boolean {
 }
 
 /**
- * What lay behind the failure, a line each. A mistake of ours comes with its stacks; those of a situation would only tell where in a
- * bundle the network failed, and are no news to anybody.
+ * What lay behind the failure. A mistake of ours comes with its stacks; those of a situation would only tell where in a bundle the
+ * network failed, and are no news to anybody: a line for each cause that the message does not name.
  */
 function causes(thrown: unknown): string[] {
-  const hasStacks = !isSituation(thrown);
+  if (isSituation(thrown)) {
+    const { last } = unwrap(thrown);
+    const behind = last instanceof Error ? chain(last.cause) : [];
+    return behind.map((error) => block(`caused by ${error.name}: ${error.message}`));
+  }
   return chain(thrown).map((error, depth) => {
-    const what = `${error.name}: ${error.message}`;
-    const text = block(hasStacks ? error.stack ?? what : what);
+    const text = block(error.stack ?? `${error.name}: ${error.message}`);
     return depth === 0 ? text : `caused by ${text}`;
   });
 }
