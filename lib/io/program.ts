@@ -1,19 +1,19 @@
 /** How this program was started, in words that start it again: for OpenSSH's `ProxyCommand`. */
 
-/**
- * What carrying SSH needs: the network; configuration, certificates and variables; log files and the marks of notices; the commands
- * of `--header-command` and of the keychain; the names of the terminal and of the system.
- */
-const PERMISSIONS = ["net", "env", "read", "write", "run", "sys"];
+/** What carrying SSH cannot do without: the network, variables, and URL and token of the configuration folder. */
+const NEEDED = ["net", "env", "read"];
+/** What more it can use (README.md); handed on where we have it ourselves, and to nobody who has not. */
+const USEFUL = ["write", "run", "sys"] as const;
 
-/** Absolute. The runtime does not tell with which permissions it was started: these are those that the command needs. */
+/** Absolute. The runtime does not tell with which flags it was started: these are those that carrying SSH wants. */
 export function programWords(): readonly string[] {
   if (Deno.build.standalone) return [Deno.execPath()];
   return denoWords(Deno.execPath(), Deno.mainModule);
 }
 
 function denoWords(deno: string, mainModule: string): readonly string[] {
-  const permissions = PERMISSIONS.map((name) => `--allow-${name}`);
+  const granted = USEFUL.filter((name) => Deno.permissions.querySync({ name }).state === "granted");
+  const permissions = [...NEEDED, ...granted].map((name) => `--allow-${name}`);
   // A bundle is whole: no configuration that lies about, here or where somebody stands, is meant for it.
   const own = mainModule.endsWith(".js") ? ["--no-config", "--no-lock"] : [];
   return [

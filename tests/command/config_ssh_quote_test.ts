@@ -26,6 +26,16 @@ const NAMES = [
   "=equals",
 ];
 
+/** Shells of users, as far as they are here. */
+const SHELLS = ["/bin/sh", "/bin/bash", "/bin/dash", "/bin/zsh"].filter((path) => {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+});
+
 const HEADERS = [
   "X-Plain=a",
   "X-Space=b c",
@@ -72,36 +82,39 @@ for (const name of NAMES) {
         { program: [program, "run", module], env: { CODER_CONFIG_DIR: config } },
       );
       strictEqual(result.code, 0, result.stderr);
-      const ssh = await new Deno.Command("ssh", {
-        args: ["-F", desk.path, "dev.coder", "true"],
-        env: { SHELL: "/bin/sh" },
-        stdin: "null",
-        stdout: "null",
-        stderr: "piped",
-      }).output();
-      const text = await Deno.readTextFile(log).catch((error) => {
-        throw new Error(new TextDecoder().decode(ssh.stderr), { cause: error });
-      });
-      const [exists, proxy] = text.split("\0\n\n").map((call) => call.split("\0"));
-      deepStrictEqual(exists, ["run", module, "connect", "exists", "dev.coder"]);
-      const words = [...proxy ?? []];
-      for (const [i, word] of words.entries()) {
-        if (words[i - 1] === "--header") words[i] = parseCsvRecord(word).join("|");
+      for (const shell of SHELLS) {
+        const ssh = await new Deno.Command("ssh", {
+          args: ["-F", desk.path, "dev.coder", "true"],
+          env: { SHELL: shell },
+          stdin: "null",
+          stdout: "null",
+          stderr: "piped",
+        }).output();
+        const text = await Deno.readTextFile(log).catch((error) => {
+          throw new Error(new TextDecoder().decode(ssh.stderr), { cause: error });
+        });
+        const [exists, proxy] = text.split("\0\n\n").map((call) => call.split("\0"));
+        deepStrictEqual(exists, ["run", module, "connect", "exists", "dev.coder"]);
+        const words = [...proxy ?? []];
+        for (const [i, word] of words.entries()) {
+          if (words[i - 1] === "--header") words[i] = parseCsvRecord(word).join("|");
+        }
+        deepStrictEqual(words, [
+          "run",
+          module,
+          "--global-config",
+          config,
+          ...HEADERS.flatMap((header) => ["--header", header]),
+          "--header-command",
+          HEADER_COMMAND,
+          "ssh",
+          "--stdio",
+          "--hostname-suffix",
+          "coder",
+          "dev.coder",
+        ]);
+        await Deno.remove(log);
       }
-      deepStrictEqual(words, [
-        "run",
-        module,
-        "--global-config",
-        config,
-        ...HEADERS.flatMap((header) => ["--header", header]),
-        "--header-command",
-        HEADER_COMMAND,
-        "ssh",
-        "--stdio",
-        "--hostname-suffix",
-        "coder",
-        "dev.coder",
-      ]);
     },
   });
 }

@@ -44,6 +44,11 @@ for (const level of LEVELS) {
       });
       const { code, stderr } = await run("ssh", "--stdio", "myworkspace");
       deepStrictEqual({ code, stderr }, { code: 0, stderr: "" });
+      if (!level.includes("--allow-read")) return;
+      const section = await run("config-ssh", "--dry-run", "--ssh-config-file", `${home}/none`);
+      const [, flags = ""] = /ProxyCommand .* run (.*) \S+main\.ts /.exec(section.stdout) ?? [];
+      // What nobody granted is handed on to nobody.
+      deepStrictEqual(flags.split(" "), ["--no-prompt", "--unstable-net", ...level]);
     } finally {
       await Deno.remove(home, { recursive: true });
     }

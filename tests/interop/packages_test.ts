@@ -1,5 +1,6 @@
 /** Packages as people get them: made, installed or unpacked, started, and named in an SSH configuration. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { Sandbox } from "../../lib/sandbox/mod.ts";
 import { isInstalled, testWith } from "../live/check.ts";
 import { OPENSSH_CHECKS } from "../live/checks/openssh.ts";
 import { fromFileUrl } from "../live/names.ts";
@@ -137,6 +138,26 @@ testWith("compile: the program links; where it can be whole it runs", [], async 
   }
 });
 
+/** OpenSSH starts from a URL what was started from there. */
+async function checkUrl(program: readonly string[], bench: Bench): Promise<void> {
+  await using sandbox = await Sandbox.start({
+    workspaces: [{ name: "dev", agents: [{ name: "main", shell: "/bin/sh" }] }],
+  });
+  const env = [
+    ...["env", `CODER_URL=${sandbox.url.href}`, `CODER_SESSION_TOKEN=${sandbox.token}`],
+    ...[`CODER_CONFIG_DIR=${bench.folder}/coder`, program[0] ?? ""],
+  ];
+  const config = `${bench.folder}/ssh_config`;
+  succeeded(
+    await bench.run(
+      [...env, ...program.slice(1), "config-ssh", "--yes", "--ssh-config-file", config],
+    ),
+  );
+  match(await Deno.readTextFile(config), / --no-config .* http:\S+\/main\.js --global-config /);
+  const there = await bench.run([...env, "ssh", "-F", config, "dev.coder", "echo over there"]);
+  strictEqual(there.stdout, "over there\n", there.stderr);
+}
+
 testWith("bundle: from a URL it comes in few pieces, and all of it is there", [], async () => {
   await using bench = new Bench();
   const folder = `${bench.folder}/bundle`;
@@ -173,4 +194,5 @@ testWith("bundle: from a URL it comes in few pieces, and all of it is there", []
     "echo in; exit 5",
   ]);
   deepStrictEqual({ code: demo.code, stdout: demo.stdout }, { code: 5, stdout: "in\n" });
+  if (isInstalled("ssh")) await checkUrl([...run, "-A", "--unstable-net", url], bench);
 });
