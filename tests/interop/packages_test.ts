@@ -141,7 +141,7 @@ testWith("compile: the program links; where it can be whole it runs", [], async 
 /** OpenSSH starts from a URL what was started from there. */
 async function checkUrl(program: readonly string[], bench: Bench): Promise<void> {
   await using sandbox = await Sandbox.start({
-    workspaces: [{ name: "dev", agents: [{ name: "main", shell: "/bin/sh" }] }],
+    workspaces: [{ name: "dev", agents: [{ name: "main", shell: "sh" }] }],
   });
   const env = [
     ...["env", `CODER_URL=${sandbox.url.href}`, `CODER_SESSION_TOKEN=${sandbox.token}`],
