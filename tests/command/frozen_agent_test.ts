@@ -5,7 +5,7 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import type { CommandOptions, CommandRun } from "../support/command_host.ts";
 import { HurryingClock } from "../support/hurrying_clock.ts";
-import { commandTest, type Desk, TERMINAL } from "./support.ts";
+import { commandTestAtEach, type Desk, TERMINAL } from "./support.ts";
 
 /** Far above what an end takes, and below every limit that the network's silence could run into. */
 const PROMPT_MS = 1_500;
@@ -54,7 +54,7 @@ async function frozen(
 
 for (const kind of KINDS) {
   for (const [signal, code] of [["SIGTERM", 143], ["SIGINT", 130], ["SIGHUP", 129]] as const) {
-    commandTest(
+    commandTestAtEach(
       `A frozen agent does not keep ${kind.name} from ending at ${signal}`,
       async (desk) => {
         const end = await frozen(desk, kind, (run) => void run.raise(signal));
@@ -63,7 +63,7 @@ for (const kind of KINDS) {
     );
   }
 
-  commandTest(
+  commandTestAtEach(
     `A frozen agent does not keep ${kind.name} from ending with its workspace`,
     async (desk) => {
       const { code, stderr } = await frozen(
@@ -77,22 +77,25 @@ for (const kind of KINDS) {
   );
 }
 
-commandTest("A frozen agent does not keep ~. from ending a shell", async (desk) => {
+commandTestAtEach("A frozen agent does not keep ~. from ending a shell", async (desk) => {
   const kind = { args: ["myworkspace"], options: { terminal: TERMINAL }, ready: /[$#] $/ };
   const { code, stderr } = await frozen(desk, kind, (run) => run.type("\r~."));
   strictEqual(code, 255);
   strictEqual(stderr, "~.\nConnection closed.\n");
 });
 
-commandTest("A frozen agent: the second signal ends the process, wherever it is", async (desk) => {
-  await using run = desk.start(["myworkspace", "echo started; cat"]);
-  await run.stdout.waitFor("started");
-  run.raise("SIGTERM");
-  const first = performance.now();
-  while (performance.now() - first < 150) await new Promise((resolve) => setTimeout(resolve));
-  run.raise("SIGTERM");
-  strictEqual((await run.result()).code, 143);
-});
+commandTestAtEach(
+  "A frozen agent: the second signal ends the process, wherever it is",
+  async (desk) => {
+    await using run = desk.start(["myworkspace", "echo started; cat"]);
+    await run.stdout.waitFor("started");
+    run.raise("SIGTERM");
+    const first = performance.now();
+    while (performance.now() - first < 150) await new Promise((resolve) => setTimeout(resolve));
+    run.raise("SIGTERM");
+    strictEqual((await run.result()).code, 143);
+  },
+);
 
 const GONE = /^The workspace agent is gone since \d\d:\d\d:\d\d: .+\n/;
 
@@ -103,7 +106,7 @@ for (
     { name: "-N", args: ["-N", "-R", "0:127.0.0.1:9", "myworkspace"], ready: undefined },
   ]
 ) {
-  commandTest(
+  commandTestAtEach(
     `An agent that vanished without a word is told of and ends ${name} with 255`,
     async (desk) => {
       await using run = desk.start(args, { clock: new HurryingClock(40) });
@@ -122,7 +125,7 @@ for (
   );
 }
 
-commandTest(
+commandTestAtEach(
   "A minute without an answer ends --stdio with 255, where a network file is written",
   async (desk) => {
     const folder = await Deno.makeTempDir();

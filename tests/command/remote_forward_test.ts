@@ -9,7 +9,7 @@ import { SYSTEM_SOCKETS } from "../../lib/io/local_sockets.ts";
 import { connectSsh } from "../../lib/ssh/connection.ts";
 import { createBytePipe } from "../support/byte_pipe.ts";
 import { type CommandRun, within } from "../support/command_host.ts";
-import { commandTest, type Desk, TERMINAL } from "./support.ts";
+import { commandTestAtEach, type Desk, TERMINAL } from "./support.ts";
 
 const IS_WINDOWS = Deno.build.os === "windows";
 const mayUseSockets = (await Deno.permissions.query({ name: "net" })).state === "granted";
@@ -30,7 +30,7 @@ async function inFolder(body: (folder: string) => Promise<void>): Promise<void> 
   }
 }
 
-commandTest("TestSSH/RemoteForward: HTTP from the workspace to here", async (desk) => {
+commandTestAtEach("TestSSH/RemoteForward: HTTP from the workspace to here", async (desk) => {
   await using here = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     () => new Response("hello world", { headers: { connection: "close" } }),
@@ -126,7 +126,7 @@ async function isThere(path: string): Promise<boolean> {
 }
 
 function unixTests(): void {
-  commandTest(
+  commandTestAtEach(
     "TestSSH/RemoteForwardUnixSocket: the listener here may come after the connection",
     (desk) =>
       inFolder(async (folder) => {
@@ -140,7 +140,7 @@ function unixTests(): void {
       }),
   );
 
-  commandTest(
+  commandTestAtEach(
     "TestSSH/RemoteForwardMultipleUnixSockets: each leads to its own",
     (desk) =>
       inFolder(async (folder) => {
@@ -158,7 +158,7 @@ function unixTests(): void {
       }),
   );
 
-  commandTest(
+  commandTestAtEach(
     "TestSSH/RemoteForwardUnixSocketMultipleSessionsOverwrite: the newer session takes the socket over",
     (desk) =>
       inFolder(async (folder) => {
@@ -176,7 +176,7 @@ function unixTests(): void {
       }),
   );
 
-  commandTest(
+  commandTestAtEach(
     "TestSSH/RemoteForward_Unix_Signal: a signal is an error, and the socket is gone each time",
     (desk) =>
       inFolder(async (folder) => {
@@ -192,7 +192,7 @@ function unixTests(): void {
       }),
   );
 
-  commandTest(
+  commandTestAtEach(
     "TestSSH/Stdio_RemoteForward_Signal: ends with 0, and the outer client's socket is gone",
     (desk) =>
       inFolder(async (folder) => {
@@ -220,7 +220,7 @@ function unixTests(): void {
 }
 
 function agentTest(): void {
-  commandTest(
+  commandTestAtEach(
     "TestSSH/ForwardAgent: the workspace's SSH_AUTH_SOCK leads to the agent here",
     (desk) =>
       inFolder(async (folder) => {

@@ -1,18 +1,23 @@
 /** Shells and commands through the whole `hawser ssh` (upstream cli/ssh_test.go). */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { failureAnswer } from "../../lib/sandbox/mod.ts";
-import { commandTest, SHELL, TERMINAL } from "./support.ts";
+import { isAtLeast } from "../../lib/base/version.ts";
+import { commandTestAtEach, SHELL, TERMINAL } from "./support.ts";
 
-commandTest("TestSSH/ImmediateExit: waits for the agent, and exit ends the shell", async (desk) => {
-  await using run = desk.start(["myworkspace"], { terminal: TERMINAL });
-  await run.stderr.waitFor("Waiting for the workspace agent to connect");
-  desk.sandbox.workspace.agent().connect();
-  await run.stdout.waitFor(/[$#] $/);
-  await run.type("exit\r");
-  const { code } = await run.result();
-  strictEqual(code, 0);
-  deepStrictEqual(run.modes, ["raw", "cooked"]);
-}, { workspaces: [{ name: "myworkspace", agents: [{ ...SHELL, connects: false }] }] });
+commandTestAtEach(
+  "TestSSH/ImmediateExit: waits for the agent, and exit ends the shell",
+  async (desk) => {
+    await using run = desk.start(["myworkspace"], { terminal: TERMINAL });
+    await run.stderr.waitFor("Waiting for the workspace agent to connect");
+    desk.sandbox.workspace.agent().connect();
+    await run.stdout.waitFor(/[$#] $/);
+    await run.type("exit\r");
+    const { code } = await run.result();
+    strictEqual(code, 0);
+    deepStrictEqual(run.modes, ["raw", "cooked"]);
+  },
+  { workspaces: [{ name: "myworkspace", agents: [{ ...SHELL, connects: false }] }] },
+);
 
 const NAMES = [
   "myworkspace",
@@ -26,7 +31,7 @@ const NAMES = [
   "dev.myworkspace.myuser",
 ];
 
-commandTest("TestSSH/WorkspaceNameInput: each of the nine forms connects", async (desk) => {
+commandTestAtEach("TestSSH/WorkspaceNameInput: each of the nine forms connects", async (desk) => {
   for (const name of NAMES) {
     const { code, stdout, stderr } = await desk.run([name], { stdin: "echo $CODER\nexit\n" });
     deepStrictEqual({ name, code, stdout, stderr }, {
@@ -38,7 +43,7 @@ commandTest("TestSSH/WorkspaceNameInput: each of the nine forms connects", async
   }
 });
 
-commandTest(
+commandTestAtEach(
   "TestSSH/StartStoppedWorkspace: a start build appears and the shell works",
   async (desk) => {
     const { workspace } = desk.sandbox;
@@ -49,12 +54,15 @@ commandTest(
       /^Workspace was stopped, starting workspace to allow connecting to "myworkspace"\.\.\.\n/,
     );
     deepStrictEqual(workspace.builds.map(({ transition }) => transition), ["stop", "start"]);
-    strictEqual(workspace.latestBuild.reason, "ssh_connection");
+    const { version } = desk.sandbox.settings;
+    // Servers before v2.25 know no such reason.
+    const reason = isAtLeast(version, "v2.25.0") ? "ssh_connection" : "initiator";
+    strictEqual(workspace.latestBuild.reason, reason);
   },
   { workspaces: [{ name: "myworkspace", agents: [SHELL], transition: "stop" }] },
 );
 
-commandTest(
+commandTestAtEach(
   "TestSSH/StartStoppedWorkspaceConflict: one start, two are told 409 and go on with it",
   async (desk) => {
     const { sandbox } = desk;
@@ -88,7 +96,7 @@ commandTest(
   { workspaces: [{ name: "myworkspace", agents: [SHELL], transition: "stop" }] },
 );
 
-commandTest(
+commandTestAtEach(
   "TestSSH/RequireActiveVersion: the start takes the template's new version",
   async (desk) => {
     const { workspace, template } = desk.sandbox;
@@ -114,7 +122,7 @@ for (
     },
   ] as const
 ) {
-  commandTest(`TestSSH/ExitOnStop: a shell ends by itself at a ${name}`, async (desk) => {
+  commandTestAtEach(`TestSSH/ExitOnStop: a shell ends by itself at a ${name}`, async (desk) => {
     await using run = desk.start(["myworkspace"], { terminal: TERMINAL });
     await run.stdout.waitFor(/[$#] $/);
     desk.sandbox.workspace.build(end);
@@ -125,7 +133,7 @@ for (
   });
 }
 
-commandTest("TestSSH/ExitOnStop: an agent that leaves early in a long stop", async (desk) => {
+commandTestAtEach("TestSSH/ExitOnStop: an agent that leaves early in a long stop", async (desk) => {
   await using run = desk.start(["myworkspace"], { terminal: TERMINAL });
   await run.stdout.waitFor(/[$#] $/);
   const { workspace } = desk.sandbox;
@@ -137,13 +145,13 @@ commandTest("TestSSH/ExitOnStop: an agent that leaves early in a long stop", asy
   });
 });
 
-commandTest("TestSSH/Env: --env takes several in one", async (desk) => {
+commandTestAtEach("TestSSH/Env: --env takes several in one", async (desk) => {
   const args = ["--env", "foo=bar,baz=qux", "myworkspace", "echo $foo $baz"];
   const { code, stdout } = await desk.run(args);
   deepStrictEqual({ code, stdout }, { code: 0, stdout: "bar qux\n" });
 });
 
-commandTest("TestSSH_CoderConnect/OneShot: output of a command", async (desk) => {
+commandTestAtEach("TestSSH_CoderConnect/OneShot: output of a command", async (desk) => {
   const { code, stdout, stderr } = await desk.run(["myworkspace", "echo 'hello world'"]);
   deepStrictEqual({ code, stdout, stderr }, { code: 0, stdout: "hello world\n", stderr: "" });
 });
@@ -155,25 +163,28 @@ for (
     ["TestSSH_OneShotCommandMode/PropagatesExitCode", "exit 2", 2],
   ] as const
 ) {
-  commandTest(`${name}: the status is ours, without a word`, async (desk) => {
+  commandTestAtEach(`${name}: the status is ours, without a word`, async (desk) => {
     const result = await desk.run(["myworkspace", command]);
     deepStrictEqual(result, { code, stdout: "", stderr: "" });
   });
 }
 
-commandTest("TestSSH_OneShotCommandMode/DoesNotRequestPTY: even on a terminal", async (desk) => {
-  const args = ["myworkspace", "test -t 0 && echo tty || echo not-tty"];
-  const { code, stdout } = await desk.run(args, { terminal: TERMINAL });
-  deepStrictEqual({ code, stdout }, { code: 0, stdout: "not-tty\n" });
-});
+commandTestAtEach(
+  "TestSSH_OneShotCommandMode/DoesNotRequestPTY: even on a terminal",
+  async (desk) => {
+    const args = ["myworkspace", "test -t 0 && echo tty || echo not-tty"];
+    const { code, stdout } = await desk.run(args, { terminal: TERMINAL });
+    deepStrictEqual({ code, stdout }, { code: 0, stdout: "not-tty\n" });
+  },
+);
 
-commandTest("TestSSH_OneShotCommandMode/RequestsPTYWithFlag: --tty", async (desk) => {
+commandTestAtEach("TestSSH_OneShotCommandMode/RequestsPTYWithFlag: --tty", async (desk) => {
   const args = ["--tty", "myworkspace", "test -t 0 && echo tty || echo not-tty"];
   const { code, stdout } = await desk.run(args, { terminal: TERMINAL });
   deepStrictEqual({ code, stdout }, { code: 0, stdout: "tty\r\n" });
 });
 
-commandTest(
+commandTestAtEach(
   "TestSSH_OneShotCommandMode/ClosesStdinOnEOF: wc counts what was piped",
   async (desk) => {
     const { code, stdout } = await desk.run(["myworkspace", "wc -l"], { stdin: "a\nb\nc\n" });
@@ -181,27 +192,33 @@ commandTest(
   },
 );
 
-commandTest("A command's streams stay apart, and words are joined by one space", async (desk) => {
-  const args = ["myworkspace", "echo", "out;", "echo", "err", ">&2"];
-  deepStrictEqual(await desk.run(args), { code: 0, stdout: "out\n", stderr: "err\n" });
-});
+commandTestAtEach(
+  "A command's streams stay apart, and words are joined by one space",
+  async (desk) => {
+    const args = ["myworkspace", "echo", "out;", "echo", "err", ">&2"];
+    deepStrictEqual(await desk.run(args), { code: 0, stdout: "out\n", stderr: "err\n" });
+  },
+);
 
-commandTest("A shell has the terminal's type and size, and hears of a new size", async (desk) => {
-  await using run = desk.start(["myworkspace"], {
-    terminal: { columns: 101, rows: 33 },
-    env: { TERM: "screen-256color" },
-  });
-  await run.stdout.waitFor(/[$#] $/);
-  await run.type("echo $TERM; stty size\r");
-  await run.stdout.waitFor(/screen-256color\r\n33 101\r\n/);
-  run.resize({ columns: 77, rows: 22 });
-  await run.type("until [ \"$(stty size)\" = '22 77' ]; do sleep 0.02; done; echo re''sized\r");
-  await run.stdout.waitFor("resized");
-  await run.type("exit 7\r");
-  strictEqual((await run.result()).code, 7);
-});
+commandTestAtEach(
+  "A shell has the terminal's type and size, and hears of a new size",
+  async (desk) => {
+    await using run = desk.start(["myworkspace"], {
+      terminal: { columns: 101, rows: 33 },
+      env: { TERM: "screen-256color" },
+    });
+    await run.stdout.waitFor(/[$#] $/);
+    await run.type("echo $TERM; stty size\r");
+    await run.stdout.waitFor(/screen-256color\r\n33 101\r\n/);
+    run.resize({ columns: 77, rows: 22 });
+    await run.type("until [ \"$(stty size)\" = '22 77' ]; do sleep 0.02; done; echo re''sized\r");
+    await run.stdout.waitFor("resized");
+    await run.type("exit 7\r");
+    strictEqual((await run.result()).code, 7);
+  },
+);
 
-commandTest("Signals end a session, restore the terminal and give 128 + n", async (desk) => {
+commandTestAtEach("Signals end a session, restore the terminal and give 128 + n", async (desk) => {
   for (const [signal, code] of [["SIGTERM", 143], ["SIGHUP", 129]] as const) {
     await using run = desk.start(["myworkspace"], { terminal: TERMINAL });
     await run.stdout.waitFor(/[$#] $/);
@@ -211,7 +228,7 @@ commandTest("Signals end a session, restore the terminal and give 128 + n", asyn
   }
 });
 
-commandTest(
+commandTestAtEach(
   "A deployment that goes away does not end a session; an agent that dies does",
   async (desk) => {
     await using run = desk.start(["myworkspace"], { terminal: TERMINAL });

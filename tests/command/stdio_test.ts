@@ -6,7 +6,7 @@ import { connectSsh, type SshConnection } from "../../lib/ssh/connection.ts";
 import { createBytePipe } from "../support/byte_pipe.ts";
 import { HurryingClock } from "../support/hurrying_clock.ts";
 import { type CommandOptions, type CommandRun, within } from "../support/command_host.ts";
-import { commandTest, type Desk, SHELL, WORKSPACE } from "./support.ts";
+import { commandTestAtEach, type Desk, SHELL, WORKSPACE } from "./support.ts";
 
 interface Outer {
   readonly run: CommandRun;
@@ -46,27 +46,33 @@ async function output(ssh: SshConnection, command: string): Promise<string> {
   return text;
 }
 
-commandTest("TestSSH/Stdio: a session runs, and the end of input ends with 0", async (desk) => {
-  await overStdio(desk, ["myworkspace"], async ({ run, ssh }) => {
-    strictEqual(await output(ssh, "echo here"), "here\n");
-    await ssh.close();
-    const { code, stderr } = await run.result();
-    deepStrictEqual({ code, stderr }, { code: 0, stderr: "" });
-  });
-});
+commandTestAtEach(
+  "TestSSH/Stdio: a session runs, and the end of input ends with 0",
+  async (desk) => {
+    await overStdio(desk, ["myworkspace"], async ({ run, ssh }) => {
+      strictEqual(await output(ssh, "echo here"), "here\n");
+      await ssh.close();
+      const { code, stderr } = await run.result();
+      deepStrictEqual({ code, stderr }, { code: 0, stderr: "" });
+    });
+  },
+);
 
-commandTest("TestSSH/DeterministicHostKey: the same after a restart of the agent", async (desk) => {
-  const keys: Uint8Array[] = [];
-  const onHostKey = (key: Uint8Array) => void keys.push(key.slice());
-  for (let round = 0; round < 2; round++) {
-    await overStdio(desk, ["myworkspace"], () => Promise.resolve(), { onHostKey });
-    await desk.sandbox.workspace.buildToEnd("stop");
-  }
-  const [first, second] = keys;
-  ok(first !== undefined && second !== undefined && equalBytes(first, second));
-});
+commandTestAtEach(
+  "TestSSH/DeterministicHostKey: the same after a restart of the agent",
+  async (desk) => {
+    const keys: Uint8Array[] = [];
+    const onHostKey = (key: Uint8Array) => void keys.push(key.slice());
+    for (let round = 0; round < 2; round++) {
+      await overStdio(desk, ["myworkspace"], () => Promise.resolve(), { onHostKey });
+      await desk.sandbox.workspace.buildToEnd("stop");
+    }
+    const [first, second] = keys;
+    ok(first !== undefined && second !== undefined && equalBytes(first, second));
+  },
+);
 
-commandTest(
+commandTestAtEach(
   "TestSSH/Stdio_StartStoppedWorkspace_CleanStdout: SSH alone on standard output",
   async (desk) => {
     await using run = desk.start(["--stdio", "myworkspace"]);
@@ -80,21 +86,28 @@ commandTest(
   { workspaces: [{ ...WORKSPACE, transition: "stop" }] },
 );
 
-commandTest("TestSSH/Stdio_StartStoppedWorkspace_CleanStdout: a session works", async (desk) => {
-  await overStdio(desk, ["myworkspace"], async ({ ssh }) => {
-    strictEqual(await output(ssh, "echo here"), "here\n");
-  });
-}, { workspaces: [{ ...WORKSPACE, transition: "stop" }] });
+commandTestAtEach(
+  "TestSSH/Stdio_StartStoppedWorkspace_CleanStdout: a session works",
+  async (desk) => {
+    await overStdio(desk, ["myworkspace"], async ({ ssh }) => {
+      strictEqual(await output(ssh, "echo here"), "here\n");
+    });
+  },
+  { workspaces: [{ ...WORKSPACE, transition: "stop" }] },
+);
 
-commandTest("TestSSH/Stdio_BrokenConn: pipes that break end the command with 0", async (desk) => {
-  await using run = desk.start(["--stdio", "myworkspace"]);
-  await run.stdout.waitFor("SSH-2.0-Go");
-  run.breakStreams();
-  const { code, stderr } = await run.result();
-  deepStrictEqual({ code, stderr }, { code: 0, stderr: "" });
-});
+commandTestAtEach(
+  "TestSSH/Stdio_BrokenConn: pipes that break end the command with 0",
+  async (desk) => {
+    await using run = desk.start(["--stdio", "myworkspace"]);
+    await run.stdout.waitFor("SSH-2.0-Go");
+    run.breakStreams();
+    const { code, stderr } = await run.result();
+    deepStrictEqual({ code, stderr }, { code: 0, stderr: "" });
+  },
+);
 
-commandTest("TestSSH/StdioExitOnStop: a stop of the workspace ends with 0", async (desk) => {
+commandTestAtEach("TestSSH/StdioExitOnStop: a stop of the workspace ends with 0", async (desk) => {
   await overStdio(desk, ["myworkspace"], async ({ run, ssh }) => {
     await ssh.openSession({});
     desk.sandbox.workspace.build("stop");
@@ -105,7 +118,7 @@ commandTest("TestSSH/StdioExitOnStop: a stop of the workspace ends with 0", asyn
   });
 });
 
-commandTest(
+commandTestAtEach(
   "A transport that is lost ends --stdio with 255 (docs/protocol/ssh.md#what-we-do-otherwise)",
   async (desk) => {
     await overStdio(desk, ["myworkspace"], async ({ run, ssh }) => {
@@ -122,7 +135,7 @@ const NEVER_CONNECTS = {
   workspaces: [{ name: "myworkspace", agents: [{ ...SHELL, connects: false }] }],
 };
 
-commandTest("OpenSSH that was killed while we wait ends the wait with 0", async (desk) => {
+commandTestAtEach("OpenSSH that was killed while we wait ends the wait with 0", async (desk) => {
   let parentPid = 4_321;
   const clock = new HurryingClock(40);
   await using run = desk.start(["--stdio", "myworkspace"], { clock, parentPid: () => parentPid });
@@ -133,7 +146,7 @@ commandTest("OpenSSH that was killed while we wait ends the wait with 0", async 
   deepStrictEqual({ code, stdout }, { code: 0, stdout: "" });
 }, NEVER_CONNECTS);
 
-commandTest(
+commandTestAtEach(
   "Input that has ended does not end a wait: there is still an answer to give",
   async (desk) => {
     const clock = new HurryingClock(40);
@@ -148,29 +161,37 @@ commandTest(
 );
 
 for (const stdin of ["", "\n", "SSH-2.0-probe\r\n", "GET / HTTP/1.0\r\n\r\n"]) {
-  commandTest(`A probe of ${JSON.stringify(stdin)} has the greeting, and 0`, async (desk) => {
+  commandTestAtEach(`A probe of ${JSON.stringify(stdin)} has the greeting, and 0`, async (desk) => {
     const { code, stdout, stderr } = await desk.run(["--stdio", "myworkspace"], { stdin });
     deepStrictEqual({ code, stderr }, { code: 0, stderr: "" });
     match(stdout, /^SSH-2\.0-Go\r\n/);
   });
 
-  commandTest(`A probe of ${JSON.stringify(stdin)} hears every error, and has 1`, async (desk) => {
-    const token = { CODER_SESSION_TOKEN: "nobody-0123456789012345678901" };
-    for (
-      const { name, env = {}, says } of [
-        {
-          name: "nosuch",
-          says: /^error: Resource not found or you do not have access to this resource$/m,
-        },
-        { name: "two", says: /^error: multiple agents found, .*: \[a b\]$/m },
-        { name: "myworkspace", env: token, says: /You are signed out or your session has expired/ },
-      ]
-    ) {
-      const { code, stdout, stderr } = await desk.run(["--stdio", name], { stdin, env });
-      deepStrictEqual({ name, code, stdout }, { name, code: 1, stdout: "" });
-      match(stderr, says);
-    }
-  }, { workspaces: [WORKSPACE, { name: "two", agents: [{ name: "a" }, { name: "b" }] }] });
+  commandTestAtEach(
+    `A probe of ${JSON.stringify(stdin)} hears every error, and has 1`,
+    async (desk) => {
+      const token = { CODER_SESSION_TOKEN: "nobody-0123456789012345678901" };
+      for (
+        const { name, env = {}, says } of [
+          {
+            name: "nosuch",
+            says: /^error: Resource not found or you do not have access to this resource$/m,
+          },
+          { name: "two", says: /^error: multiple agents found, .*: \[a b\]$/m },
+          {
+            name: "myworkspace",
+            env: token,
+            says: /You are signed out or your session has expired/,
+          },
+        ]
+      ) {
+        const { code, stdout, stderr } = await desk.run(["--stdio", name], { stdin, env });
+        deepStrictEqual({ name, code, stdout }, { name, code: 1, stdout: "" });
+        match(stderr, says);
+      }
+    },
+    { workspaces: [WORKSPACE, { name: "two", agents: [{ name: "a" }, { name: "b" }] }] },
+  );
 }
 
 for (
@@ -183,20 +204,23 @@ for (
     ]],
   ] as const
 ) {
-  commandTest(`TestSSH/SSHHost/${name}: a session over stdio works`, async (desk) => {
+  commandTestAtEach(`TestSSH/SSHHost/${name}: a session over stdio works`, async (desk) => {
     await overStdio(desk, args, async ({ ssh }) => {
       strictEqual(await output(ssh, "echo here"), "here\n");
     });
   });
 }
 
-commandTest("TestSSH_CoderConnect/Disabled: --force-new-tunnel takes our tunnel", async (desk) => {
-  await overStdio(desk, ["--force-new-tunnel", "myworkspace"], async ({ ssh }) => {
-    strictEqual(await output(ssh, "echo here"), "here\n");
-  });
-});
+commandTestAtEach(
+  "TestSSH_CoderConnect/Disabled: --force-new-tunnel takes our tunnel",
+  async (desk) => {
+    await overStdio(desk, ["--force-new-tunnel", "myworkspace"], async ({ ssh }) => {
+      strictEqual(await output(ssh, "echo here"), "here\n");
+    });
+  },
+);
 
-commandTest("TestSSH_CoderConnect/OneShotStdio: a command is ignored", async (desk) => {
+commandTestAtEach("TestSSH_CoderConnect/OneShotStdio: a command is ignored", async (desk) => {
   const folder = await Deno.makeTempDir();
   await overStdio(desk, ["myworkspace", `touch ${folder}/ran`], async ({ ssh }) => {
     strictEqual(await output(ssh, `ls ${folder}`), "");
@@ -204,23 +228,26 @@ commandTest("TestSSH_CoderConnect/OneShotStdio: a command is ignored", async (de
   await Deno.remove(folder);
 });
 
-commandTest("TestSSH/NetworkInfo: a file with the official keys, under --stdio", async (desk) => {
-  const args = ["--network-info-interval", "25ms", "--network-info-dir"];
-  const folder = await Deno.makeTempDir();
-  await overStdio(desk, [...args, `${folder}/net`, "myworkspace"], async ({ ssh }) => {
-    strictEqual(await output(ssh, "echo here"), "here\n");
-    const watching = Deno.watchFs(folder, { recursive: true });
-    const found = (async () => {
-      for (;;) {
-        for await (const { name } of Deno.readDir(`${folder}/net`)) {
-          if (/^\d+\.json$/.test(name)) return await Deno.readTextFile(`${folder}/net/${name}`);
+commandTestAtEach(
+  "TestSSH/NetworkInfo: a file with the official keys, under --stdio",
+  async (desk) => {
+    const args = ["--network-info-interval", "25ms", "--network-info-dir"];
+    const folder = await Deno.makeTempDir();
+    await overStdio(desk, [...args, `${folder}/net`, "myworkspace"], async ({ ssh }) => {
+      strictEqual(await output(ssh, "echo here"), "here\n");
+      const watching = Deno.watchFs(folder, { recursive: true });
+      const found = (async () => {
+        for (;;) {
+          for await (const { name } of Deno.readDir(`${folder}/net`)) {
+            if (/^\d+\.json$/.test(name)) return await Deno.readTextFile(`${folder}/net/${name}`);
+          }
+          await watching[Symbol.asyncIterator]().next();
         }
-        await watching[Symbol.asyncIterator]().next();
-      }
-    })();
-    const info = JSON.parse(await within(found, () => "the network file"));
-    watching.close();
-    ok("latency" in info && "preferred_derp" in info && "upload_bytes_sec" in info);
-  });
-  await Deno.remove(folder, { recursive: true });
-});
+      })();
+      const info = JSON.parse(await within(found, () => "the network file"));
+      watching.close();
+      ok("latency" in info && "preferred_derp" in info && "upload_bytes_sec" in info);
+    });
+    await Deno.remove(folder, { recursive: true });
+  },
+);

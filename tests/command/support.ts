@@ -52,6 +52,21 @@ export function commandTest(
   });
 }
 
+/** The first release that is known, the last that coordinates by JSON and is, the first that does not, and the newest. */
+export const RELEASES = ["v0.24.0", "v2.5.1", "v2.8.0", "v2.36.0"] as const;
+
+/** A test at each release of the server, with agents of the same. */
+export function commandTestAtEach(
+  name: string,
+  body: (desk: Desk) => Promise<void>,
+  options: SandboxOptions = {},
+): void {
+  for (const version of RELEASES) {
+    const settings = { ...options.settings, version };
+    commandTest(`${version}: ${name}`, body, { ...options, settings });
+  }
+}
+
 export const TERMINAL = { columns: 80, rows: 24 } as const;
 
 /** Ways to write the folder of a `Home`. */

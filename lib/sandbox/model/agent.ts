@@ -9,6 +9,7 @@ import { serveAccepted } from "../agent/services.ts";
 import type { SessionSurroundings } from "../ssh/environment.ts";
 import { generateHostKey } from "../ssh/host_key.ts";
 import { SshServer } from "../ssh/server.ts";
+import { coordinationOf } from "../../tailnet/coordinator/protocol_version.ts";
 import type { ModelHost } from "./host.ts";
 import { LogBook, type LogLevel } from "./log_book.ts";
 
@@ -206,8 +207,12 @@ export class SandboxAgent {
     this.#node = undefined;
     this.#ssh = undefined;
     if (node !== undefined) {
+      const graceful = options.graceful ?? false;
+      // Where the coordinator has no word for it, the end of its sessions is all that clients hear of an agent that leaves.
+      const endsSessionsFirst = graceful && coordinationOf(this.#host.version()) === "v1";
       this.#leaving = this.#leaving.then(async () => {
-        await node.stop({ graceful: options.graceful ?? false });
+        if (endsSessionsFirst) await ssh?.stop();
+        await node.stop({ graceful });
         await ssh?.stop();
       });
     }
