@@ -57,9 +57,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const CLI_FLOORS: readonly string[] = [
   "grammar",
   "terminal",
+  "table",
   "config",
   "ssh_config",
   "ready",
+  "workspace",
   "session",
   "command",
 ];

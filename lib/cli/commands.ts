@@ -3,11 +3,17 @@ import type { Command } from "./command/command.ts";
 
 /** What stands behind a name: a command, or a group of them whose names have two words. */
 export type Entry =
-  | { readonly name: string; readonly load: () => Promise<{ readonly command: Command }> }
+  | {
+    readonly name: string;
+    /** Other names for it, which no list shows. */
+    readonly aliases?: readonly string[];
+    readonly load: () => Promise<{ readonly command: Command }>;
+  }
   | { readonly name: string; readonly entries: readonly Entry[] };
 
 export const COMMANDS: readonly Entry[] = [
   { name: "ssh", load: () => import("./command/ssh.ts") },
+  { name: "list", aliases: ["ls"], load: () => import("./command/list.ts") },
   { name: "config-ssh", load: () => import("./command/config_ssh.ts") },
   { name: "demo", load: () => import("./command/demo.ts") },
   { name: "update", load: () => import("./command/update.ts") },

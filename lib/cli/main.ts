@@ -32,7 +32,7 @@ export async function main(args: readonly string[], host: Host): Promise<number>
         rest = [...asked, "--help"];
         continue;
       }
-      const entry = entries.find((candidate) => candidate.name === name);
+      const entry = entries.find((candidate) => isCalled(candidate, name));
       if (entry === undefined) throw unknownCommand(words, { name, entries });
       words.push(name);
       rest = split.args;
@@ -44,6 +44,10 @@ export async function main(args: readonly string[], host: Host): Promise<number>
   } finally {
     host.disconnect();
   }
+}
+
+function isCalled(entry: Entry, name: string): boolean {
+  return entry.name === name || ("aliases" in entry && entry.aliases?.includes(name) === true);
 }
 
 function unknownCommand(

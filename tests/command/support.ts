@@ -30,6 +30,16 @@ export class Desk {
     return startCommand(["ssh", ...args], { ...options, env: { ...this.env, ...options.env } });
   }
 
+  /** Any command, named by its first words, without `stdin` with empty input. */
+  runAny(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+    return runToEnd(args, { ...options, env: { ...this.env, ...options.env } });
+  }
+
+  /** Any command, to be watched while it runs. */
+  startAny(args: readonly string[], options: CommandOptions = {}): CommandRun {
+    return startCommand(args, { ...options, env: { ...this.env, ...options.env } });
+  }
+
   /** Without `stdin` the input is empty. */
   run(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
     return runToEnd(["ssh", ...args], { ...options, env: { ...this.env, ...options.env } });

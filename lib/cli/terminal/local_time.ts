@@ -12,6 +12,12 @@ export function localTimeWithZone(clock: HostClock, wallMs: number): string {
   return localTime(clock, wallMs) + zone(clock.utcOffsetMinutes(wallMs));
 }
 
+/** `2006-01-02T15:04:05+02:00` in local time (RFC 3339 §5.6). */
+export function localRfc3339(clock: HostClock, wallMs: number): string {
+  const seconds = localTime(clock, wallMs).slice(0, 19).replace(" ", "T");
+  return seconds + zone(clock.utcOffsetMinutes(wallMs));
+}
+
 /** `20060102-150405` in local time. */
 export function localStamp(clock: HostClock, wallMs: number): string {
   return localTime(clock, wallMs).slice(0, 19).replace(/[-:]/g, "").replace(" ", "-");

@@ -44,6 +44,9 @@ export class SandboxWorkspace {
   readonly createdAtMs: number;
   readonly changes = new Observers();
   automaticUpdates: "always" | "never" = "never";
+  isFavorite = false;
+  /** `CRON_TZ=Europe/Berlin 30 9 * * 1-5`; `undefined`: it does not start by itself. */
+  autostartSchedule: string | undefined;
   /** Wall-clock milliseconds; dormant since. */
   dormantAtMs: number | undefined;
   lastUsedAtMs: number;

@@ -54,6 +54,9 @@ export function workspaceJson(workspace: SandboxWorkspace, around: Surroundings)
     latest_app_status: null,
     outdated: workspace.isOutdated,
     name: workspace.name,
+    ...(workspace.autostartSchedule === undefined
+      ? {}
+      : { autostart_schedule: workspace.autostartSchedule }),
     ...(workspace.ttlMs === undefined ? {} : { ttl_ms: workspace.ttlMs }),
     last_used_at: time(workspace.lastUsedAtMs),
     deleting_at: null,
@@ -61,7 +64,7 @@ export function workspaceJson(workspace: SandboxWorkspace, around: Surroundings)
     health: { healthy: failing.length === 0, failing_agents: failing.map((agent) => agent.id) },
     automatic_updates: workspace.automaticUpdates,
     allow_renames: false,
-    favorite: false,
+    favorite: workspace.isFavorite,
     next_start_at: null,
     is_prebuild: false,
     task_id: null,
