@@ -14,6 +14,7 @@ export type Entry =
 export const COMMANDS: readonly Entry[] = [
   { name: "ssh", load: () => import("./command/ssh.ts") },
   { name: "list", aliases: ["ls"], load: () => import("./command/list.ts") },
+  { name: "show", load: () => import("./command/show.ts") },
   { name: "config-ssh", load: () => import("./command/config_ssh.ts") },
   { name: "demo", load: () => import("./command/demo.ts") },
   { name: "update", load: () => import("./command/update.ts") },

@@ -67,6 +67,8 @@ export class SandboxAgent {
   readonly logSourceId: string;
   readonly scriptId: string;
   readonly logs: LogBook;
+  /** What it says that listens there. */
+  listeningPorts: readonly { readonly port: number; readonly processName?: string }[] = [];
   lifecycle: Lifecycle = "created";
   firstConnectedAtMs: number | undefined;
   disconnectedAtMs: number | undefined;

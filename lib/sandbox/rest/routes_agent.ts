@@ -26,13 +26,14 @@ function agentLogs(call: Call): HttpAnswer {
   });
 }
 
+function notConnected(status: string): HttpAnswer {
+  return failureAnswer(400, `Agent state is "${status}", it must be in the "connected" state.`);
+}
+
 function containers(call: Call): HttpAnswer {
   const { agent } = findAgent(call);
   if (agent.status !== "connected") {
-    return failureAnswer(
-      400,
-      `Agent state is "${agent.status}", it must be in the "connected" state.`,
-    );
+    return notConnected(agent.status);
   }
   const labels = call.request.query.getAll("label");
   const found = call.deployment.settings.containers.filter(({ labels: own }) =>
@@ -48,8 +49,15 @@ function hasLabel(labels: unknown, wanted: string): boolean {
 }
 
 function listeningPorts(call: Call): HttpAnswer {
-  findAgent(call);
-  return jsonAnswer({ ports: [] });
+  const { agent } = findAgent(call);
+  if (agent.status !== "connected") return notConnected(agent.status);
+  return jsonAnswer({
+    ports: agent.listeningPorts.map(({ port, processName = "" }) => ({
+      process_name: processName,
+      network: "tcp",
+      port,
+    })),
+  });
 }
 
 /** The checks of the real server in its order (docs/protocol/coordinator.md#refusals), then the coordinator. */
