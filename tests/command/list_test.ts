@@ -38,7 +38,7 @@ commandTest(
     const all = await desk.runAny(["list", "--column", ""]);
     match(
       all.stdout,
-      /^FAVORITE {2}WORKSPACE +ORGANIZATION ID .* STOPS NEXT  DAILY COST {2}\n/,
+      /^FAVORITE {2}WORKSPACE +ORGANIZATION ID .* STOPS NEXT {2}DAILY COST {2}\n/,
     );
     const wrong = await desk.runAny(["list", "--column", "colour"]);
     strictEqual(wrong.code, 1);

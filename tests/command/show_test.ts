@@ -2,7 +2,7 @@
 import { ok, strictEqual } from "node:assert/strict";
 import { cellsOf } from "../../lib/base/cells.ts";
 import { failureAnswer } from "../../lib/sandbox/mod.ts";
-import { commandTest, SHELL } from "./support.ts";
+import { commandTest } from "./support.ts";
 
 const STEADY = /since [\dhms]+\)/;
 
