@@ -102,26 +102,45 @@ export async function getActiveVersionId(
   return template.active_version_id;
 }
 
-export interface StartBuild extends CallOptions {
-  readonly templateVersionId: string;
+export interface BuildParameter {
+  readonly name: string;
+  readonly value: string;
+}
+
+export interface NewBuild extends CallOptions {
+  readonly transition: "start" | "stop";
+  /** @default that of the last build */
+  readonly templateVersionId?: string;
+  /** Those that change; the others stay those of the last build. @default none changes */
+  readonly parameters?: readonly BuildParameter[];
+  /** Who wants it, in the server's words. @default nobody says */
+  readonly reason?: string;
+  /** Of the provisioner's log. @default as the deployment has it */
+  readonly logLevel?: "debug";
 }
 
 /**
- * Starts the workspace; parameters stay those of the last build. Throws `ApiError` 409 when a build is active already,
- * 403 when the template wants its active version (docs/protocol/api.md#making-a-build).
+ * Begins a build. Throws `ApiError` 409 when one is active already, 403 when the template wants its active version
+ * (docs/protocol/api.md#making-a-build).
  */
-export async function startWorkspace(
+export async function createBuild(
   client: CoderClient,
   workspaceId: string,
-  options: StartBuild,
+  options: NewBuild,
 ): Promise<Build> {
-  const { signal, templateVersionId } = options;
-  // Servers before v2.25.0 know no such reason and refuse unknown ones.
-  const reason = isAtLeast(client.serverVersion, "v2.25.0") ? { reason: "ssh_connection" } : {};
+  const { signal, transition, templateVersionId, parameters = [], reason, logLevel } = options;
+  // Servers before v2.25.0 know none of today's reasons and refuse unknown ones.
+  const takesReason = reason !== undefined && isAtLeast(client.serverVersion, "v2.25.0");
   return await client.request("POST", `/workspaces/${segment(workspaceId)}/builds`, {
     schema: BUILD,
     signal,
-    body: { transition: "start", template_version_id: templateVersionId, ...reason },
+    body: {
+      transition,
+      ...(templateVersionId === undefined ? {} : { template_version_id: templateVersionId }),
+      ...(parameters.length === 0 ? {} : { rich_parameter_values: parameters }),
+      ...(takesReason ? { reason } : {}),
+      ...(logLevel === undefined ? {} : { log_level: logLevel }),
+    },
   });
 }
 

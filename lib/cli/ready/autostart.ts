@@ -8,9 +8,9 @@ import { goQuote, stripToLine } from "../../coder/text.ts";
 import type { Build, Workspace } from "../../coder/workspace_model.ts";
 import {
   activateWorkspace,
+  createBuild,
   getActiveVersionId,
   getWorkspace,
-  startWorkspace,
 } from "../../coder/workspaces.ts";
 import { retrying, type Steps } from "./steps.ts";
 
@@ -97,7 +97,12 @@ async function start(steps: Steps, workspace: Workspace): Promise<Build | "confl
     workspace.templateRequireActiveVersion;
   const templateVersionId = wantsActive ? await activeVersionId(steps, workspace) : last;
   try {
-    return await startWorkspace(client, workspace.id, { templateVersionId, signal });
+    return await createBuild(client, workspace.id, {
+      transition: "start",
+      reason: "ssh_connection",
+      templateVersionId,
+      signal,
+    });
   } catch (error) {
     if (error instanceof ApiError && error.status === 409) return "conflict";
     if (error instanceof ApiError && error.status === 403) {
@@ -124,7 +129,12 @@ async function startOnActive(steps: Steps, workspace: Workspace): Promise<Build 
   const { client, signal } = steps;
   try {
     const templateVersionId = await activeVersionId(steps, workspace);
-    return await startWorkspace(client, workspace.id, { templateVersionId, signal });
+    return await createBuild(client, workspace.id, {
+      transition: "start",
+      reason: "ssh_connection",
+      templateVersionId,
+      signal,
+    });
   } catch (error) {
     if (error instanceof ApiError && error.status === 409) return "conflict";
     if (signal.aborted) throw error;
@@ -136,7 +146,8 @@ async function startOnActive(steps: Steps, workspace: Workspace): Promise<Build 
   }
 }
 
-async function activeVersionId(steps: Steps, workspace: Workspace): Promise<string> {
+/** The version of its template that a workspace would be updated to. */
+export async function activeVersionId(steps: Steps, workspace: Workspace): Promise<string> {
   if (workspace.templateActiveVersionId !== "") return workspace.templateActiveVersionId;
   const { client, signal } = steps;
   return await getActiveVersionId(client, workspace.templateId, { signal });
@@ -148,7 +159,8 @@ function parameterHint(error: unknown): string | undefined {
     : undefined;
 }
 
-function warnAboutProvisioners(steps: Steps, build: Build): void {
+/** Tells whoever waits for a build that nobody may take it. */
+export function warnAboutProvisioners(steps: Steps, build: Build): void {
   const { job, matchedProvisioners: matched } = build;
   if (job.status !== "pending" || matched === undefined || matched.available > 0) return;
   const header = matched.count === 0

@@ -35,13 +35,19 @@ export class LineInput {
 /** `"none"`: the input ended without an answer. */
 export type Answer = "yes" | "no" | "none";
 
-/** Asks as the official command does; a bare line end is a yes. */
+/** Asks as the official command does; a bare line end is a yes, unless `bare` says otherwise. */
 export async function confirm(
   question: string,
-  options: { readonly say: (text: string) => Promise<void>; readonly lines: LineInput },
+  options: {
+    readonly say: (text: string) => Promise<void>;
+    readonly lines: LineInput;
+    /** @default "yes" */
+    readonly bare?: "yes" | "no";
+  },
 ): Promise<Answer> {
   await options.say(`> ${question} (yes/no) `);
   const line = await options.lines.readLine();
   if (line === undefined) return "none";
-  return ["", "y", "yes"].includes(line) ? "yes" : "no";
+  if (line === "") return options.bare ?? "yes";
+  return line === "y" || line === "yes" ? "yes" : "no";
 }

@@ -18,6 +18,16 @@ export function localRfc3339(clock: HostClock, wallMs: number): string {
   return seconds + zone(clock.utcOffsetMinutes(wallMs));
 }
 
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun"]
+  .concat("Jul", "Aug", "Sep", "Oct", "Nov", "Dec");
+
+/** `Jan _2 15:04:05` in local time, Go's `time.Stamp`. */
+export function localDateStamp(clock: HostClock, wallMs: number): string {
+  const text = localTime(clock, wallMs);
+  const month = MONTHS[Number(text.slice(5, 7)) - 1];
+  return `${month} ${String(Number(text.slice(8, 10))).padStart(2)} ${text.slice(11, 19)}`;
+}
+
 /** `20060102-150405` in local time. */
 export function localStamp(clock: HostClock, wallMs: number): string {
   return localTime(clock, wallMs).slice(0, 19).replace(/[-:]/g, "").replace(" ", "-");

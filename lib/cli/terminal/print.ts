@@ -3,7 +3,7 @@
  * the terminal behind shows it and obeys none of it. Beside these only the bytes of a session leave, untouched, and what this room
  * draws itself.
  */
-import type { HostOutput } from "../../base/host.ts";
+import type { Host, HostOutput } from "../../base/host.ts";
 import { stripControls } from "../../coder/text.ts";
 
 /** Colours of our own, as SGR parameters (ECMA-48 §8.3.117). */
@@ -18,6 +18,11 @@ export function printText(to: Pick<HostOutput, "print">, text: string): void {
 /** Writes a result, such as a page of help or a list of names. Rejects as the output does. */
 export async function writeText(to: Pick<HostOutput, "write">, text: string): Promise<void> {
   await to.write(new TextEncoder().encode(stripControls(text)));
+}
+
+/** A host whose words for people go to standard output: where they are the result. */
+export function onStdout(host: Host): Host {
+  return { ...host, stderr: host.stdout };
 }
 
 /** Rings the bell, and prints a line of its own wherever the cursor stands: programs of the workspace may be drawing. */

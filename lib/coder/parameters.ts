@@ -1,0 +1,75 @@
+/** What a template asks for, and what a build was given (http-api §5.4). */
+import * as v from "valibot";
+import type { CoderClient } from "./client.ts";
+import { FLAG, list, NEEDED_TEXT, TEXT } from "./model_parts.ts";
+import { segment } from "./url.ts";
+import type { BuildParameter, CallOptions } from "./workspaces.ts";
+
+/** A script as a value is possible; the general limit of texts is not for these. */
+const MAX_VALUE_CHARS = 1_048_576;
+const VALUE = v.pipe(v.nullish(v.string(), ""), v.maxLength(MAX_VALUE_CHARS, "a shorter text"));
+
+const BUILD_PARAMETERS = list(v.object({ name: NEEDED_TEXT, value: VALUE }));
+
+/** The values that a build was made with. */
+export async function getBuildParameters(
+  client: CoderClient,
+  buildId: string,
+  options: CallOptions = {},
+): Promise<readonly BuildParameter[]> {
+  const path = `/workspacebuilds/${segment(buildId)}/parameters`;
+  return await client.get(path, v.nullish(BUILD_PARAMETERS, []), options) ?? [];
+}
+
+const OPTION = v.object({ name: TEXT, value: VALUE });
+const PARAMETER = v.object({
+  name: NEEDED_TEXT,
+  display_name: TEXT,
+  description_plaintext: TEXT,
+  type: TEXT,
+  mutable: FLAG,
+  required: FLAG,
+  ephemeral: FLAG,
+  default_value: VALUE,
+  options: list(OPTION),
+});
+
+/** One thing that a template asks for. */
+export interface TemplateParameter {
+  readonly name: string;
+  /** As people read it. */
+  readonly label: string;
+  readonly description: string;
+  /** `string`, `number`, `bool`, `list(string)`. */
+  readonly type: string;
+  /** May change after the workspace was made. */
+  readonly isMutable: boolean;
+  /** Has no value of its own. */
+  readonly isRequired: boolean;
+  /** Counts for one build. */
+  readonly isEphemeral: boolean;
+  readonly initial: string;
+  /** The values there are; empty: any. */
+  readonly choices: readonly { readonly name: string; readonly value: string }[];
+}
+
+/** What a version of a template asks for, in its order. */
+export async function getTemplateParameters(
+  client: CoderClient,
+  versionId: string,
+  options: CallOptions = {},
+): Promise<readonly TemplateParameter[]> {
+  const path = `/templateversions/${segment(versionId)}/rich-parameters`;
+  const wire = await client.get(path, list(PARAMETER), options);
+  return (wire ?? []).map((parameter) => ({
+    name: parameter.name,
+    label: parameter.display_name || parameter.name,
+    description: parameter.description_plaintext,
+    type: parameter.type,
+    isMutable: parameter.mutable,
+    isRequired: parameter.required,
+    isEphemeral: parameter.ephemeral,
+    initial: parameter.default_value,
+    choices: parameter.options,
+  }));
+}
