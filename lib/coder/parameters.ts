@@ -1,4 +1,4 @@
-/** What a template asks for, and what a build was given (http-api §5.4). */
+/** What a template asks for, and what a build was given (docs/protocol/api.md#starting-a-stopped-workspace). */
 import * as v from "valibot";
 import type { CoderClient } from "./client.ts";
 import { FLAG, list, NEEDED_TEXT, TEXT } from "./model_parts.ts";

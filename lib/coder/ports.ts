@@ -1,4 +1,4 @@
-/** What listens in a workspace (http-api §6.5). */
+/** What listens in a workspace (docs/protocol/api.md#listening-ports). */
 import * as v from "valibot";
 import type { CoderClient } from "./client.ts";
 import { list, NEEDED_TEXT, TEXT } from "./model_parts.ts";

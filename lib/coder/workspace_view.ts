@@ -1,4 +1,4 @@
-/** Workspaces as people look at them: more of each than a session needs (http-api §3.1–§3.5), and the JSON as the server wrote it. */
+/** Workspaces as people look at them: more of each than a session needs (docs/protocol/api.md#objects), and the JSON as the server wrote it. */
 import * as v from "valibot";
 import { AGENT, type Agent } from "./agent_model.ts";
 import { checkJson } from "./answer.ts";

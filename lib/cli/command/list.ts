@@ -1,4 +1,4 @@
-/** `list`: the workspaces there are, as a table or as the API's JSON (behaviour §3.4). */
+/** `list`: the workspaces there are, as a table or as the API's JSON (docs/protocol/ssh.md#commands-about-workspaces). */
 import * as v from "valibot";
 import { StepError } from "../../coder/errors.ts";
 import type { Host } from "../../base/host.ts";

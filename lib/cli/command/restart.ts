@@ -1,4 +1,4 @@
-/** `restart`: stops a workspace and starts it again (behaviour §3.8). What the start needs is asked for before anything stops. */
+/** `restart`: stops a workspace and starts it again (docs/protocol/ssh.md#commands-about-workspaces). What the start needs is asked for before anything stops. */
 import { PARAMETER_FLAGS, PROVISIONER_LOG_DEBUG, REASON, YES } from "../workspace/build_flags.ts";
 import { Builder } from "../workspace/builds.ts";
 import { lookUp } from "../workspace/find_workspace.ts";

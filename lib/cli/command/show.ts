@@ -1,4 +1,4 @@
-/** `show`: one workspace, its resources, agents and what listens there, in a box (behaviour §3.4). */
+/** `show`: one workspace, its resources, agents and what listens there, in a box (docs/protocol/ssh.md#commands-about-workspaces). */
 import { ApiError, describe, StepError } from "../../coder/errors.ts";
 import { getListeningPorts, type ListeningPort } from "../../coder/ports.ts";
 import { getWorkspaceView, type WorkspaceView } from "../../coder/workspace_view.ts";

@@ -1,4 +1,4 @@
-/** `start`: starts a workspace and waits for the build, saying its stages (behaviour §3.8). */
+/** `start`: starts a workspace and waits for the build, saying its stages (docs/protocol/ssh.md#commands-about-workspaces). */
 import { UserError } from "../../base/errors.ts";
 import { StepError } from "../../coder/errors.ts";
 import type { Build, Workspace } from "../../coder/workspace_model.ts";

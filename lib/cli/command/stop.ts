@@ -1,4 +1,4 @@
-/** `stop`: stops a workspace and waits for the build, saying its stages (behaviour §3.8). */
+/** `stop`: stops a workspace and waits for the build, saying its stages (docs/protocol/ssh.md#commands-about-workspaces). */
 import { warnAboutProvisioners } from "../ready/autostart.ts";
 import { PROVISIONER_LOG_DEBUG, REASON, YES } from "../workspace/build_flags.ts";
 import { Builder } from "../workspace/builds.ts";

@@ -1,4 +1,4 @@
-/** Starting and stopping workspaces as one asks for it by name, with the official command's words (behaviour §3.8). */
+/** Starting and stopping workspaces as one asks for it by name, with the official command's words (docs/protocol/ssh.md#commands-about-workspaces). */
 import type { Host } from "../../base/host.ts";
 import { ApiError, StepError } from "../../coder/errors.ts";
 import { getBuildParameters, getTemplateParameters } from "../../coder/parameters.ts";

@@ -1,4 +1,4 @@
-/** The resources of a workspace with their agents and what listens there, as rows of a box (behaviour §3.4). */
+/** The resources of a workspace with their agents and what listens there, as rows of a box (docs/protocol/ssh.md#commands-about-workspaces). */
 import { isAtLeast, parseVersion } from "../../base/version.ts";
 import type { Agent } from "../../coder/agent_model.ts";
 import type { ListeningPort } from "../../coder/ports.ts";

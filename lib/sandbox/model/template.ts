@@ -7,12 +7,35 @@ export interface TemplateVersion {
   readonly createdAtMs: number;
   /** E.g. `UNSUPPORTED_WORKSPACES`. */
   readonly warnings: readonly string[];
+  readonly parameters: readonly SandboxParameter[];
+}
+
+/** Something that a version asks for (codersdk `TemplateVersionParameter`). */
+export interface SandboxParameter {
+  readonly name: string;
+  /** @default "string" */
+  readonly type?: "string" | "number" | "bool" | "list(string)";
+  readonly description?: string;
+  /** @default true */
+  readonly mutable?: boolean;
+  /** @default false */
+  readonly ephemeral?: boolean;
+  /** @default none: one must be given */
+  readonly defaultValue?: string;
+  /** @default any value */
+  readonly options?: readonly string[];
 }
 
 export interface TemplateInit {
   readonly id: string;
   readonly name: string;
   readonly createdAtMs: number;
+}
+
+export interface VersionOptions {
+  readonly warnings?: readonly string[];
+  /** @default those of the version before */
+  readonly parameters?: readonly SandboxParameter[];
 }
 
 export class SandboxTemplate {
@@ -41,13 +64,14 @@ export class SandboxTemplate {
   }
 
   /** A new version, active from now on: workspaces with an older one are outdated. */
-  addVersion(options: { readonly warnings?: readonly string[] } = {}): TemplateVersion {
+  addVersion(options: VersionOptions = {}): TemplateVersion {
     const version: TemplateVersion = {
       id: this.#newId(),
       jobId: this.#newId(),
       name: `v${this.#versions.length + 1}`,
       createdAtMs: this.createdAtMs,
       warnings: options.warnings ?? [],
+      parameters: options.parameters ?? this.#versions.at(-1)?.parameters ?? [],
     };
     this.#versions.push(version);
     return version;

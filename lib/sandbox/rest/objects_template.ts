@@ -1,5 +1,5 @@
 /** The template and its versions as the API sends them (docs/protocol/api.md#reading), in the field order of v2.36. */
-import type { SandboxTemplate, TemplateVersion } from "../model/template.ts";
+import type { SandboxParameter, SandboxTemplate, TemplateVersion } from "../model/template.ts";
 import type { SandboxUser } from "../model/user.ts";
 import { jobTail, type Json, type Surroundings, time } from "./object_parts.ts";
 
@@ -80,5 +80,27 @@ export function templateJson(
     cors_behavior: "simple",
     use_classic_parameter_flow: false,
     disable_module_cache: false,
+  };
+}
+
+export function parameterJson(parameter: SandboxParameter): Json {
+  const { name, type = "string", description = "", defaultValue } = parameter;
+  return {
+    name,
+    description,
+    description_plaintext: description,
+    type,
+    form_type: "",
+    mutable: parameter.mutable ?? true,
+    default_value: defaultValue ?? "",
+    icon: "",
+    options: (parameter.options ?? []).map((value) => ({
+      name: value,
+      description: "",
+      value,
+      icon: "",
+    })),
+    required: defaultValue === undefined,
+    ephemeral: parameter.ephemeral ?? false,
   };
 }

@@ -19,7 +19,7 @@ import {
 import { WebsocketPeer } from "../net/websocket_peer.ts";
 import { answerLogs, websocketAnswer } from "./follow.ts";
 import { buildJson, buildLogJson, workspaceJson } from "./objects.ts";
-import { templateJson, templateVersionJson } from "./objects_template.ts";
+import { parameterJson, templateJson, templateVersionJson } from "./objects_template.ts";
 import type { Route } from "./route.ts";
 import { searchWorkspaces } from "./search.ts";
 import { watchBySse, watchByWebsocket } from "./watch.ts";
@@ -90,8 +90,10 @@ function createBuild(call: Call): HttpAnswer {
   }
   const { reason } = fields;
   const changed = parametersIn(fields["rich_parameter_values"]);
+  const asks = template.versions.find(({ id }) => id === templateVersionId)?.parameters ?? [];
+  const isEphemeral = (name: string) => asks.some((one) => one.name === name && one.ephemeral);
   const kept = latestBuild.parameters.filter(({ name }) =>
-    !changed.some((one) => one.name === name)
+    !isEphemeral(name) && !changed.some((one) => one.name === name)
   );
   const build = workspace.build(transition, {
     templateVersionId,
@@ -157,6 +159,13 @@ function templateVersion(call: Call): HttpAnswer {
   return jsonAnswer(
     templateVersionJson(version, { template, owner: me }, surroundingsOf(call.deployment)),
   );
+}
+
+function richParameters(call: Call): HttpAnswer {
+  const { template } = call.deployment;
+  const version = template.versions.find(({ id }) => id === call.params["templateversion"]) ??
+    refuseNotFound();
+  return jsonAnswer(version.parameters.map(parameterJson));
 }
 
 /** The template has no parameters: so says each answer, the first one unasked (docs/protocol/api.md#starting-a-stopped-workspace). */
@@ -238,7 +247,7 @@ export const WORKSPACE_ROUTES: readonly Route[] = [
     name: "POST /templateversions/{templateversion}/dynamic-parameters/evaluate",
     handle: () => jsonAnswer({ id: 0, diagnostics: [], parameters: [] }),
   },
-  { name: "GET /templateversions/{templateversion}/rich-parameters", handle: () => jsonAnswer([]) },
+  { name: "GET /templateversions/{templateversion}/rich-parameters", handle: richParameters },
   { name: "GET /templateversions/{templateversion}/external-auth", handle: () => jsonAnswer([]) },
   { name: "GET /templates/{template}", handle: template },
 ];
