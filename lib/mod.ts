@@ -15,7 +15,10 @@ import { SystemClock } from "./io/clock.ts";
 import type { TlsMaterial } from "./io/conn.ts";
 import { type DialOptions, newDialOptions } from "./io/dial.ts";
 import { systemEnv } from "./io/env.ts";
-import type { AgentSessionStatus } from "./tailnet/agent_session_events.ts";
+import type {
+  AgentSessionDiagnostics,
+  AgentSessionStatus,
+} from "./tailnet/agent_session_events.ts";
 import {
   coordinationOf,
   type CoordinationProtocol,
@@ -26,6 +29,7 @@ import { derpMapFromJson } from "./tailnet/derp_map_json.ts";
 export { AGENT_SSH_PORT } from "./tailnet/agent_ports.ts";
 export { coordinationOf, derpMapFromJson, derpMapOf };
 export type {
+  AgentSessionDiagnostics,
   AgentSessionStatus,
   ByteStream,
   CoordinationProtocol,
@@ -79,9 +83,10 @@ export interface DialAgentOptions {
 export interface AgentConnection extends AsyncDisposable {
   /** Connects to a TCP port of the agent; other ports than its own lead to 127.0.0.1 in the workspace. */
   openTcp(port: number, signal?: AbortSignal): Promise<ByteStream>;
-  /** One round trip to the agent; `undefined` when it did not answer. */
-  ping(): Promise<PingResult | undefined>;
+  /** One round trip to the agent; `undefined` when it did not answer in `timeoutMs`. @default 5_000 */
+  ping(timeoutMs?: number): Promise<PingResult | undefined>;
   status(): AgentSessionStatus;
+  diagnostics(): AgentSessionDiagnostics;
   readonly traffic: { readonly bytesIn: number; readonly bytesOut: number };
   /** Idempotent. Rejects with `TunnelFault` when a mistake of this program had ended the connection. */
   close(): Promise<void>;
@@ -119,8 +124,9 @@ export function startAgent(options: DialAgentOptions): AgentConnection & {
   });
   return {
     openTcp: (port, signal) => tunnel.openTcp(port, signal),
-    ping: () => tunnel.ping(),
+    ping: (timeoutMs) => tunnel.ping(timeoutMs),
     status: () => tunnel.status(),
+    diagnostics: () => tunnel.diagnostics(),
     reachable: (signal) => tunnel.reachable(signal),
     get traffic() {
       return tunnel.traffic;

@@ -62,6 +62,7 @@ const CLI_FLOORS: readonly string[] = [
   "ssh_config",
   "ready",
   "workspace",
+  "diagnose",
   "session",
   "command",
 ];

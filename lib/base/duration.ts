@@ -33,6 +33,21 @@ export function parseDuration(text: string): number | undefined {
   return Number.isFinite(totalMs) ? sign * totalMs : undefined;
 }
 
+/** As Go's `Duration.String`: `0s`, `10ns`, `1.5µs`, `12.3ms`, `1m2.5s`, `1h0m0s`; to the nanosecond. */
+export function formatGoDuration(ms: number): string {
+  const sign = ms < 0 ? "-" : "";
+  const ns = Math.round(Math.abs(ms) * 1e6);
+  if (ns === 0) return "0s";
+  if (ns < 1e3) return `${sign}${ns}ns`;
+  if (ns < 1e6) return `${sign}${ns / 1e3}µs`;
+  if (ns < 1e9) return `${sign}${ns / 1e6}ms`;
+  const minutes = Math.floor(ns / 60e9);
+  const seconds = `${(ns - minutes * 60e9) / 1e9}s`;
+  if (minutes === 0) return sign + seconds;
+  const hours = Math.floor(minutes / 60);
+  return sign + (hours === 0 ? "" : `${hours}h`) + `${minutes % 60}m${seconds}`;
+}
+
 /** A duration for people: `850ms`, `12s`, `3m5s`, `2h0m`. */
 export function formatElapsed(ms: number): string {
   if (ms < 1_000) return `${Math.max(0, Math.round(ms))}ms`;

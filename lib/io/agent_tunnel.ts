@@ -7,6 +7,7 @@ import type { ByteStream } from "../base/stream.ts";
 import { loadAead } from "../crypto/mod.ts";
 import { AgentSession } from "../tailnet/agent_session.ts";
 import type {
+  AgentSessionDiagnostics,
   AgentSessionEvent,
   AgentSessionOptions,
   AgentSessionStatus,
@@ -104,6 +105,10 @@ export class AgentTunnel {
     return this.#session.status();
   }
 
+  diagnostics(): AgentSessionDiagnostics {
+    return this.#session.diagnostics(this.#driver.now());
+  }
+
   /** Bytes that crossed the relay connections so far. */
   get traffic(): { readonly bytesIn: number; readonly bytesOut: number } {
     return this.#session.node.counters;
@@ -127,8 +132,8 @@ export class AgentTunnel {
     return await this.#driver.connectTcp(to, signal);
   }
 
-  /** One disco round trip; `undefined` when nothing came back in five seconds. */
-  async ping(): Promise<PingResult | undefined> {
+  /** One disco round trip; `undefined` when nothing came back in `timeoutMs`. */
+  async ping(timeoutMs = PING_TIMEOUT_MS): Promise<PingResult | undefined> {
     if (this.#stop !== undefined || this.#fault !== undefined) return undefined;
     if (this.#session.isReachable) this.#seeker?.handleUsed();
     const { promise, resolve } = Promise.withResolvers<PingResult | undefined>();
@@ -137,7 +142,7 @@ export class AgentTunnel {
       const at = this.#pings.indexOf(resolve);
       if (at >= 0) this.#pings.splice(at, 1);
       resolve(undefined);
-    }, PING_TIMEOUT_MS);
+    }, timeoutMs);
     this.#session.ping(this.#driver.now());
     this.#driver.schedule();
     try {

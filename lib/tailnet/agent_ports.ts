@@ -2,3 +2,6 @@
 
 /** The agent's SSH server. */
 export const AGENT_SSH_PORT = 1;
+
+/** Its end of a speed test. */
+export const SPEED_TEST_PORT = 3;

@@ -11,6 +11,7 @@ import type { ConnectOptions, NetstackEvent, TcpSocket } from "../netstack/mod.t
 import { parseUuid } from "./address.ts";
 import { AgentContact, type AgentContactEvent } from "./agent_contact.ts";
 import type {
+  AgentSessionDiagnostics,
   AgentSessionEvent,
   AgentSessionOptions,
   AgentSessionStatus,
@@ -19,6 +20,7 @@ import type {
 import { statusOf } from "./agent_status.ts";
 import { CoordinatorClient, type CoordinatorEvent } from "./coordinator/mod.ts";
 import { type DerpMap, rewriteEmbeddedRelay } from "./derp_map.ts";
+import { formatEndpoint } from "./endpoint_text.ts";
 import { Home, type HomeEvent } from "./home.ts";
 import type { Direct } from "./direct.ts";
 import {
@@ -89,6 +91,23 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
   status(): AgentSessionStatus {
     const relays = this.node.relays.status();
     return statusOf({ phase: this.#contact.phase, relays, coordinator: this.#coordinator });
+  }
+
+  diagnostics(now: Instant): AgentSessionDiagnostics {
+    const named = (id: number) => ({ id, name: this.#home.nameOf(id) });
+    const { region: home } = this.#home;
+    const { agentId } = this.#options;
+    const node = this.#coordinator.nodeOf(agentId);
+    const handshakeAt = this.node.lastHandshakeAt(agentId);
+    return {
+      home: home === undefined ? undefined : named(home),
+      hasToldNode: home !== undefined && this.#coordinator.hasHeard,
+      agent: node === undefined ? undefined : {
+        home: named(node.preferredDerp),
+        endpoints: node.endpoints.map(formatEndpoint),
+      },
+      handshakeAgoMs: handshakeAt === undefined ? undefined : now - handshakeAt,
+    };
   }
 
   /** The region's name as people know it. */

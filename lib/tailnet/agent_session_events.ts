@@ -76,6 +76,26 @@ export type AgentSessionEvent =
   | { readonly kind: "left" };
 
 /** How far we are, and what is waited for. */
+/** What there is to say of the way to the agent, for people who look for a fault. */
+export interface AgentSessionDiagnostics {
+  readonly home: NamedRegion | undefined;
+  /** Whether the coordinator was told where we are. */
+  readonly hasToldNode: boolean;
+  /** What the coordinator told of the agent. */
+  readonly agent: {
+    readonly home: NamedRegion;
+    /** Where UDP may reach it, e.g. `1.2.3.4:5`. */
+    readonly endpoints: readonly string[];
+  } | undefined;
+  /** Milliseconds since the last key exchange with it. */
+  readonly handshakeAgoMs: number | undefined;
+}
+
+export interface NamedRegion {
+  readonly id: number;
+  readonly name: string;
+}
+
 export type AgentSessionStatus =
   /** The relay of that name, or whichever will be chosen. */
   | {

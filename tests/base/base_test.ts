@@ -3,7 +3,7 @@ import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import fc from "fast-check";
 import { ByteReader, ByteWriter, equalSecret, fromHex, toHex } from "../../lib/base/bytes.ts";
 import { Deadlines, earlier } from "../../lib/base/deadlines.ts";
-import { formatElapsed, parseDuration } from "../../lib/base/duration.ts";
+import { formatElapsed, formatGoDuration, parseDuration } from "../../lib/base/duration.ts";
 import { seqAdd, seqDiff, seqGt, seqLt } from "../../lib/base/seq.ts";
 
 Deno.test("seqLt() and its kin compare across the wrap (RFC 9293 §3.4)", () => {
@@ -58,6 +58,14 @@ Deno.test("parseDuration() reads Go's durations, days and weeks", async (t) => {
   for (const [text, ms] of rows) {
     await t.step(JSON.stringify(text), () => strictEqual(parseDuration(text), ms));
   }
+});
+
+Deno.test("formatGoDuration() is Go's Duration.String", () => {
+  const cases = [0, 1e-5, 0.0015, 0.441739, 12.3, 1_234, 62_500, 3_600_000, -7_262_000, 999.999999];
+  deepStrictEqual(cases.map(formatGoDuration), [
+    ...["0s", "10ns", "1.5µs", "441.739µs", "12.3ms", "1.234s", "1m2.5s", "1h0m0s"],
+    ...["-2h1m2s", "999.999999ms"],
+  ]);
 });
 
 Deno.test("formatElapsed() is short at every size", () => {

@@ -1,5 +1,5 @@
 /**
- * What is behind the agent's ports: SSH on 1 and 22, three services that benchmarks measure with (as in
+ * What is behind the agent's ports: SSH on 1 and 22, the speed test on 3, three services that benchmarks measure with (as in
  * `tests/interop/peer`), and on every other port whatever listens on 127.0.0.1 of this machine.
  *   7001 source: reads a count (u64, big-endian), sends that many bytes, closes
  *   7002 sink: reads to the end, answers the count (u64, big-endian), closes
@@ -12,8 +12,16 @@ import { joinStreams } from "../../ssh/join.ts";
 import type { SshServer } from "../ssh/server.ts";
 import type { Tasks } from "../tasks.ts";
 import type { Accepted } from "./node.ts";
+import { serveSpeedTest } from "./speed_test.ts";
 
-export const AgentPort = { ssh: 1, standardSsh: 22, source: 7001, sink: 7002, echo: 7003 } as const;
+export const AgentPort = {
+  ssh: 1,
+  speedTest: 3,
+  standardSsh: 22,
+  source: 7001,
+  sink: 7002,
+  echo: 7003,
+} as const;
 
 const CHUNK_BYTES = 65_536;
 const COUNT_BYTES = 8;
@@ -34,6 +42,8 @@ export function serveAccepted(
     case AgentPort.standardSsh:
       accepted.accept();
       return ssh.serve(stream);
+    case AgentPort.speedTest:
+      return serve(serveSpeedTest);
     case AgentPort.source:
       return serve(source);
     case AgentPort.sink:

@@ -1,0 +1,85 @@
+/** A tunnel to the agent of a workspace that runs, for commands that look at the way to it. Nothing is started for them. */
+import { UserError } from "../../base/errors.ts";
+import type { ConnectionInfo } from "../../coder/agents.ts";
+import { StepError } from "../../coder/errors.ts";
+import { resolveTarget, type Target } from "../ready/resolve_workspace.ts";
+import { type AgentTunnel, TunnelBeginning } from "../ready/tunnel_beginning.ts";
+import { tunnelFailure, waitWords } from "../ready/tunnel_words.ts";
+import type { Surroundings } from "../workspace/surroundings.ts";
+
+export interface Way {
+  readonly target: Target;
+  readonly info: ConnectionInfo;
+  readonly tunnel: AgentTunnel;
+}
+
+export interface WayOptions {
+  /** The command's full name, e.g. `hawser ping`. */
+  readonly command: string;
+  /** The workspace as typed. */
+  readonly input: string;
+  readonly disablesDirect: boolean;
+  /** What people are told while it takes. */
+  readonly what: string;
+  /** Called when the agent is known, before it is waited for. */
+  readonly onTarget?: (target: Target) => Promise<void>;
+}
+
+const STATUS_POLL_MS = 250;
+
+/** Runs `body` once the agent answers. Throws `UserError`, `ApiError`, `StepError`, or the signal's reason. */
+export async function withTunnel(
+  { configuration, steps }: Surroundings,
+  options: WayOptions,
+  body: (way: Way) => Promise<number>,
+): Promise<number> {
+  const { command, input, disablesDirect, what, onTarget } = options;
+  const network = import("../../mod.ts");
+  network.catch(() => {}); // told by whoever awaits it
+  const beginning = new TunnelBeginning(steps, {
+    configuration,
+    command,
+    input,
+    disablesDirect,
+    network,
+  });
+  try {
+    const target = await resolveTarget(steps, { input, disableAutostart: true });
+    beginning.begin(target.agent.id);
+    await onTarget?.(target);
+    const { info, tunnel } = await beginning.begun();
+    await steps.progress.during(what, async (wait) => {
+      const reached = tunnel.reachable(steps.signal);
+      const over = new AbortController();
+      const telling = (async () => {
+        while (!over.signal.aborted) {
+          const status = tunnel.status();
+          if (status.step !== "reachable") wait.now(`${what}: waiting for ${waitWords(status)}`);
+          await steps.host.clock.sleep(STATUS_POLL_MS, over.signal).catch((error) => {
+            if (!over.signal.aborted) throw error;
+          });
+        }
+      })();
+      try {
+        await reached;
+      } catch (error) {
+        if (steps.signal.aborted) throw error;
+        throw new StepError("dial agent", tunnelFailure(error));
+      } finally {
+        over.abort();
+        await telling;
+      }
+    });
+    return await body({ target, info, tunnel });
+  } finally {
+    await beginning.close();
+  }
+}
+
+/** The flags of both commands that ask for a direct connection and forbid it. */
+export function refuseBoth(wantsDirect: boolean, disablesDirect: boolean): void {
+  if (!wantsDirect || !disablesDirect) return;
+  throw new UserError("--direct (-d) is incompatible with --disable-direct-connections", {
+    hint: "Leave one of them out; CODER_DISABLE_DIRECT_CONNECTIONS counts as the second",
+  });
+}
