@@ -165,6 +165,8 @@ const SSH_CONFIG = ["--ssh-config-file", "{out}config"];
 const EXTENSION = ["--session-token-file", "{in}/token", "--url-file", "{in}/url", ...NET];
 
 /** Rows by the command that they run. */
+const RELAYED = ["--disable-direct-connections"];
+
 const ROWS: Readonly<Record<string, readonly Row[]>> = {
   ssh: [
     { args: ["myworkspace", "env"], code: 0 },
@@ -239,6 +241,26 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     { args: ["--tokn", STRANGER], code: 1 },
     { args: ["--debug-options"], code: 0 },
   ],
+  ping: [
+    { args: [...RELAYED, "-n", "1", "myworkspace"], code: 0 },
+    { args: ["-n", "1", "nosuch"], code: 1 },
+    { args: ["--tokn", STRANGER], code: 1 },
+  ],
+  speedtest: [
+    { args: [...RELAYED, "-t", "10ms", "myworkspace"], code: 0 },
+    { args: ["--tokn", STRANGER], code: 1 },
+  ],
+  doctor: [
+    { args: [], code: 0 },
+    { args: ["--output", "json"], code: 0 },
+    { args: [], env: { CODER_SESSION_TOKEN: STRANGER }, code: 1 },
+    { args: ["--tokn", STRANGER], code: 1 },
+  ],
+  support: [
+    { args: [], code: 0 },
+    { args: [], env: { CODER_SESSION_TOKEN: STRANGER }, code: 0 },
+    { args: ["--tokn", STRANGER], code: 1 },
+  ],
   "config-ssh": [
     { args: ["--yes", ...SSH_CONFIG], env: NO_HEADERS, code: 0 },
     { args: ["--yes", ...SSH_CONFIG], env: { ...NO_HEADERS, ...FROM_FILES }, code: 0 },
@@ -275,7 +297,7 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
 };
 
 /** Commands that have tunnels, whose keys are secrets too. */
-const TUNNELLERS: ReadonlySet<string> = new Set(["ssh", "demo", "vscodessh", "port-forward", "cp"]);
+const TUNNELLERS: ReadonlySet<string> = new Set(["ssh", "demo", "vscodessh", "port-forward", "cp", "ping", "speedtest"]);
 
 Deno.test("every command is searched for secrets", async () => {
   deepStrictEqual((await loadCommands()).map(({ name }) => name), Object.keys(ROWS));
