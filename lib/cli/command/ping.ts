@@ -1,4 +1,4 @@
-/** `ping`: round trips to a workspace's agent, and the way that they take (behaviour §3.7). */
+/** `ping`: round trips to a workspace's agent, and the way that they take (coder/coder `cli/ping.go`). */
 import { formatGoDuration } from "../../base/duration.ts";
 import type { Host } from "../../base/host.ts";
 import type { PingResult } from "../../mod.ts";

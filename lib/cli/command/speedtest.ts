@@ -1,4 +1,4 @@
-/** `speedtest`: how many bits a second pass between here and a workspace (behaviour §3.7). */
+/** `speedtest`: how many bits a second pass between here and a workspace (coder/coder `cli/speedtest.go`). */
 import { openAgentPort } from "../ready/connect.ts";
 import { SPEED_TEST_PORT } from "../../tailnet/agent_ports.ts";
 import { waitForAgent } from "../ready/agent_wait.ts";

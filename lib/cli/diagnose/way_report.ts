@@ -1,4 +1,4 @@
-/** What stands between us and an agent, line by line, as `ping` tells it (behaviour §3.7). */
+/** What stands between us and an agent, line by line, as `ping` tells it (coder/coder `cli/ping.go`). */
 import type { AgentSessionDiagnostics, DerpMap } from "../../mod.ts";
 import { formatGoDuration } from "../../base/duration.ts";
 
