@@ -19,6 +19,8 @@ export interface Host {
   readonly os: string;
   /** As Go names it: `amd64`, `arm64`, … */
   readonly arch: string;
+  /** Of the Deno that runs us. */
+  readonly runtimeVersion: string;
   readonly pid: number;
   /** Of the process that we belong to now: another one when that which started us has ended. */
   readonly parentPid: number;

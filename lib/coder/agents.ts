@@ -91,6 +91,15 @@ export async function getConnectionInfo(
   return await client.get(path, CONNECTION_INFO, { ...options, maxBodyBytes: MAX_INFO_BYTES });
 }
 
+/** How any agent of the deployment is reached. */
+export async function getGeneralConnection(
+  client: CoderClient,
+  options: CallOptions = {},
+): Promise<ConnectionInfo> {
+  const path = "/workspaceagents/connection";
+  return await client.get(path, CONNECTION_INFO, { ...options, maxBodyBytes: MAX_INFO_BYTES });
+}
+
 const CONTAINER = v.object({ id: v.string(), name: TEXT, image: TEXT, running: FLAG });
 const CONTAINERS = v.object({ containers: list(CONTAINER) });
 

@@ -70,6 +70,7 @@ export class CoderClient {
   readonly #token: string | undefined;
   readonly #warnings = new Set<string>();
   #serverVersion: string | undefined;
+  #serverDate: string | undefined;
   #hasAnswered = false;
 
   constructor(options: CoderClientOptions) {
@@ -93,6 +94,12 @@ export class CoderClient {
   /** What the last answer said in `X-Coder-Build-Version`; `undefined` before the first. */
   get serverVersion(): string | undefined {
     return this.#serverVersion;
+  }
+
+  /** What the last answer said in `Date`, as milliseconds since 1970; `undefined` when it said nothing of the kind. */
+  get serverTimeMs(): number | undefined {
+    const ms = Date.parse(this.#serverDate ?? "");
+    return Number.isNaN(ms) ? undefined : ms;
   }
 
   /** Entitlement warnings seen so far, each once. */
@@ -268,6 +275,7 @@ export class CoderClient {
 
   #noteServer(response: HttpResponse): void {
     this.#serverVersion = header(response.headers, BUILD_VERSION_HEADER) ?? this.#serverVersion;
+    this.#serverDate = header(response.headers, "date");
     for (const warning of headerAll(response.headers, "x-coder-entitlements-warning")) {
       if (this.#warnings.size < MAX_WARNINGS) this.#warnings.add(stripToLine(warning));
     }

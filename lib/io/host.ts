@@ -43,6 +43,7 @@ export function createHost(): Host {
     random: SYSTEM_RANDOM,
     os,
     arch: GO_ARCH[Deno.build.arch] ?? Deno.build.arch,
+    runtimeVersion: Deno.version.deno,
     pid: Deno.pid,
     get parentPid() {
       return Deno.ppid;

@@ -78,6 +78,7 @@ export class FakeHost implements Host {
   readonly random: SeededRandom;
   readonly os: string;
   readonly arch = "amd64";
+  readonly runtimeVersion = "2.0.0";
   readonly pid = 4_321;
   readonly parentPid = 1_234;
   readonly homeDir: string | undefined;

@@ -1,0 +1,110 @@
+/** `support`: what a report of a fault needs, in one text, without a secret in it. */
+import { UserError } from "../../base/errors.ts";
+import { type Host, HostError } from "../../base/host.ts";
+import { joinPath } from "../../base/paths.ts";
+import { stripToLine } from "../../coder/text.ts";
+import { cacheDir } from "../config/cache_dir.ts";
+import { configDir } from "../config/config.ts";
+import { examine } from "../diagnose/examine.ts";
+import { type Finding, renderFindings } from "../diagnose/finding.ts";
+import { writeText } from "../terminal/print.ts";
+import { VERSION } from "../version.ts";
+import { type Asking, withClient } from "../workspace/surroundings.ts";
+import { defineCommand } from "./command.ts";
+
+/** Names alone are shown: values are nobody else's business. */
+const VARIABLES = [
+  "CODER_URL",
+  "CODER_SESSION_TOKEN",
+  "CODER_CONFIG_DIR",
+  "CODER_HEADER",
+  "CODER_HEADER_COMMAND",
+  "CODER_CLIENT_TLS_CA_FILE",
+  "CODER_CLIENT_TLS_CERT_FILE",
+  "CODER_CLIENT_TLS_KEY_FILE",
+  "CODER_DISABLE_DIRECT_CONNECTIONS",
+  "HTTP_PROXY",
+  "HTTPS_PROXY",
+  "ALL_PROXY",
+  "NO_PROXY",
+  "http_proxy",
+  "https_proxy",
+  "all_proxy",
+  "no_proxy",
+  "SSL_CERT_FILE",
+  "SSL_CERT_DIR",
+  "SSH_AUTH_SOCK",
+  "TERM",
+  "TMUX",
+];
+
+export const command = defineCommand({
+  name: "support",
+  usage: "[flags]",
+  summary: "Gather what a report of a fault needs, without secrets.",
+  description:
+    "Prints versions, settings by name, and what 'hawser doctor' finds. Tokens, headers, " +
+    "passwords and the values of variables are left out; names of the deployment and its relays are not.",
+  examples: [
+    { line: "hawser support", does: "To read" },
+    { line: "hawser support > report.txt", does: "To send along" },
+  ],
+  flags: {},
+  positionals: { min: 0, max: 0 },
+  async run(_, asking) {
+    const { host, global } = asking;
+    const lines = [
+      `hawser v${VERSION} (${host.os}/${host.arch}), Deno ${host.runtimeVersion}`,
+      `Time: ${new Date(host.clock.wallMs()).toISOString()}`,
+      `Variables that are set: ${
+        VARIABLES.filter((name) => host.env(name)).join(", ") || "none of ours"
+      }`,
+      ...await folderLines(host, configDir(host, global)),
+      "",
+      ...renderFindings(await findings(asking)),
+    ];
+    await writeText(host.stdout, lines.map((line) => `${stripToLine(line)}\n`).join(""));
+    return 0;
+  },
+});
+
+async function folderLines(host: Host, dir: string | undefined): Promise<string[]> {
+  const files = ["url", "session"].map((name) => dir && joinPath(host.os, dir, name));
+  const found = await Promise.all(files.map((path) => describeFile(host, path)));
+  return [
+    `Configuration: ${dir ?? "no folder"} (url ${found[0]}, session ${found[1]})`,
+    `Cache: ${cacheDir(host) ?? "no folder"}`,
+  ];
+}
+
+async function describeFile(host: Host, path: string | undefined): Promise<string> {
+  if (!path) return "not there";
+  try {
+    const stat = await host.files.stat(path);
+    if (stat === undefined) return "not there";
+    const mode = stat.mode === undefined ? "" : ` with mode ${stat.mode.toString(8)}`;
+    return `there${mode}`;
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+    return error.message;
+  }
+}
+
+/** A report is wanted most when nothing works: what keeps us from looking is one of the findings. */
+async function findings(asking: Asking): Promise<readonly Finding[]> {
+  const found: Finding[] = [];
+  const { global, host } = asking;
+  try {
+    await withClient(asking, async ({ client, configuration, steps }) => {
+      const patient = { host, configuration, client, signal: steps.signal };
+      const disablesDirect = global.disableDirectConnections;
+      found.push(...await examine({ ...patient, disablesDirect }, () => {}));
+      return 0;
+    });
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const hint = error.hint === undefined ? {} : { hint: error.hint };
+    found.push({ level: "problem", about: "configuration", text: error.message, ...hint });
+  }
+  return found;
+}

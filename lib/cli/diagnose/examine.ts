@@ -1,0 +1,219 @@
+/**
+ * Looks at the way to a deployment from its beginning to its end: settings, proxy, server, account, relays, ssh. Each look is
+ * bounded in time, and one that fails says what that keeps from working; none changes anything.
+ */
+import * as v from "valibot";
+import { UserError } from "../../base/errors.ts";
+import { type Host, HostError } from "../../base/host.ts";
+import { TransportError } from "../../base/http.ts";
+import { getGeneralConnection } from "../../coder/agents.ts";
+import type { CoderClient } from "../../coder/client.ts";
+import { getBuildInfo } from "../../coder/deployment.ts";
+import { ApiError, describe, StepError } from "../../coder/errors.ts";
+import { versionMismatch } from "../../coder/version.ts";
+import { dialOptionsOf } from "../../io/transport.ts";
+import { proxyFor } from "../../io/proxy.ts";
+import { targetOf } from "../../io/dial.ts";
+import type { Configuration } from "../config/config.ts";
+import { VERSION } from "../version.ts";
+import type { Finding } from "./finding.ts";
+
+export interface Patient {
+  readonly host: Host;
+  readonly configuration: Configuration;
+  readonly client: CoderClient;
+  readonly signal: AbortSignal;
+  /** Whether the user forbids direct connections. */
+  readonly disablesDirect: boolean;
+}
+
+const LOOK_MS = 10_000;
+/** A clock that is off by more makes certificates and notices wrong. */
+const MAX_CLOCK_MS = 5 * 60_000;
+
+type Look = (patient: Patient) => Promise<readonly Finding[]>;
+
+const LOOKS: readonly (readonly [about: string, look: Look])[] = [
+  ["proxy", lookAtProxy],
+  ["deployment", lookAtDeployment],
+  ["account", lookAtAccount],
+  ["relays", lookAtRelays],
+  ["ssh", lookAtSsh],
+];
+
+/** All there is to say, in the order of the way. Rejects with the signal's reason alone. */
+export async function examine(
+  patient: Patient,
+  onLook: (about: string) => void,
+): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const [about, look] of LOOKS) {
+    onLook(about);
+    const limit = new AbortController();
+    const late = patient.host.clock.sleep(LOOK_MS, limit.signal)
+      .then(() => limit.abort(new UserError("no answer within ten seconds")), () => {});
+    const signal = AbortSignal.any([patient.signal, limit.signal]);
+    try {
+      findings.push(...await look({ ...patient, signal }));
+    } catch (error) {
+      patient.signal.throwIfAborted();
+      findings.push(problem(about, wordsOf(limit.signal.aborted ? limit.signal.reason : error)));
+    } finally {
+      limit.abort();
+      await late;
+    }
+  }
+  return findings;
+}
+
+/** What failed, and what to do when the error says so. Throws what is no failure of this kind. */
+function wordsOf(error: unknown): { readonly text: string; readonly hint?: string } {
+  if (error instanceof UserError) {
+    return { text: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) };
+  }
+  const isExpected = [ApiError, StepError, TransportError, HostError]
+    .some((kind) => error instanceof kind);
+  if (!isExpected) throw error;
+  const hint = error instanceof StepError ? error.hint : undefined;
+  const text = describe(error).split("\n", 1)[0] ?? "";
+  return { text, ...(hint === undefined ? {} : { hint }) };
+}
+
+function problem(
+  about: string,
+  { text, hint }: { readonly text: string; readonly hint?: string },
+): Finding {
+  return { level: "problem", about, text, ...(hint === undefined ? {} : { hint }) };
+}
+
+const good = (about: string, text: string): Finding => ({ level: "good", about, text });
+const note = (about: string, text: string): Finding => ({ level: "note", about, text });
+
+// deno-lint-ignore require-await -- what it throws is a rejection, as everybody else's
+async function lookAtProxy({ host, configuration }: Patient): Promise<readonly Finding[]> {
+  const proxy = proxyFor(targetOf(configuration.url), (name) => host.env(name));
+  if (proxy === undefined) return [good("proxy", "none for this deployment")];
+  const { scheme, host: name, port } = proxy;
+  return [good("proxy", `${scheme}://${name}:${port}, for the API, coordinator and relays`)];
+}
+
+async function lookAtDeployment(patient: Patient): Promise<readonly Finding[]> {
+  const { client, host, signal, configuration: { url } } = patient;
+  const askedAt = host.clock.now();
+  const info = await getBuildInfo(client, { signal });
+  const tookMs = Math.round(host.clock.now() - askedAt);
+  const findings = [
+    good("deployment", `${url.origin}${url.pathname} is Coder ${info.version} (${tookMs} ms)`),
+  ];
+  if (info.isWorkspaceProxy) {
+    findings.push(problem("deployment", {
+      text: "this is a workspace proxy, not the deployment",
+      hint: `Use the deployment's own address${
+        info.dashboardUrl === "" ? "" : `: ${info.dashboardUrl}`
+      }`,
+    }));
+  }
+  if (versionMismatch(`v${VERSION}`, info.version) !== undefined) {
+    findings.push(note("version", `hawser v${VERSION} is made for another release of Coder`));
+  }
+  const skewMs = host.clock.wallMs() - (client.serverTimeMs ?? host.clock.wallMs());
+  if (Math.abs(skewMs) > MAX_CLOCK_MS) {
+    findings.push(problem("clock", {
+      text: `this machine is ${Math.round(Math.abs(skewMs) / 60_000)} minutes ${
+        skewMs > 0 ? "ahead of" : "behind"
+      } the deployment`,
+      hint: "Set it right: certificates, resume tokens and the notice before autostop go by it",
+    }));
+  }
+  return findings;
+}
+
+async function lookAtAccount({ client, signal, configuration }: Patient) {
+  if (configuration.token === undefined) {
+    return [problem("account", {
+      text: "not logged in",
+      hint: `Log in with 'hawser login ${configuration.url.origin}'`,
+    })];
+  }
+  try {
+    const me = v.object({ username: v.string() });
+    const { username } = await client.get("/users/me", me, { signal });
+    return [good("account", `logged in as ${username}`)];
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 401) throw error;
+    return [problem("account", {
+      text: "the session token is not accepted: it is revoked, expired, or another deployment's",
+      hint: `Log in again with 'hawser login ${configuration.url.origin}'`,
+    })];
+  }
+}
+
+async function lookAtRelays(patient: Patient): Promise<readonly Finding[]> {
+  const { client, host, signal, configuration, disablesDirect } = patient;
+  if (configuration.token === undefined) return [];
+  const info = await getGeneralConnection(client, { signal });
+  const { derpMapFromJson, probeRelays, rewriteEmbeddedRelay, SystemClock } = await import(
+    "./network.ts"
+  );
+  const map = rewriteEmbeddedRelay(derpMapFromJson(info.derpMap), configuration.url);
+  const latencies = await probeRelays(map, {
+    clock: new SystemClock(),
+    dial: dialOptionsOf(host, configuration.network),
+    headers: configuration.headers,
+    timeoutMs: LOOK_MS / 2,
+    signal,
+  });
+  const regions = [...map.regions.values()].filter(({ nodes }) =>
+    nodes.some((node) => !node.stunOnly)
+  );
+  const findings = regions.map((region): Finding => {
+    const ms = latencies.get(region.id);
+    if (ms !== undefined) return good("relay", `${region.name} (${ms.toFixed(1)} ms)`);
+    const hint =
+      "A proxy or firewall may hold it back: it is reached as the deployment is, by HTTPS";
+    return regions.length === 1 || latencies.size === 0
+      ? problem("relay", { text: `${region.name} does not answer`, hint })
+      : note("relay", `${region.name} does not answer; others do`);
+  });
+  if (regions.length === 0) {
+    findings.push(problem("relay", {
+      text: "the deployment has none, and without one no workspace is reached",
+      hint: "Ask its administrator",
+    }));
+  }
+  if (info.derpForceWebsockets) {
+    findings.push(note("relay", "by websocket only, the deployment says"));
+  }
+  findings.push(
+    directFinding(patient, { disablesDirect, byDeployment: info.disableDirectConnections }),
+  );
+  return findings;
+}
+
+function directFinding(
+  { host, configuration }: Patient,
+  { disablesDirect, byDeployment }: {
+    readonly disablesDirect: boolean;
+    readonly byDeployment: boolean;
+  },
+): Finding {
+  const about = "direct connections";
+  if (disablesDirect) return note(about, "off, by --disable-direct-connections or its variable");
+  if (byDeployment) return note(about, "off for everybody, by the deployment's administrator");
+  const proxy = proxyFor(targetOf(configuration.url), (name) => host.env(name));
+  if (proxy !== undefined) {
+    return note(about, "not tried, because the deployment is behind a proxy");
+  }
+  return good(about, "are tried; 'hawser ping <workspace>' says whether there is one");
+}
+
+async function lookAtSsh({ host }: Patient): Promise<readonly Finding[]> {
+  try {
+    const { stderr, stdout } = await host.run("ssh", ["-V"]);
+    const said = new TextDecoder().decode(stderr.length > 0 ? stderr : stdout).trim();
+    return [good("OpenSSH", said.split(",", 1)[0] ?? "")];
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+    return [note("OpenSSH", "not found: 'hawser ssh' needs none, editors and git do")];
+  }
+}
