@@ -4,6 +4,9 @@ import { AddressMemory } from "../../lib/io/address_memory.ts";
 import { dial } from "../../lib/io/dial.ts";
 import { echo, envOf, LOOPBACK, LoopbackServer, readText, writeAll } from "./support.ts";
 
+/** RFC 863, and served by no machine. */
+const NOBODY = 9;
+
 Deno.test("AddressMemory keeps an address for a minute of the wall clock, and not for longer when that is set back", () => {
   let now = 1_000_000;
   const memory = new AddressMemory(() => now);
@@ -47,9 +50,10 @@ Deno.test("dial() goes where a name led before, and asks for the name when nobod
   addresses.note("coder.invalid", LOOPBACK);
   await expectEcho("coder.invalid");
   strictEqual(addresses.addressOf("coder.invalid"), LOOPBACK);
-  // Nobody is there any more: its name is asked for, which leads nowhere, and is not tried there again.
   await server[Symbol.asyncDispose]();
-  await rejects(dial({ host: "coder.invalid", port: server.port, isTls: false }, options));
+  // Nobody is there: its name is asked for, which leads nowhere, and is not tried there again. A port that nobody takes, as the
+  // server's own may be somebody else's by now.
+  await rejects(dial({ host: "coder.invalid", port: NOBODY, isTls: false }, options));
   strictEqual(addresses.addressOf("coder.invalid"), undefined);
 });
 
@@ -59,7 +63,7 @@ Deno.test({
   async fn() {
     const addresses = new AddressMemory(() => 0);
     addresses.note("coder.invalid", "127.0.0.2");
-    const target = { host: "coder.invalid", port: 9, isTls: false };
+    const target = { host: "coder.invalid", port: NOBODY, isTls: false };
     await rejects(dial(target, { env: envOf(), addresses }), (error) => {
       ok(error instanceof Deno.errors.NotCapable);
       match(error.message, /"coder\.invalid:9"/);
