@@ -297,7 +297,15 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
 };
 
 /** Commands that have tunnels, whose keys are secrets too. */
-const TUNNELLERS: ReadonlySet<string> = new Set(["ssh", "demo", "vscodessh", "port-forward", "cp", "ping", "speedtest"]);
+const TUNNELLERS: ReadonlySet<string> = new Set([
+  "ssh",
+  "demo",
+  "vscodessh",
+  "port-forward",
+  "cp",
+  "ping",
+  "speedtest",
+]);
 
 Deno.test("every command is searched for secrets", async () => {
   deepStrictEqual((await loadCommands()).map(({ name }) => name), Object.keys(ROWS));
