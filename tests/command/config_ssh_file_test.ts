@@ -1,6 +1,7 @@
 /** The file on the disk: whatever happens, it is the old one or the new one, and everything around the section is as it was. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { HostError } from "../../lib/base/host.ts";
+import { failureAnswer } from "../../lib/sandbox/mod.ts";
 import { ConfigDesk, HAS_SSH, sshOptionsOf } from "./config_ssh_support.ts";
 
 const OTHERS = "Host other\r\n\tUser \xfc\t\r\n\n  # no line end";
@@ -229,6 +230,37 @@ Deno.test("config-ssh --no-wildcard: all pages of workspaces, sorted, and none w
       (await sshOptionsOf(desk.path, "ws-5.coder")).get("proxycommand"),
       `${desk.proxy} ssh --stdio --hostname-suffix coder %h`,
     );
+  }
+});
+
+Deno.test("config-ssh without workspaces says how to get one, and names no host with --no-wildcard", async () => {
+  await using desk = await ConfigDesk.open({ workspaces: [] });
+  const result = await desk.run(["--yes", "--no-wildcard"]);
+  deepStrictEqual(result, {
+    code: 0,
+    stderr: "",
+    stdout:
+      `Updated "${desk.path}"\nYou don't have any workspaces yet, try creating one with:\n\n` +
+      "\t$ coder create <workspace>\n",
+  });
+  ok(!/^\s*(?:Host|Match|ProxyCommand)/m.test(await desk.text()), await desk.text());
+  if (HAS_SSH) await sshOptionsOf(desk.path, "anything");
+});
+
+Deno.test("config-ssh says what the deployment answers, and writes nothing", async () => {
+  await using desk = await ConfigDesk.open();
+  const rows: readonly (readonly [route: string, status: number, says: string])[] = [
+    ["GET /deployment/ssh", 500, "Trace=[fetch coderd config failed]"],
+    ["GET /deployment/ssh", 401, "Trace=[fetch coderd config failed]"],
+    ["GET /workspaces", 403, "Trace=[fetch workspaces]"],
+  ];
+  for (const [route, status, says] of rows) {
+    desk.sandbox.api.override(route, failureAnswer(status, "Not today."));
+    const result = await desk.run(["--yes", "--no-wildcard"]);
+    desk.sandbox.api.restore(route);
+    deepStrictEqual(result.code, 1);
+    ok(result.stderr.includes(says), result.stderr);
+    ok(result.stderr.includes("Not today."), result.stderr);
   }
 });
 
