@@ -93,9 +93,9 @@ export interface HostFiles {
   readBytes(path: string, options: { readonly maxBytes: number }): Promise<Uint8Array | undefined>;
   /**
    * Replaces a file as a whole, or makes it: no reader sees half of it, and it is on the disk before it takes the old one's place.
-   * Links are followed, permissions and owner stay. Parent folders must exist. Rejects with `HostError`; the old file is whole then.
+   * Permissions and owner stay. Parent folders must exist. Rejects with `HostError`; the old file is whole then.
    */
-  replaceBytes(path: string, bytes: Uint8Array, options?: ModeOptions): Promise<void>;
+  replaceBytes(path: string, bytes: Uint8Array, options?: ReplaceBytesOptions): Promise<void>;
   /** Creates or replaces. Parent folders must exist. */
   writeText(path: string, text: string, options?: WriteOptions): Promise<void>;
   /** Creates the folder and its parents; no error when it exists. */
@@ -122,6 +122,11 @@ export interface WriteOptions extends ModeOptions {
   readonly append?: boolean;
   /** Replaces the file as a whole, so that no reader sees half of it. Not with `append`. @default false */
   readonly atomic?: boolean;
+}
+
+export interface ReplaceBytesOptions extends ModeOptions {
+  /** Replaces what a link leads to, not the link. @default true */
+  readonly followsLinks?: boolean;
 }
 
 export interface FileStat {

@@ -124,8 +124,9 @@ const SYSTEM_FILES: HostFiles = {
     }
   },
   async replaceBytes(path, bytes, options = {}) {
+    const { mode = 0o600, followsLinks = true } = options;
     try {
-      await replaceFile(path, bytes, { mode: options.mode ?? 0o600 });
+      await replaceFile(path, bytes, { mode, followsLinks });
     } catch (error) {
       throw toHostError(`write ${path}`, error);
     }

@@ -33,21 +33,26 @@ export async function replaceTextFile(
 /** Links that lead to links, as the kernel of Linux counts them. */
 const MAX_LINKS = 40;
 
+export interface ReplaceFileOptions extends ReplaceOptions {
+  /** Whether the file that a link leads to is replaced, and not the link. */
+  readonly followsLinks: boolean;
+}
+
 /**
- * Puts `bytes` in the place of the file that `path` leads to, links followed, or makes one with `mode`. A file that is there keeps
+ * Puts `bytes` in the place of the file at `path`, or makes one with `mode`. A file that is there keeps
  * its permissions, and its owner where the system lets us. Throws the platform's errors.
  */
 export async function replaceFile(
   path: string,
   bytes: Uint8Array,
-  options: ReplaceOptions,
+  options: ReplaceFileOptions,
 ): Promise<void> {
-  const target = await followLinks(path);
-  const old = await statOf(target);
+  const target = options.followsLinks ? await followLinks(path) : path;
+  const old = await lstatOf(target);
   const beside = `${target}.${toHex(randomBytes(SYSTEM_RANDOM, NAME_BYTES))}.tmp`;
   try {
     await writeWhole(beside, bytes, options);
-    if (old !== undefined) await takeAfter(beside, old);
+    if (old?.isFile) await takeAfter(beside, old);
     await Deno.rename(beside, target);
   } catch (error) {
     // What was there before is somebody else's.
@@ -102,17 +107,9 @@ function lastSeparator(path: string): number {
     : path.lastIndexOf("/");
 }
 
-async function statOf(path: string): Promise<Deno.FileInfo | undefined> {
-  return await presentOf(Deno.stat(path));
-}
-
 async function lstatOf(path: string): Promise<Deno.FileInfo | undefined> {
-  return await presentOf(Deno.lstat(path));
-}
-
-async function presentOf(looking: Promise<Deno.FileInfo>): Promise<Deno.FileInfo | undefined> {
   try {
-    return await looking;
+    return await Deno.lstat(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;

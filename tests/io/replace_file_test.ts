@@ -103,7 +103,9 @@ Deno.test({
         16,
         `import { replaceFile } from ${JSON.stringify(module.href)};
          try {
-           await replaceFile(${JSON.stringify(path)}, new Uint8Array(100_000), { mode: 0o600 });
+           await replaceFile(${
+          JSON.stringify(path)
+        }, new Uint8Array(100_000), { mode: 0o600, followsLinks: true });
            console.log("written");
          } catch (error) {
            console.log("refused:", error.message);
@@ -122,17 +124,22 @@ Deno.test({
     inTempDir(async (dir) => {
       const bytes = new TextEncoder().encode("new");
       const modeOf = (path: string) => (Deno.statSync(path).mode ?? 0) & 0o7777;
-      await replaceFile(`${dir}/made`, bytes, { mode: 0o600 });
+      const options = { mode: 0o600, followsLinks: true };
+      await replaceFile(`${dir}/made`, bytes, options);
       deepStrictEqual(modeOf(`${dir}/made`), 0o600);
       await Deno.writeTextFile(`${dir}/there`, "old");
       await Deno.chmod(`${dir}/there`, 0o664);
       await Deno.symlink("there", `${dir}/link`);
-      await replaceFile(`${dir}/link`, bytes, { mode: 0o600 });
+      await replaceFile(`${dir}/link`, bytes, options);
       deepStrictEqual(modeOf(`${dir}/there`), 0o664);
       deepStrictEqual(await Deno.readTextFile(`${dir}/there`), "new");
       ok(Deno.lstatSync(`${dir}/link`).isSymlink);
       await Deno.symlink("circle", `${dir}/circle`);
-      await rejects(replaceFile(`${dir}/circle`, bytes, { mode: 0o600 }), /symbolic links/);
+      await rejects(replaceFile(`${dir}/circle`, bytes, options), /symbolic links/);
+      await replaceFile(`${dir}/link`, new Uint8Array(), { ...options, followsLinks: false });
+      deepStrictEqual(await Deno.readTextFile(`${dir}/there`), "new");
+      ok(Deno.lstatSync(`${dir}/link`).isFile);
+      deepStrictEqual(modeOf(`${dir}/link`), 0o600);
       deepStrictEqual(namesIn(dir), ["circle", "link", "made", "there"]);
     }),
 });

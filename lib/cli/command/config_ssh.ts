@@ -241,11 +241,12 @@ class ConfigSsh {
       );
       return;
     }
-    const hosts = suffix === "" ? `${prefix}${first.name}` : `${first.name}.${suffix}`;
-    const isNamed = prefix !== "" || suffix !== "";
+    const host = suffix === "" ? `${prefix}${first.name}` : `${first.name}.${suffix}`;
+    // People paste it: nothing is named that no deployment calls so.
+    const isNamed = (prefix !== "" || suffix !== "") && isWorkspaceName(first.name);
     await this.#say(
       "You should now be able to ssh into your workspace.\n" +
-        (isNamed ? `For example, try running:\n\n\t$ ssh ${hosts}\n` : ""),
+        (isNamed ? `For example, try running:\n\n\t$ ssh ${host}\n` : ""),
     );
   }
 }
@@ -284,16 +285,12 @@ function bullets(options: SectionOptions): string {
 
 /** Failures get the words of where they happened. */
 function during<T>(what: string, run: () => T): T {
-  const wrapped = (error: unknown) =>
-    error instanceof UserError
-      ? new UserError(`${what}: ${error.message}`)
-      : new StepError(what, error);
   try {
     const result = run();
     if (!(result instanceof Promise)) return result;
-    return result.catch((error) => Promise.reject(wrapped(error))) as T;
+    return result.catch((error) => Promise.reject(new StepError(what, error))) as T;
   } catch (error) {
-    throw wrapped(error);
+    throw new StepError(what, error);
   }
 }
 

@@ -50,7 +50,7 @@ export class SshConfigFile {
     const backup = keepsOld ? `${this.path}.hawser-backup` : undefined;
     try {
       if (folder !== "") await files.mkdir(folder, { mode: 0o700 });
-      if (backup !== undefined) await files.replaceBytes(backup, from);
+      if (backup !== undefined) await files.replaceBytes(backup, from, { followsLinks: false });
       await files.replaceBytes(this.path, to);
       return backup;
     } catch (error) {
