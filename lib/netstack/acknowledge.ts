@@ -81,7 +81,7 @@ function advance(tcb: Tcb, ack: number, now: Instant): void {
   tcb.sent.acknowledge(ack, now, tcb.rack, tcb.rtt.minMs);
   tcb.sendRing.drop(coversFin ? acked - 1 : acked);
   tcb.sndUna = ack;
-  tcb.rtt.clearBackoff();
+  tcb.rtt.easeBackoff();
   tcb.timeouts = 0;
   tcb.stalledMs = 0;
   if (tcb.isTailProbing && seqGte(ack, tcb.tailProbeEnd)) tcb.isTailProbing = false;

@@ -11,7 +11,7 @@
  *
  * Left out: UDP, fragments, extension headers, neighbour discovery, path MTU discovery (the tunnel has one MTU).
  */
-import { assertLength, toHex } from "../base/bytes.ts";
+import { assertLength, equalBytes, toHex } from "../base/bytes.ts";
 import { type Core, type Instant, type Random, randomUint32 } from "../base/core.ts";
 import { seqGt } from "../base/seq.ts";
 import {
@@ -44,7 +44,7 @@ import { Replies } from "./replies.ts";
 import { type SocketHost, TcpSocket } from "./socket.ts";
 import { SocketTable } from "./socket_table.ts";
 import { type Endpoints, Tcb, type TcbOptions } from "./tcb.ts";
-import { handleTimers, resume } from "./timeouts.ts";
+import { handlePathChange, handleTimers, resume } from "./timeouts.ts";
 import { transmit, type TransmitTarget } from "./transmit.ts";
 import { Pings } from "./pings.ts";
 import { ViewCache } from "./view_cache.ts";
@@ -258,6 +258,17 @@ export class Netstack implements Core<NetstackEvent> {
     this.#now = now;
     for (const socket of this.#table.all()) {
       resume(socket.tcb, now);
+      this.#touch(socket);
+    }
+  }
+
+  /** Should be called when the way to `remotes` died and another is in use; 16 bytes each. */
+  handlePathChange(remotes: readonly Uint8Array[], now: Instant): void {
+    this.#now = now;
+    for (const socket of this.#table.all()) {
+      const { remoteAddress } = socket.tcb.endpoints;
+      if (!remotes.some((remote) => equalBytes(remote, remoteAddress))) continue;
+      handlePathChange(socket.tcb, now);
       this.#touch(socket);
     }
   }

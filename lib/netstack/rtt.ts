@@ -21,6 +21,8 @@ const BETA = 1 / 4;
 const K = 4;
 /** Doublings beyond this reach `MAX_RTO_MS` from the least timeout anyway. */
 const MAX_BACKOFF = 10;
+/** What is left of it once the peer answers: four times the timeout. */
+const EASED_BACKOFF = 2;
 const NO_SAMPLE = -1;
 
 export class RttEstimator {
@@ -65,6 +67,7 @@ export class RttEstimator {
     }
     const rto = this.#srttMs + Math.max(CLOCK_GRANULARITY_MS, K * this.#rttvarMs);
     this.#baseRtoMs = Math.min(MAX_RTO_MS, Math.max(MIN_RTO_MS, rto)); // RFC 6298 §2.4, §2.5
+    this.#backoff = 0;
   }
 
   /** Should be called when the retransmission timer fired (RFC 6298 §5.5). */
@@ -72,9 +75,27 @@ export class RttEstimator {
     if (this.#backoff < MAX_BACKOFF) this.#backoff++;
   }
 
-  /** Should be called when new data was acknowledged: the timeout is computed anew (RFC 6298 §5.7, last note). */
+  /** Should be called when another path is in use: nothing is known of it. */
+  reset(): void {
+    this.#srttMs = NO_SAMPLE;
+    this.#rttvarMs = 0;
+    this.#baseRtoMs = INITIAL_RTO_MS;
+    this.#backoff = 0;
+    this.#minMs = Infinity;
+  }
+
+  /** Should be called when what backed off says nothing about the path any more: another one is in use. */
   clearBackoff(): void {
     this.#backoff = 0;
+  }
+
+  /**
+   * Should be called when new data was acknowledged. A sample takes the whole back-off away (RFC 6298 §5.7, last note);
+   * without one, while retransmissions alone are acknowledged, as much of it stays as a path wants whose round trip has
+   * become longer than the timeout was: else each round of them would time out again.
+   */
+  easeBackoff(): void {
+    this.#backoff = Math.min(this.#backoff, EASED_BACKOFF);
   }
 
   /** Should be called when the handshake ends and a SYN had been lost to its timer (RFC 6298 §5.7). */

@@ -248,8 +248,13 @@ export class Tcb {
   /** Settles the segment size both sides can take, once the peer's SYN is known. */
   adoptMss(mssBytes: number): void {
     this.mssBytes = mssBytes;
-    this.congestion = new Congestion(mssBytes);
-    this.pacer = new Pacer(mssBytes);
+    this.beginCongestion();
+  }
+
+  /** As on a path that nothing is known of. */
+  beginCongestion(): void {
+    this.congestion = new Congestion(this.mssBytes);
+    this.pacer = new Pacer(this.mssBytes);
   }
 
   #owesNothing(): void {

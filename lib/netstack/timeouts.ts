@@ -100,6 +100,21 @@ export function resume(tcb: Tcb, now: Instant): void {
   }
 }
 
+/**
+ * Should be called when the path under the connection died and another is in use: what was under way is lost, and round-trip
+ * time and congestion window say nothing of the new one (as QUIC has it, RFC 9000 §9.4).
+ */
+export function handlePathChange(tcb: Tcb, now: Instant): void {
+  if (!isSynchronized(tcb.state) || tcb.state === "time-wait" || tcb.flightSize === 0) {
+    return resume(tcb, now);
+  }
+  enterLoss(tcb);
+  tcb.timeouts = 0;
+  tcb.rtt.reset();
+  tcb.beginCongestion();
+  tcb.timers.set(TcpTimer.retransmit, now + tcb.rtt.rtoMs);
+}
+
 /** RFC 9293 §3.8.3 leaves both limits to us; time is what we waited ourselves, so a machine may sleep. */
 function hasGivenUp(tcb: Tcb): boolean {
   return tcb.stalledMs >= tcb.options.giveUpMs ||

@@ -294,8 +294,11 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
         this.#events.push({ kind: "pong", id, latencyMs, where: { kind: "udp", endpoint } });
         continue;
       }
-      // What waits for a timer since the path died is sent again at once.
-      if (event.kind === "changed" && event.change.kind === "relay") this.netstack.resume(now);
+      // What was under way on the path that died is sent again at once.
+      if (event.kind === "changed" && event.change.kind === "relay") {
+        const peer = this.#peers.get(event.peerId);
+        if (peer !== undefined) this.netstack.handlePathChange(peer.config.addresses, now);
+      }
       this.#events.push({ kind: "direct", event });
     }
   }

@@ -32,6 +32,26 @@ Deno.test("RttEstimator doubles with every timeout up to its limit, and forgets 
   assert.equal(rtt.rtoMs, 300);
 });
 
+Deno.test("RttEstimator keeps some of the back-off until a round trip was measured (RFC 6298 §5.7)", () => {
+  const rtt = new RttEstimator();
+  rtt.sample(1);
+  for (let i = 0; i < 6; i++) rtt.backOff();
+  rtt.easeBackoff();
+  assert.equal(rtt.rtoMs, 4 * 200);
+  rtt.easeBackoff();
+  assert.equal(rtt.rtoMs, 4 * 200);
+  rtt.sample(1);
+  assert.equal(rtt.rtoMs, 200);
+});
+
+Deno.test("RttEstimator.reset() knows as much as at first", () => {
+  const rtt = new RttEstimator();
+  rtt.sample(1);
+  rtt.backOff();
+  rtt.reset();
+  assert.deepEqual([rtt.rtoMs, rtt.hasSample, rtt.minMs], [1_000, false, Infinity]);
+});
+
 Deno.test("RttEstimator begins with 3 s after a lost SYN (RFC 6298 §5.7)", () => {
   const rtt = new RttEstimator();
   rtt.backOff();

@@ -226,6 +226,21 @@ Deno.test("resume() asks an idle peer at once whether the connection is still th
   assert.equal(t.socket.end?.kind, "reset");
 });
 
+Deno.test("handlePathChange() sends again what was under way, on a path that nothing is known of (RFC 9000 §9.4)", () => {
+  const t = sending(10);
+  t.poll(40);
+  t.skip();
+  const remote = t.socket.remoteAddress;
+  t.stack.handlePathChange([new Uint8Array(16)], 100);
+  t.recvNothing(100); // somebody else's
+  t.stack.handlePathChange([remote], 100);
+  for (let i = 0; i < 10; i++) t.recv(100, { seq: 1 + i * MSS, payloadBytes: MSS });
+  // The timeout of the path that died is not that of the new one: nothing is sent twice before its first answer may be here.
+  t.recvNothing(1_099);
+  t.send(1_099, { seq: 1, ack: 1 + 10 * MSS });
+  t.recvNothing(10_000);
+});
+
 Deno.test("A writer that had to stop is told when there is room", () => {
   const t = new TcpScript({ sendBufferBytes: 8192 }).establish();
   assert.equal(t.socket.write(new Uint8Array(10_000), 0), 8192);

@@ -119,6 +119,8 @@ export class SimInternet {
   delayMs = 20;
   loss = 0;
   isStunUp = true;
+  /** Sees every datagram that a host sends, whatever becomes of it. */
+  onSend: ((host: SimHost, datagram: Uint8Array) => void) | undefined;
 
   constructor(random: SeededRandom) {
     this.#random = random;
@@ -132,6 +134,7 @@ export class SimInternet {
 
   send(host: SimHost, to: Endpoint, datagram: Uint8Array, now: Instant): void {
     const key = endpointKey(to);
+    this.onSend?.(host, datagram);
     const sent = host.sentTo.get(key) ?? { count: 0, bytes: 0 };
     host.sentTo.set(key, { count: sent.count + 1, bytes: sent.bytes + datagram.length });
     if (host.isOutBlocked || datagram.length > host.maxBytes) return;

@@ -6,6 +6,8 @@ import { AgentCore, type AgentCoreEvent } from "../../../lib/sandbox/agent/core.
 import { addressOfUuid, nodeIdOfUuid, parseUuid } from "../../../lib/tailnet/address.ts";
 import type { CoordinatorServerSession } from "../../../lib/tailnet/coordinator/server_mod.ts";
 import type { DerpMap } from "../../../lib/tailnet/derp_map.ts";
+import type { Endpoint } from "../../../lib/wire/endpoint.ts";
+import { formatEndpoint } from "../../../lib/tailnet/endpoint_text.ts";
 import type { Line } from "../../../lib/tailnet/line.ts";
 import { TunnelNode } from "../../../lib/tailnet/node.ts";
 import type { TailnetNode } from "../../../lib/tailnet/node_message.ts";
@@ -38,12 +40,15 @@ export class SimAgent {
   saysReady = true;
   /** Knows nobody: a process that was stopped. */
   isFrozen = false;
+  /** Where the peer that was told of last says that UDP reaches it. */
+  peerEndpoints: readonly string[] = [];
   readonly #options: SimAgentOptions;
   readonly #core: AgentCore;
   #session: CoordinatorServerSession | undefined;
   #dialling: { readonly line: Line; readonly at: Instant } | undefined;
   #line: Line | undefined;
   #region: number;
+  #endpoints: readonly Endpoint[] = [];
 
   constructor(options: SimAgentOptions, now: Instant) {
     this.#options = options;
@@ -139,7 +144,7 @@ export class SimAgent {
       derpForcedWebsocket: new Map(),
       addresses: this.node.addresses,
       allowedIps: this.node.addresses,
-      endpoints: [],
+      endpoints: this.#endpoints,
     };
   }
 
@@ -163,10 +168,14 @@ export class SimAgent {
         this.#session?.handleDisconnected(now);
         this.#session = undefined;
         return;
+      case "endpoints":
+        this.#endpoints = event.endpoints;
+        return this.announce(this.#region, now);
       case "say":
         this.#session?.handleBytes(event.payload, now);
         return;
       case "node":
+        this.peerEndpoints = event.node.endpoints.map(formatEndpoint);
         if (this.saysReady) this.#core.client.readyForHandshake(event.peerId, now);
         return;
       case "derpMap":

@@ -11,6 +11,7 @@ import type {
   AgentSessionOptions,
 } from "../../../lib/tailnet/agent_session_events.ts";
 import { Bulk } from "./bulk.ts";
+import type { Direct } from "../../../lib/tailnet/direct.ts";
 import type { SimEnd, SimNetwork } from "./network.ts";
 import { SimNodeDriver } from "./node_driver.ts";
 
@@ -62,6 +63,11 @@ export class SimClient {
       return { at, message: told.message, hint: told.hint ?? "" };
     }
     return undefined;
+  }
+
+  /** The direct paths, where the world has any. */
+  get direct(): Direct | undefined {
+    return this.driver.udp?.direct;
   }
 
   /** What is waited for, as people are told. */

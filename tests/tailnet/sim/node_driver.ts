@@ -6,6 +6,7 @@ import type { NetstackEvent } from "../../../lib/netstack/mod.ts";
 import type { Line } from "../../../lib/tailnet/line.ts";
 import type { TunnelCore } from "../../../lib/tailnet/tunnel_core.ts";
 import type { SimEnd, SimNetwork } from "./network.ts";
+import type { SimUdpSocket } from "./udp_socket.ts";
 
 export interface SimDriverParts<Event> {
   readonly core: TunnelCore<Event>;
@@ -25,6 +26,8 @@ export class SimNodeDriver<Event> {
   readonly #parts: SimDriverParts<Event>;
   #dials: { readonly line: Line; readonly at: Instant }[] = [];
   #lastTurnAt: Instant;
+  /** Beside the lines. */
+  udp: SimUdpSocket | undefined;
   isStopped = false;
   /** Connections to relays that were asked for, called off or not. */
   dialCount = 0;
@@ -39,6 +42,7 @@ export class SimNodeDriver<Event> {
     if (this.isStopped) return false;
     this.#noticeSleep(now);
     let moved = this.#dialDue(now);
+    moved = (this.udp?.deliver(now) ?? false) || moved;
     for (const [line, end] of [...this.carriers]) moved = this.#read(line, end, now) || moved;
     if ((this.#core.pollTimeout() ?? Infinity) <= now) this.#core.handleTimeout(now);
     return this.#turn(now) || moved;
@@ -49,7 +53,7 @@ export class SimNodeDriver<Event> {
     let at = earlier(this.#core.pollTimeout(), this.#lastTurnAt + MAX_TIMER_MS);
     for (const dial of this.#dials) at = earlier(at, dial.at);
     for (const end of this.carriers.values()) at = earlier(at, end.nextAt(now));
-    return at;
+    return earlier(at, this.udp?.nextAt());
   }
 
   /** Runs a turn, as after a verb. */
@@ -153,6 +157,10 @@ export class SimNodeDriver<Event> {
       moved ||= isAgain;
     }
     for (const [line, end] of this.carriers) moved = this.#write(line, end, now) || moved;
+    while (this.udp?.send(now) ?? false) {
+      moved = true;
+      core.pump(now);
+    }
     return moved;
   }
 

@@ -13,6 +13,8 @@ import { SimClient, type SimClientOptions } from "./client.ts";
 import { SimCoordinator } from "./coordinator.ts";
 import { type NetworkOptions, SimNetwork } from "./network.ts";
 import { SimRelay } from "./relay.ts";
+import { SimInternet } from "../paths/sim_udp.ts";
+import { SimUdpSocket } from "./udp_socket.ts";
 
 export const AGENT_ID = testUuid(1);
 export const TOKEN = "secret-session-token";
@@ -83,6 +85,30 @@ export class World {
     this.relays.set(region, relay);
     this.network.servers.set(whereOf(region), relay);
     return relay;
+  }
+
+  /** Client and agent get a UDP socket each, at these addresses of one internet. */
+  useDirect(at: { readonly client: string; readonly agent: string }) {
+    const internet = new SimInternet(this.random);
+    const clientHost = internet.add({ local: at.client });
+    const agentHost = internet.add({ local: at.agent });
+    const { session } = this.client;
+    const { node } = this.agent;
+    const client = new SimUdpSocket({
+      node: session.node,
+      internet,
+      host: clientHost,
+      use: (make, now) => session.useDirect(make, now),
+    }, this.now);
+    const agent = new SimUdpSocket({
+      node,
+      internet,
+      host: agentHost,
+      use: (make, now) => node.useDirect(make, now),
+    }, this.now);
+    this.client.driver.udp = client;
+    this.agent.driver.udp = agent;
+    return { internet, clientHost, agentHost, client, agent };
   }
 
   /** A new process of the agent, with new keys. */
