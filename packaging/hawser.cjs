@@ -5,7 +5,7 @@ const { spawn } = require("node:child_process");
 const fs = require("node:fs");
 const { command, replaceLauncher } = require("../start.cjs");
 
-const [program, ...args] = [...command(), ...process.argv.slice(2)];
+const [program, ...args] = [...commandOrEnd(), ...process.argv.slice(2)];
 // Nobody looks for a newer Deno: it comes with hawser.
 const env = { ...process.env, DENO_NO_UPDATE_CHECK: "1" };
 
@@ -15,6 +15,16 @@ if (process.platform !== "win32" && fs.lstatSync(process.argv[1]).isSymbolicLink
   } catch (error) {
     // Somebody else's folder: it stays as it is.
     if (!(error instanceof Error)) throw error;
+  }
+}
+
+/** Not every system has a Deno: people need the reason, and no stack. */
+function commandOrEnd() {
+  try {
+    return command();
+  } catch (error) {
+    process.stderr.write(`hawser: there is no Deno to start it with: ${error.message}\n`);
+    process.exit(127);
   }
 }
 
