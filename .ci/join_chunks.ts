@@ -16,15 +16,12 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   // Its modules run as soon as they are there, which must not be before `ssh2_load.ts` has arranged things; the server's and those
   // for keys are asked for one by one.
   ssh2: ["crypto", "utils", "client", "agent"],
+  // What people wait for anyway: each command with what it asks for. The demo, which is a whole deployment, stays apart.
   commands: [
-    "config_ssh",
-    "program",
-    "update",
-    "help",
-    "complete_names",
-    "debug_options",
-    "vscodessh",
-    "connect_exists",
+    ...[...Deno.readDirSync(new URL("../lib/cli/command", import.meta.url))]
+      .map(({ name }) => name.replace(/\.ts$/, ""))
+      .filter((name) => name !== "ssh" && name !== "demo"),
+    ...["program", "help", "debug_options", "network"],
   ],
 };
 

@@ -21,9 +21,9 @@ const SITE_MISSING = missing("sh", "ssh", ...PEER_NEEDS);
 /** A folder to make packages in, and to put them to use. */
 class Bench implements AsyncDisposable {
   readonly folder = Deno.makeTempDirSync({ prefix: "hawser-packages-" });
+  /** All but what is said to us: how packages are fetched, through whom and trusting whom, is the machine's own business. */
   readonly #env = Object.fromEntries(
-    ["PATH", "HOME", "TMPDIR", "DENO_DIR", "npm_config_cache", "npm_config_registry"]
-      .map((name) => [name, Deno.env.get(name) ?? ""]).filter(([, value]) => value !== ""),
+    Object.entries(Deno.env.toObject()).filter(([name]) => !/^(?:CODER|HAWSER)_/.test(name)),
   );
 
   /** Runs what a task runs. */
