@@ -88,6 +88,8 @@ export interface AgentConnection extends AsyncDisposable {
   status(): AgentSessionStatus;
   diagnostics(): AgentSessionDiagnostics;
   readonly traffic: { readonly bytesIn: number; readonly bytesOut: number };
+  /** Milliseconds to each relay that answered, by its name; not before the second call where there is one relay. */
+  relayLatencies(): Readonly<Record<string, number>>;
   /** Idempotent. Rejects with `TunnelFault` when a mistake of this program had ended the connection. */
   close(): Promise<void>;
 }
@@ -128,6 +130,7 @@ export function startAgent(options: DialAgentOptions): AgentConnection & {
     status: () => tunnel.status(),
     diagnostics: () => tunnel.diagnostics(),
     reachable: (signal) => tunnel.reachable(signal),
+    relayLatencies: () => tunnel.relayLatencies(),
     get traffic() {
       return tunnel.traffic;
     },

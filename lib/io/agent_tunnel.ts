@@ -12,7 +12,7 @@ import type {
   AgentSessionOptions,
   AgentSessionStatus,
 } from "../tailnet/agent_session_events.ts";
-import type { DerpMap } from "../tailnet/derp_map.ts";
+import { type DerpMap, rewriteEmbeddedRelay } from "../tailnet/derp_map.ts";
 import { formatEndpoint } from "../tailnet/endpoint_text.ts";
 import type { PathChange } from "../tailnet/paths/events.ts";
 import { type DialOptions, targetOf } from "./dial.ts";
@@ -71,6 +71,8 @@ export class AgentTunnel {
   readonly #left = Promise.withResolvers<void>();
   readonly #closing = new AbortController();
   #probing: Promise<void> = Promise.resolve();
+  /** To the relays that answered, by region; `undefined` before anybody asked them. */
+  #latencies: ReadonlyMap<number, number> | undefined;
   #fetching: Promise<void> = Promise.resolve();
   #fault: TunnelFault | undefined;
   #stop: Promise<void> | undefined;
@@ -112,6 +114,21 @@ export class AgentTunnel {
   /** Bytes that crossed the relay connections so far. */
   get traffic(): { readonly bytesIn: number; readonly bytesOut: number } {
     return this.#session.node.counters;
+  }
+
+  /**
+   * Milliseconds to each relay that answered, by its name. Where there was no choice of a home nothing was measured: then the
+   * first call begins to.
+   */
+  relayLatencies(): Readonly<Record<string, number>> {
+    const { derpMap, deploymentUrl } = this.#options;
+    if (this.#latencies === undefined && this.#stop === undefined) {
+      this.#probing = this.#probe(rewriteEmbeddedRelay(derpMap, deploymentUrl));
+    }
+    const rounded = [...this.#latencies ?? []].map(([region, latencyMs]) =>
+      [this.#session.regionName(region), Math.round(latencyMs * 1_000) / 1_000] as const
+    );
+    return Object.fromEntries(rounded);
   }
 
   /**
@@ -247,6 +264,7 @@ export class AgentTunnel {
 
   async #probe(map: DerpMap): Promise<void> {
     const { clock, dial, relayHeaders: headers } = this.#options;
+    this.#latencies ??= new Map();
     try {
       const latencies = await probeRelays(map, {
         clock,
@@ -256,6 +274,7 @@ export class AgentTunnel {
         signal: this.#closing.signal,
       });
       if (this.#closing.signal.aborted) return;
+      this.#latencies = latencies;
       this.#session.handleRelayLatencies(latencies, this.#driver.now());
       this.#driver.schedule();
     } catch (error) {
