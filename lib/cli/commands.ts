@@ -18,6 +18,7 @@ export const COMMANDS: readonly Entry[] = [
   { name: "start", load: () => import("./command/start.ts") },
   { name: "stop", load: () => import("./command/stop.ts") },
   { name: "restart", load: () => import("./command/restart.ts") },
+  { name: "port-forward", aliases: ["tunnel"], load: () => import("./command/port_forward.ts") },
   { name: "ping", load: () => import("./command/ping.ts") },
   { name: "speedtest", load: () => import("./command/speedtest.ts") },
   { name: "doctor", load: () => import("./command/doctor.ts") },

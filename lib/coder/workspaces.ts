@@ -159,7 +159,8 @@ export async function activateWorkspace(
 
 export interface UsageOptions extends CallOptions {
   readonly agentId: string;
-  readonly appName: "ssh" | "vscode" | "jetbrains" | "reconnecting-pty";
+  /** `undefined`: no program that the deployment counts by its name. */
+  readonly appName: "ssh" | "vscode" | "jetbrains" | "reconnecting-pty" | undefined;
 }
 
 /** Tells the server that the workspace is in use (docs/protocol/ssh.md#usage-heartbeat). */
@@ -171,6 +172,6 @@ export async function postUsage(
   const { agentId, appName, signal } = options;
   await client.send("POST", `/workspaces/${segment(workspaceId)}/usage`, {
     signal,
-    body: { agent_id: agentId, app_name: appName },
+    ...(appName === undefined ? {} : { body: { agent_id: agentId, app_name: appName } }),
   });
 }

@@ -32,6 +32,8 @@ export interface ForwardOptions {
   readonly exitOnFailure?: boolean;
   /** Connections at a time, all forwards together. @default 512 */
   readonly maxConnections?: number;
+  /** What to say of a connection over there that cannot be made. @default in words of our own */
+  readonly notConnected?: (to: LocalTarget, why: string) => string;
 }
 
 /** Makes all forwards; resolves when each was made or has been reported. */
@@ -58,6 +60,7 @@ export class ForwardSet implements AsyncDisposable {
   readonly #host: ForwardHost;
   readonly #exitOnFailure: boolean;
   readonly #maxConnections: number;
+  readonly #notConnected: (to: LocalTarget, why: string) => string;
   readonly #listeners: LocalListener[] = [];
   readonly #undo: (() => Promise<void>)[] = [];
   readonly #made: string[] = [];
@@ -73,6 +76,8 @@ export class ForwardSet implements AsyncDisposable {
     this.#host = host;
     this.#exitOnFailure = options.exitOnFailure ?? false;
     this.#maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
+    this.#notConnected = options.notConnected ??
+      ((to, why) => `Cannot connect to ${formatTarget(to)} in the workspace: ${why}`);
   }
 
   /** Where this side listens, in the order of the forwards; port 0 has become the real one. */
@@ -95,7 +100,7 @@ export class ForwardSet implements AsyncDisposable {
       } catch (error) {
         if (!(error instanceof Error)) throw error;
         stream.abort();
-        this.#say(`Cannot connect to ${name} in the workspace: ${error.message}`);
+        this.#say(this.#notConnected(to, error.message));
       }
     });
   }

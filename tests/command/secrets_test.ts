@@ -241,6 +241,12 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     { args: ["--tokn", STRANGER], code: 1 },
     { args: ["--debug-options"], code: 0 },
   ],
+  "port-forward": [
+    { args: ["--auto", "nosuch"], code: 1 },
+    { args: ["--tcp", "nonsense", "myworkspace"], code: 1 },
+    { args: ["--tokn", STRANGER], code: 1 },
+    { args: ["--tcp", "1.2.3.4:8080", "myworkspace"], code: 1 },
+  ],
   ping: [
     { args: [...RELAYED, "-n", "1", "myworkspace"], code: 0 },
     { args: ["-n", "1", "nosuch"], code: 1 },

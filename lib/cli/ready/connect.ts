@@ -84,8 +84,24 @@ export async function openAgentPort(
   tunnel: AgentTunnel,
   to: { readonly port: number; readonly signal: AbortSignal },
 ): Promise<ByteStream> {
-  const { progress, host } = steps;
   const { port, signal } = to;
+  return await whenReachable(steps, tunnel, signal, async () => {
+    try {
+      return await tunnel.openTcp(port, signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      throw new StepError("connect SSH", error);
+    }
+  });
+}
+
+/** Runs `body` once the agent answers, and says what that takes. Throws `StepError`, or the signal's reason. */
+export async function whenReachable<T>(
+  { progress, host }: Steps,
+  tunnel: AgentTunnel,
+  signal: AbortSignal,
+  body: () => Promise<T>,
+): Promise<T> {
   return await progress.during("Connecting to the workspace agent", async (wait) => {
     const over = new AbortController();
     const telling = tell(tunnel, wait.now, { clock: host.clock, signal: over.signal });
@@ -98,12 +114,7 @@ export async function openAgentPort(
       over.abort();
       await telling;
     }
-    try {
-      return await tunnel.openTcp(port, signal);
-    } catch (error) {
-      if (signal.aborted) throw error;
-      throw new StepError("connect SSH", error);
-    }
+    return await body();
   });
 }
 

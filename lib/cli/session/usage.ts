@@ -9,7 +9,7 @@ import type { Steps } from "../ready/steps.ts";
 
 const INTERVAL_MS = 60_000;
 
-export type UsageApp = UsageOptions["appName"];
+export type UsageApp = NonNullable<UsageOptions["appName"]>;
 
 /** What `--usage-app` stands for: unknown words count as `ssh`, `disable` as nothing at all. */
 export function usageAppOf(text: string): UsageApp | undefined {
@@ -28,8 +28,8 @@ export function usageAppOf(text: string): UsageApp | undefined {
 export interface HeartbeatOptions {
   readonly workspaceId: string;
   readonly agentId: string;
-  /** `undefined`: nothing is sent. */
-  readonly app: UsageApp | undefined;
+  /** `undefined`: nothing is sent; `unnamed`: that something uses the workspace. */
+  readonly app: UsageApp | "unnamed" | undefined;
   /** Ends the heartbeat. */
   readonly signal: AbortSignal;
 }
@@ -39,9 +39,10 @@ export async function runUsageHeartbeat(steps: Steps, options: HeartbeatOptions)
   const { client, host, log } = steps;
   const { workspaceId, agentId, app, signal } = options;
   if (app === undefined) return;
+  const appName = app === "unnamed" ? undefined : app;
   while (!signal.aborted) {
     try {
-      await postUsage(client, workspaceId, { agentId, appName: app, signal });
+      await postUsage(client, workspaceId, { agentId, appName, signal });
     } catch (error) {
       if (signal.aborted) return;
       const isExpected = [ApiError, StepError, UserError].some((kind) => error instanceof kind);

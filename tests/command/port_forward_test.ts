@@ -1,0 +1,176 @@
+/** `hawser port-forward` as a whole against a sandbox (upstream's cli/portforward_test.go). */
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { AgentPort } from "../../lib/sandbox/mod.ts";
+import { HurryingClock } from "../support/hurrying_clock.ts";
+import { commandTest, WORKSPACE } from "./support.ts";
+
+const LOOPBACK = "127.0.0.1";
+
+/** A port that was free a moment ago. */
+function freePort(): number {
+  using listener = Deno.listen({ hostname: LOOPBACK, port: 0 });
+  return listener.addr.port;
+}
+
+/** What the echo of the workspace answers through a local port. */
+async function echoed(port: number, text: string, hostname = LOOPBACK): Promise<string> {
+  using connection = await Deno.connect({ hostname, port });
+  await connection.write(new TextEncoder().encode(text));
+  await connection.closeWrite();
+  return await new Response(new Blob([await readAll(connection)])).text();
+}
+
+async function readAll(connection: Deno.Conn): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes: number[] = [];
+  const buffer = new Uint8Array(4_096);
+  for (let n = await connection.read(buffer); n !== null; n = await connection.read(buffer)) {
+    bytes.push(...buffer.subarray(0, n));
+  }
+  return Uint8Array.from(bytes);
+}
+
+commandTest(
+  "port-forward carries TCP to a port of the workspace, on both loopbacks, until a signal",
+  async (desk) => {
+    const [a, b] = [freePort(), freePort()];
+    const args = [
+      "port-forward",
+      "myworkspace",
+      "--tcp",
+      `${a}:${AgentPort.echo},${LOOPBACK}:${b}:${AgentPort.echo}`,
+    ];
+    await using run = desk.startAny(args);
+    await run.stderr.waitFor(/Ready!\n/);
+    deepStrictEqual([await echoed(a, "one"), await echoed(b, "two")], ["one", "two"]);
+    const many = await Promise.all(Array.from({ length: 20 }, (_, i) => echoed(a, `n${i}`)));
+    deepStrictEqual(many, Array.from({ length: 20 }, (_, i) => `n${i}`));
+    ok(run.raise("SIGINT"));
+    const { code, stdout, stderr } = await run.result();
+    deepStrictEqual([code, stdout], [0, ""]);
+    strictEqual(
+      stderr,
+      [
+        ...["[::1]", LOOPBACK].map((host) =>
+          `Forwarding 'tcp://${host}:${a}' locally to 'tcp://127.0.0.1:${AgentPort.echo}' in the workspace`
+        ),
+        `Forwarding 'tcp://${LOOPBACK}:${b}' locally to 'tcp://127.0.0.1:${AgentPort.echo}' in the workspace`,
+        "Ready!",
+        "",
+        "Received signal, closing all listeners and active connections",
+        "",
+      ].join("\n"),
+    );
+    const usage = desk.sandbox.api.requestsTo("POST /workspaces/{workspace}/usage");
+    deepStrictEqual(usage.map(({ body }) => body.length), [0]);
+  },
+);
+
+commandTest("port-forward says which connection fails, and goes on", async (desk) => {
+  const [local, closed] = [freePort(), freePort()];
+  await using run = desk.startAny([
+    "tunnel",
+    "myworkspace",
+    "-p",
+    `${LOOPBACK}:${local}:${closed}`,
+  ]);
+  await run.stderr.waitFor(/Ready!\n/);
+  for (let i = 0; i < 2; i++) {
+    using connection = await Deno.connect({ hostname: LOOPBACK, port: local });
+    await readAll(connection).catch(() => {}); // closed or reset, as the system has it
+  }
+  await run.stderr.waitFor(
+    new RegExp(`(Failed to dial 'tcp://127\\.0\\.0\\.1:${closed}' in workspace: [^\\n]+\\n){2}`),
+  );
+  ok(run.raise("SIGTERM"));
+  strictEqual((await run.result()).code, 0);
+});
+
+commandTest("port-forward ends when a port cannot be had", async (desk) => {
+  using taken = Deno.listen({ hostname: LOOPBACK, port: 0 });
+  const { code, stderr } = await desk.runAny([
+    "port-forward",
+    "myworkspace",
+    "--tcp",
+    `${LOOPBACK}:${taken.addr.port}:80`,
+  ]);
+  strictEqual(code, 1);
+  match(
+    stderr,
+    new RegExp(
+      `error: listen 'tcp://127\\.0\\.0\\.1:${taken.addr.port}': listen on .*\\nAnother program has the port`,
+    ),
+  );
+});
+
+commandTest("port-forward refuses what it cannot do before it asks anybody", async (desk) => {
+  for (
+    const [args, words] of [
+      [[], /no port-forwards requested\nName a port, as in --tcp 8080, or say --auto\n/],
+      [["--tcp", "1-2:3"], /port ranges must be the same length, got 2 ports forwarded to 1 ports/],
+      [["--udp", "53"], /hawser forwards no UDP ports yet/],
+    ] as const
+  ) {
+    const { code, stderr } = await desk.runAny(["port-forward", "myworkspace", ...args]);
+    strictEqual(code, 1);
+    match(stderr, words);
+  }
+  deepStrictEqual(desk.sandbox.api.requests, []);
+});
+
+commandTest(
+  "port-forward goes on over a restart of the workspace, on the same port",
+  async (desk) => {
+    const port = freePort();
+    const [workspace] = desk.sandbox.workspaces;
+    ok(workspace !== undefined);
+    await using run = desk.startAny([
+      "port-forward",
+      "myworkspace",
+      "--tcp",
+      `${port}:${AgentPort.echo}`,
+    ], { clock: new HurryingClock(20) });
+    await run.stderr.waitFor(/Ready!\n/);
+    strictEqual(await echoed(port, "before"), "before");
+    await workspace.buildToEnd("stop");
+    await run.stderr.waitFor(
+      /Workspace "myworkspace" was stopped: waiting until it is started again\n/,
+    );
+    await workspace.buildToEnd("start");
+    await run.stderr.waitFor(/started again\n[^]*Ready!\n/);
+    strictEqual(await echoed(port, "after"), "after");
+    ok(run.raise("SIGINT"));
+    strictEqual((await run.result()).code, 0);
+  },
+);
+
+commandTest("port-forward --auto follows what listens in the workspace", async (desk) => {
+  const agent = desk.sandbox.workspaces[0]?.agent();
+  ok(agent !== undefined);
+  using blocker = Deno.listen({ hostname: LOOPBACK, port: 0 });
+  const taken = blocker.addr.port;
+  agent.listeningPorts = [{ port: AgentPort.echo, processName: "echo\x1b[2J" }, { port: taken }];
+  await using run = desk.startAny(["port-forward", "myworkspace", "--auto"], {
+    clock: new HurryingClock(20),
+  });
+  const [, local] = await run.stderr.waitFor(
+    new RegExp(`\\+ http://localhost:(\\d+) -> ${AgentPort.echo} \\(echo\\)\\n`),
+  );
+  strictEqual(await echoed(Number(local), "seen"), "seen");
+  const [, other] = await run.stderr.waitFor(
+    new RegExp(`\\+ http://localhost:(\\d+) -> ${taken}\\n`),
+  );
+  ok(Number(other) !== taken, "another port where that one is taken");
+  agent.listeningPorts = [];
+  await run.stderr.waitFor(
+    new RegExp(
+      `- http://localhost:${local} -> ${AgentPort.echo} \\(echo\\): nothing listens there any more\\n`,
+    ),
+  );
+  const gone = await Deno.connect({ hostname: LOOPBACK, port: Number(local) }).then(
+    () => false,
+    () => true,
+  );
+  ok(gone, "the listener is closed");
+  ok(run.raise("SIGINT"));
+  strictEqual((await run.result()).code, 0);
+}, { workspaces: [WORKSPACE] });
