@@ -52,11 +52,13 @@ export async function fuzz(target: FuzzTarget, options: FuzzOptions): Promise<Fu
     const input = mutate(target.corpus, random);
     const inputSeed = random.uint32();
     inputs++;
+    if (target.prepare !== undefined) await target.prepare();
     const began = now();
     const running = runOnce(target, input, inputSeed);
     const thrown = running instanceof Promise ? await running : running;
     let tookMs = now() - began;
     for (let i = 1; i < SLOW_TRIES && tookMs > slowMs; i++) {
+      if (target.prepare !== undefined) await target.prepare();
       const again = now();
       await runOnce(target, input, inputSeed);
       tookMs = Math.min(tookMs, now() - again);

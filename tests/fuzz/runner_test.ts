@@ -83,6 +83,7 @@ Deno.test("Every target takes its own corpus in one piece and in many", async ()
   for (const one of TARGETS) {
     for (const input of one.corpus) {
       for (let seed = 1; seed <= 20; seed++) {
+        await one.prepare?.();
         try {
           await one.run(input.slice(), new SeededRandom(seed));
         } catch (error) {

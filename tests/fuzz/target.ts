@@ -11,6 +11,8 @@ export interface FuzzTarget {
    * What an input may throw. @default nothing: datagram decoders and live cores take anything
    */
   readonly isDeclared?: (error: unknown) => boolean;
+  /** Waited for before each input, and not timed: a live core that has ended is made anew. @default nothing */
+  prepare?(): Promise<void>;
   /** Takes one input. A live core lives on from input to input; `random` decides splits and times. */
   run(input: Uint8Array, random: SeededRandom): void | Promise<void>;
   /** Called after the last input: lets go of what lives. */

@@ -5,6 +5,7 @@
 import type { Duplex, Writable } from "node:stream";
 import { ByteStreamDuplex } from "../../lib/ssh/duplex.ts";
 import { loadSsh2 } from "../../lib/ssh/ssh2_client.ts";
+import type { Ssh2Protocol, Ssh2UtilsModule } from "../../lib/ssh/ssh2_types.ts";
 import { type BytePipeOptions, createBytePipe, type PipeEnd } from "./byte_pipe.ts";
 
 /** ssh2's server side of a channel. */
@@ -89,7 +90,7 @@ export interface ServerConnection {
     path: string,
     done: (error: Error | undefined, channel: ServerChannel) => void,
   ): void;
-  readonly _protocol: {
+  readonly _protocol: Ssh2Protocol & {
     openssh_authAgent(channel: number, windowBytes: number, packetBytes: number): void;
   };
   readonly _chanMgr: {
@@ -259,6 +260,19 @@ export function openAgentChannel(connection: ServerConnection): Promise<ServerCh
     const number = connection._chanMgr.add(opened);
     connection._protocol.openssh_authAgent(number, 2 * 1024 * 1024, 32 * 1024);
   });
+}
+
+/** How to send any payload (RFC 4253 §6) as it is, right or wrong, as a hostile server would. */
+export async function payloadSender(
+  { _protocol: protocol }: ServerConnection,
+): Promise<(payload: Uint8Array) => void> {
+  const utils: Ssh2UtilsModule = await import("ssh2/lib/protocol/utils.js");
+  const { write } = protocol._packetRW;
+  return (payload) => {
+    const packet = write.alloc(payload.length);
+    packet.set(payload, write.allocStart);
+    utils.default.sendPacket(protocol, write.finalize(packet));
+  };
 }
 
 /** Tells an exit status after the end of output, which ssh2's own `exit` cannot. */

@@ -2,14 +2,18 @@
 import type { FuzzTarget } from "../target.ts";
 import { COORDINATION_TARGETS } from "./coordination.ts";
 import { DATAGRAM_TARGETS } from "./datagrams.ts";
-import { SSH_TARGETS } from "./ssh_connections.ts";
+import { FILE_TARGETS } from "./files.ts";
+import { PATH_TARGETS } from "./paths.ts";
+import { SSH_TARGETS } from "./ssh.ts";
 import { STREAM_TARGETS } from "./streams.ts";
 import { TEXT_TARGETS } from "./texts.ts";
 
 export const TARGETS: readonly FuzzTarget[] = [
   ...DATAGRAM_TARGETS,
+  ...PATH_TARGETS,
   ...STREAM_TARGETS,
   ...COORDINATION_TARGETS,
   ...SSH_TARGETS,
   ...TEXT_TARGETS,
+  ...FILE_TARGETS,
 ];

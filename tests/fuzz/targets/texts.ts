@@ -28,7 +28,6 @@ import {
 import { parseRedirect, parseSocketFile } from "../../../lib/ssh/gpg_socket_file.ts";
 import { findKnownKeys } from "../../../lib/ssh/known_hosts.ts";
 import { parseEndpoint } from "../../../lib/tailnet/endpoint_text.ts";
-import { derpMapFromJson } from "../../../lib/tailnet/derp_map_json.ts";
 import { type FuzzTarget, textTarget } from "../target.ts";
 
 const isForUser = (error: unknown): boolean =>
@@ -39,8 +38,6 @@ const AGENT_LOGS =
   '[{"id":1,"created_at":"2026-01-01T00:00:00Z","output":"hello\\n","level":"info","source_id":"x"}]';
 const BUILD_LOG =
   '{"id":1,"created_at":"2026-01-01T00:00:00Z","log_source":"provisioner","log_level":"info","stage":"Starting workspace","output":"x"}';
-const MAP =
-  '{"Regions":{"999":{"EmbeddedRelay":true,"RegionID":999,"RegionCode":"coder","RegionName":"Relay","Nodes":[{"Name":"999b","RegionID":999,"HostName":"h.example","IPv4":"none","STUNPort":-1,"DERPPort":443,"ForceHTTP":false}]}}}';
 const WORKSPACES =
   '{"workspaces":[{"id":"3ef5e2d4-1c1c-4d4c-8f3c-6b1f1f9b0f10","name":"dev","owner_name":"me","latest_build":{"id":"x","status":"running","transition":"start","resources":[{"agents":[{"id":"y","name":"main","status":"connected"}]}]}}],"count":1}';
 
@@ -83,13 +80,6 @@ export const TEXT_TARGETS: readonly FuzzTarget[] = [
       v.safeParse(WORKSPACE_LIST, json);
       v.safeParse(AGENT, json);
     },
-  }),
-  textTarget({
-    room: "tailnet",
-    name: "relay map as JSON",
-    corpus: [MAP],
-    isDeclared: isProtocolError,
-    run: (text) => void derpMapFromJson(jsonOf(text)),
   }),
   textTarget({
     room: "tailnet",
