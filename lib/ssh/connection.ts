@@ -71,6 +71,8 @@ export class SshConnection implements AsyncDisposable {
       if (this.#isClosing) return { kind: "closed" };
       return { kind: "lost", message: error?.message ?? "The workspace closed the connection" };
     });
+    // What broke it is still told to the other side, which need not take it.
+    scope(transport.broken.then(() => this.#endInTime()), transport);
   }
 
   /**

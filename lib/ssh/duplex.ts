@@ -12,6 +12,11 @@ import type { ByteStream } from "../base/stream.ts";
 
 const READ_BYTES = 64 * 1024;
 const HIGH_WATER_BYTES = 256 * 1024;
+/**
+ * More than this waits to be sent only when the other side asks and takes no answers, as what we say of ourselves waits for
+ * `drained()`: nothing further is heard until it was sent.
+ */
+const MAX_UNSENT_BYTES = 4 * HIGH_WATER_BYTES;
 /** Small packets are joined up to this size, so that a burst of them is one write below. */
 const GATHER_BYTES = 64 * 1024;
 
@@ -58,9 +63,13 @@ export class ByteStreamDuplex extends Duplex {
   }
 
   override _read(): void {
-    const room = this.#roomToRead();
+    const room = this.#roomToRead() ?? this.#roomToAnswer();
     if (room === undefined) this.#readMore();
     else room.then(() => this.destroyed || this._read());
+  }
+
+  #roomToAnswer(): Promise<void> | undefined {
+    return this.writableLength < MAX_UNSENT_BYTES ? undefined : this.drained();
   }
 
   #readMore(): void {

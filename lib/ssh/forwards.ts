@@ -67,6 +67,8 @@ export class ForwardSet implements AsyncDisposable {
   /** Open connections and what they are, for `~#`. */
   readonly #open = new Map<ByteStream, string>();
   readonly #tasks = new Set<Promise<void>>();
+  /** Connections to this machine that the workspace has asked for and that are not made yet. */
+  #dialling = 0;
   #isClosed = false;
   #saidFull = false;
 
@@ -207,12 +209,15 @@ export class ForwardSet implements AsyncDisposable {
       return;
     }
     let stream: ByteStream;
+    this.#dialling++;
     try {
       stream = await this.#host.sockets.connect(to);
     } catch (error) {
       incoming.reject();
       this.#say(`Dial local address ${formatTarget(to)}: ${messageOf(error)}`);
       return;
+    } finally {
+      this.#dialling--;
     }
     await this.#hold(stream, `forwarded from ${incoming.boundTo}`, async () => {
       await joinStreams(stream, incoming.accept());
@@ -244,7 +249,7 @@ export class ForwardSet implements AsyncDisposable {
   }
 
   #isFull(): boolean {
-    if (this.#open.size < this.#maxConnections) return false;
+    if (this.#open.size + this.#dialling < this.#maxConnections) return false;
     if (!this.#saidFull) {
       this.#say(`More than ${this.#maxConnections} forwarded connections: closing new ones`);
     }

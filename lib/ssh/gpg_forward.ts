@@ -114,20 +114,33 @@ async function forward(
   { agent, socket, host }: Ends,
 ): Promise<GpgForward> {
   const open = new Set<ByteStream>();
+  /** Connections to our agent that are not made yet. */
+  let dialling = 0;
   let closing: Promise<void> | undefined;
+  const isClosing = () => closing !== undefined;
   const serve = async (incoming: IncomingConnection) => {
-    if (open.size >= MAX_CONNECTIONS || closing !== undefined) return incoming.reject();
+    if (open.size + dialling >= MAX_CONNECTIONS || isClosing()) return incoming.reject();
     let stream: ByteStream;
+    dialling++;
     try {
       stream = await local.connect(socket);
     } catch (error) {
       incoming.reject();
       host.print(`Dial local address ${socket}: ${messageOf(error)}`);
       return;
+    } finally {
+      dialling--;
+    }
+    if (isClosing()) {
+      stream.abort("GPG forward was closed");
+      return incoming.reject();
     }
     open.add(stream);
-    await joinStreams(stream, incoming.accept());
-    open.delete(stream);
+    try {
+      await joinStreams(stream, incoming.accept());
+    } finally {
+      open.delete(stream);
+    }
   };
   const { socketPath } = agent;
   await within(

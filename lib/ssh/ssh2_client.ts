@@ -82,6 +82,8 @@ export class SshTransport {
   readonly ready: Promise<void>;
   /** Resolves when the connection is gone, with the error that ended it if there was one; never rejects. */
   readonly closed: Promise<Error | undefined>;
+  /** Resolves when something broke that the connection will not outlive; `closed` waits for the other side then. Never rejects. */
+  readonly broken: Promise<void>;
   readonly #client: Ssh2Client;
   readonly #duplex: ByteStreamDuplex;
   readonly #sendPacket: LoadedSsh2["sendPacket"];
@@ -104,14 +106,17 @@ export class SshTransport {
     });
     const ready = Promise.withResolvers<void>();
     const closed = Promise.withResolvers<Error | undefined>();
+    const broken = Promise.withResolvers<void>();
     this.ready = ready.promise;
     this.closed = closed.promise;
+    this.broken = broken.promise;
     this.#client
       .on("ready", () => ready.resolve())
       .on("error", (error) => {
         // The first error is the cause; those after it are its consequences.
         this.#error ??= error;
         ready.reject(this.#error);
+        broken.resolve();
       })
       .on("close", () => {
         this.#isClosed = true;

@@ -9,9 +9,10 @@ import {
   type ForwardSet,
   startForwards,
 } from "../../lib/ssh/forwards.ts";
-import { formatTarget, type LocalTarget } from "../../lib/ssh/host.ts";
+import { formatTarget, type LocalSockets, type LocalTarget } from "../../lib/ssh/host.ts";
 import { joinStreams } from "../../lib/ssh/join.ts";
 import { runStdioForward } from "../../lib/ssh/stdio_forward.ts";
+import { createBytePipe } from "../support/byte_pipe.ts";
 import { FakeTerminal } from "../support/fake_terminal.ts";
 import { MemorySockets } from "../support/memory_sockets.ts";
 import { ManualClock } from "../support/manual_clock.ts";
@@ -31,13 +32,16 @@ interface Scene {
   start(request: ForwardRequest, options?: ForwardOptions): Promise<ForwardSet>;
 }
 
-async function withScene(use: (scene: Scene) => Promise<void>): Promise<void> {
+async function withScene(
+  use: (scene: Scene) => Promise<void>,
+  sockets: LocalSockets = SOCKETS,
+): Promise<void> {
   const workspace = new ForwardingWorkspace(SOCKETS);
   const server = await TestSshServer.start(workspace.options);
   const connection = await connectSsh(server.stream, { clock: new ManualClock() });
   workspace.connection = await server.connected;
   const said: string[] = [];
-  const host = { sockets: SOCKETS, print: (line: string) => void said.push(line) };
+  const host = { sockets, print: (line: string) => void said.push(line) };
   const sets: ForwardSet[] = [];
   const start = async (request: ForwardRequest, options?: ForwardOptions) => {
     const set = await startForwards(sshFarSide(connection), host, request, options);
@@ -235,6 +239,37 @@ Deno.test("remote forward refuses and says so when the service here is away, and
       assert.equal(await ask(await SOCKETS.connect(there), "later"), "LATER");
     });
   });
+});
+
+Deno.test("a workspace that opens forwarded connections in one breath has no more of them dialled here than are allowed", async () => {
+  const there: LocalTarget = { kind: "unix", path: "/tmp/flood.sock" };
+  let dialled = 0;
+  const answers: (() => void)[] = [];
+  const sockets: LocalSockets = {
+    listen: (target) => SOCKETS.listen(target),
+    // Somebody here who is slow to answer.
+    connect: () => {
+      dialled++;
+      return new Promise((resolve) => answers.push(() => resolve(createBytePipe()[0])));
+    },
+  };
+  await withScene(async ({ start, said, workspace }) => {
+    await start({ remote: [{ listen: there, to: tcp(1) }] }, { maxConnections: 8 });
+    const open = () =>
+      new Promise<string>((resolve) =>
+        workspace.connection?.openssh_forwardOutStreamLocal(
+          there.path,
+          (error) => resolve(error === undefined ? "open" : "refused"),
+        )
+      );
+    const opening = Array.from({ length: 200 }, open);
+    const refused = await Promise.all(opening.slice(8));
+    assert.ok(refused.every((how) => how === "refused"));
+    assert.equal(dialled, 8);
+    assert.deepEqual(said, ["More than 8 forwarded connections: closing new ones"]);
+    for (const answer of answers) answer();
+    assert.deepEqual(await Promise.all(opening.slice(0, 8)), new Array(8).fill("open"));
+  }, sockets);
 });
 
 Deno.test("forwards bound their connections, list them and end them all", async () => {

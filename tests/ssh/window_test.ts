@@ -1,9 +1,15 @@
 /** What a workspace may make us hold: no more than the windows we gave, and no more than a bound over all channels. */
 import { Buffer } from "node:buffer";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { StreamError } from "../../lib/base/stream.ts";
 import { connectSsh } from "../../lib/ssh/connection.ts";
 import { ManualClock } from "../support/manual_clock.ts";
-import { type ServerChannel, type TestSession, TestSshServer } from "../support/ssh_server.ts";
+import {
+  payloadSender,
+  type ServerChannel,
+  type TestSession,
+  TestSshServer,
+} from "../support/ssh_server.ts";
 
 const WINDOW_BYTES = 2 * 1024 * 1024;
 /** No divisor of the window: it is not hit exactly, where ssh2 itself drops what comes. */
@@ -101,5 +107,76 @@ Deno.test("SshConnection is not read while its channels hold much that nobody re
     return total;
   }));
   deepStrictEqual(totals, sessions.map(() => EACH_BYTES));
+  await connection.close();
+});
+
+/** What a peer asks that wants an answer each time: global requests, requests of a channel, channels that we do not take. */
+const QUESTIONS: readonly { readonly name: string; readonly payload: Uint8Array }[] = [
+  { name: "global requests", payload: question(80, [], "keepalive@openssh.com") },
+  { name: "requests of the session", payload: question(98, [0], "keepalive@openssh.com") },
+  {
+    name: "channels",
+    payload: question(90, [], "session", new Array<number>(12).fill(1)),
+  },
+];
+
+function question(
+  type: number,
+  ids: readonly number[],
+  name: string,
+  rest: readonly number[] = [1],
+): Uint8Array {
+  const text = new TextEncoder().encode(name);
+  const id = ids.flatMap((one) => [0, 0, 0, one]);
+  return new Uint8Array([type, ...id, 0, 0, 0, text.length, ...text, ...rest]);
+}
+
+Deno.test("SshConnection hears no more questions of a workspace that takes no answers than it can keep the answers of", async (t) => {
+  const QUESTIONS_IN_ALL = 60_000;
+  for (const { name, payload } of QUESTIONS) {
+    await t.step(name, async () => {
+      let receivedBytes = 0;
+      const server = await TestSshServer.start({ onSession: () => {} });
+      const { stream } = server;
+      const read = stream.read.bind(stream);
+      stream.read = async (into) => {
+        const count = await read(into);
+        receivedBytes += count ?? 0;
+        return count;
+      };
+      const connection = await connectSsh(stream, { clock: new ManualClock() });
+      const session = await connection.openSession({ command: "asks" });
+      // From now on nothing that we say is taken.
+      const stuck = Promise.withResolvers<void>();
+      stream.write = () => stuck.promise;
+      const send = await payloadSender(await server.connected);
+      let sent = 0;
+      for (let before = -1; sent < QUESTIONS_IN_ALL && receivedBytes !== before;) {
+        before = receivedBytes;
+        for (let i = 0; i < 2_000; i++, sent++) send(payload);
+        for (let turn = 0; turn < 8; turn++) await new Promise((resolve) => setTimeout(resolve));
+      }
+      ok(sent < QUESTIONS_IN_ALL, `${receivedBytes} bytes of ${sent} questions were heard`);
+      stuck.reject(new StreamError({ kind: "reset", message: "enough" }));
+      strictEqual((await session.ended).kind, "lost");
+      await connection.close();
+    });
+  }
+});
+
+Deno.test("SshConnection that broke ends in time, also when the workspace takes nothing any more", async () => {
+  const clock = new ManualClock();
+  const server = await TestSshServer.start({ onSession: () => {} });
+  const { stream } = server;
+  const connection = await connectSsh(stream, { clock });
+  const session = await connection.openSession({ command: "breaks" });
+  const stuck = Promise.withResolvers<void>();
+  stream.write = () => stuck.promise;
+  (await payloadSender(await server.connected))(Uint8Array.of(94));
+  for (let turn = 0; turn < 8; turn++) await new Promise((resolve) => setTimeout(resolve));
+  clock.advance(2_000);
+  const end = await session.ended;
+  ok(end.kind === "lost");
+  strictEqual(end.message, "Inbound: Malformed CHANNEL_DATA packet");
   await connection.close();
 });
