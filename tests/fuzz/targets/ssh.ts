@@ -33,6 +33,9 @@ const PACKET = 32_768;
 const OURS = 0;
 const BOUND_PORT = 8_080;
 
+const YES = true;
+const NO = false;
+
 const CORPUS: readonly Uint8Array[] = [
   message(94, OURS, "output"),
   message(94, OURS, new Uint8Array(20_000)),
@@ -41,10 +44,10 @@ const CORPUS: readonly Uint8Array[] = [
   message(93, OURS, 4_096),
   message(96, OURS),
   message(97, OURS),
-  message(98, OURS, "exit-status", false, 3),
-  message(98, OURS, "exit-signal", false, "TERM", true, "core dumped", "en"),
-  message(98, OURS, "keepalive@openssh.com", true),
-  message(98, OURS, "eow@openssh.com", false),
+  message(98, OURS, "exit-status", NO, 3),
+  message(98, OURS, "exit-signal", NO, "TERM", YES, "core dumped", "en"),
+  message(98, OURS, "keepalive@openssh.com", YES),
+  message(98, OURS, "eow@openssh.com", NO),
   message(99, OURS),
   message(100, OURS),
   message(90, "forwarded-tcpip", 1, WINDOW, PACKET, "127.0.0.1", BOUND_PORT, "10.0.0.1", 4_000),
@@ -54,14 +57,14 @@ const CORPUS: readonly Uint8Array[] = [
   message(90, "session", 4, WINDOW, PACKET),
   message(91, 1, 1, WINDOW, PACKET),
   message(92, 1, 2, "refused", "en"),
-  message(80, "keepalive@openssh.com", true),
-  message(80, "hostkeys-00@openssh.com", false, message(0, "ssh-ed25519").subarray(1)),
+  message(80, "keepalive@openssh.com", YES),
+  message(80, "hostkeys-00@openssh.com", NO, message(0, "ssh-ed25519").subarray(1)),
   message(81),
   message(82),
   message(1, 11, "bye", "en"),
   message(2, "ignored"),
   message(3, 5),
-  message(4, true, "debug", "en"),
+  message(4, YES, "debug", "en"),
   message(7, 1, "server-sig-algs", "ssh-ed25519"),
   message(
     20,
