@@ -6,11 +6,11 @@
 import type { Instant } from "../base/core.ts";
 import { seqAdd, seqDiff, seqGt, seqGte, seqLt } from "../base/seq.ts";
 import { TcpFlag, type TcpHeader } from "../wire/tcp.ts";
-import { setWindow } from "./handshake.ts";
 import type { IncomingSegment } from "./incoming.ts";
 import { CHALLENGE_ACK_GAP_MS, MIN_SEND_QUEUE_BYTES } from "./limits.ts";
+import { Debt } from "./owed.ts";
 import { judgeLosses } from "./recovery.ts";
-import { SocketEvent, type Tcb } from "./tcb.ts";
+import type { Tcb } from "./tcb.ts";
 import { TcpTimer } from "./timers.ts";
 
 /** A writer that waits is told when this part of what it may queue is free. */
@@ -21,19 +21,19 @@ export function handleAck(tcb: Tcb, segment: IncomingSegment, now: Instant): boo
   const header = segment.header;
   const ack = header.ack;
   // RFC 5961 §5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT
-  if (seqGt(ack, tcb.sndNxt) || seqLt(ack, seqAdd(tcb.sndUna, -tcb.sndMaxWnd))) {
+  if (seqGt(ack, tcb.snd.nxt) || seqLt(ack, seqAdd(tcb.snd.una, -tcb.snd.maxWnd))) {
     oweChallengeAck(tcb, now);
     return false;
   }
-  const isNew = seqGt(ack, tcb.sndUna);
+  const isNew = seqGt(ack, tcb.snd.una);
   const isDuplicate = !isNew && isDuplicateAck(tcb, segment);
-  if (seqGte(ack, tcb.sndUna)) updateWindow(tcb, header);
+  if (seqGte(ack, tcb.snd.una)) updateWindow(tcb, header);
   // Nothing of ours could make progress, and the peer is there.
-  if (tcb.flightSize === 0 || tcb.sndWnd === 0) tcb.stalledMs = 0;
-  const hasBlocks = tcb.isSackPermitted && header.sackCount > 0 && tcb.sent.count > 0;
+  if (tcb.snd.flightSize === 0 || tcb.snd.wnd === 0) tcb.stalledMs = 0;
+  const hasBlocks = tcb.isSackPermitted && header.sackCount > 0 && tcb.snd.sent.count > 0;
   if (!isNew && !isDuplicate && !hasBlocks) return true;
 
-  const flightBefore = tcb.sent.pipeBytes;
+  const flightBefore = tcb.snd.sent.pipeBytes;
   tcb.rack.beginAck();
   if (isNew) advance(tcb, ack, now);
   if (hasBlocks) markBlocks(tcb, header, now);
@@ -52,23 +52,24 @@ export function oweChallengeAck(tcb: Tcb, now: Instant): void {
   }
   tcb.lastChallengeAt = now;
   tcb.counters.challengeAcks++;
-  tcb.ackOwed = true;
+  tcb.owed.owe(Debt.ack);
 }
 
 /** RFC 5681 §2, the five conditions of a duplicate. */
 function isDuplicateAck(tcb: Tcb, segment: IncomingSegment): boolean {
-  return segment.header.ack === tcb.sndUna && tcb.flightSize > 0 && segment.payloadBytes === 0 &&
+  return segment.header.ack === tcb.snd.una && tcb.snd.flightSize > 0 &&
+    segment.payloadBytes === 0 &&
     !segment.has(TcpFlag.fin) && !segment.has(TcpFlag.syn) &&
-    segment.header.window * 2 ** tcb.sndWndShift === tcb.sndWnd;
+    segment.header.window * 2 ** tcb.snd.wndShift === tcb.snd.wnd;
 }
 
 function updateWindow(tcb: Tcb, header: TcpHeader): void {
   // RFC 9293 §3.10.7.4: an old segment must not change the window.
-  const isNewer = seqLt(tcb.sndWl1, header.seq) ||
-    (tcb.sndWl1 === header.seq && seqGte(header.ack, tcb.sndWl2));
+  const isNewer = seqLt(tcb.snd.wl1, header.seq) ||
+    (tcb.snd.wl1 === header.seq && seqGte(header.ack, tcb.snd.wl2));
   if (!isNewer) return;
-  setWindow(tcb, header, header.window * 2 ** tcb.sndWndShift);
-  if (tcb.usableWindow > 0 && tcb.timers.isSet(TcpTimer.persist)) {
+  tcb.snd.setWindow(header, header.window * 2 ** tcb.snd.wndShift);
+  if (tcb.snd.usableWindow > 0 && tcb.timers.isSet(TcpTimer.persist)) {
     tcb.timers.clear(TcpTimer.persist);
     tcb.persistBackoff = 0;
   }
@@ -76,21 +77,18 @@ function updateWindow(tcb: Tcb, header: TcpHeader): void {
 
 /** Moves SND.UNA to `ack`. */
 function advance(tcb: Tcb, ack: number, now: Instant): void {
-  const acked = seqDiff(ack, tcb.sndUna);
-  const coversFin = tcb.finSent && ack === tcb.sndNxt;
-  tcb.sent.acknowledge(ack, now, tcb.rack, tcb.rtt.minMs);
-  tcb.sendRing.drop(coversFin ? acked - 1 : acked);
-  tcb.sndUna = ack;
+  const acked = seqDiff(ack, tcb.snd.una);
+  const coversFin = tcb.snd.finSent && ack === tcb.snd.nxt;
+  tcb.snd.sent.acknowledge(ack, now, tcb.rack, tcb.rtt.minMs);
+  tcb.snd.ring.drop(coversFin ? acked - 1 : acked);
+  tcb.snd.una = ack;
   tcb.rtt.easeBackoff();
   tcb.timeouts = 0;
   tcb.stalledMs = 0;
-  if (tcb.isTailProbing && seqGte(ack, tcb.tailProbeEnd)) tcb.isTailProbing = false;
-  if (!tcb.isWriterWaiting) return;
-  const room = queueLimit(tcb) - tcb.sendRing.length;
-  if (room >= queueLimit(tcb) * WRITABLE_FRACTION) {
-    tcb.isWriterWaiting = false;
-    tcb.events |= SocketEvent.writable;
-  }
+  if (tcb.tailProbeEnd !== undefined && seqGte(ack, tcb.tailProbeEnd)) tcb.tailProbeEnd = undefined;
+  if (!tcb.news.isWriterWaiting) return;
+  const limit = queueLimit(tcb);
+  if (limit - tcb.snd.ring.length >= limit * WRITABLE_FRACTION) tcb.news.addWritable();
 }
 
 /** What may be queued: twice the congestion window, so that a slow path holds no minute of unsent data. */
@@ -106,8 +104,8 @@ function markBlocks(tcb: Tcb, header: TcpHeader, now: Instant): void {
     const left = header.sackLeft[i] ?? 0;
     const right = header.sackRight[i] ?? 0;
     // A block below SND.UNA is a DSACK (RFC 2883), one beyond SND.NXT a lie: both say nothing here.
-    if (!seqLt(left, right) || seqLt(left, tcb.sndUna) || seqGt(right, tcb.sndNxt)) continue;
-    tcb.sent.markSacked(left, right, now, tcb.rack, tcb.rtt.minMs);
+    if (!seqLt(left, right) || seqLt(left, tcb.snd.una) || seqGt(right, tcb.snd.nxt)) continue;
+    tcb.snd.sent.markSacked(left, right, now, tcb.rack, tcb.rtt.minMs);
   }
 }
 
@@ -117,7 +115,7 @@ function grow(tcb: Tcb, flightBefore: number, now: Instant): void {
   // RFC 9438 §5.8, RFC 7661: a window that was not used says nothing about the network.
   const isLimited = tcb.congestion.isSlowStart
     ? flightBefore * 2 >= cwnd
-    : flightBefore + 2 * tcb.mssBytes >= cwnd;
+    : flightBefore + 2 * tcb.snd.mssBytes >= cwnd;
   if (!isLimited) {
     if (flightBefore * 2 < cwnd) tcb.congestion.pauseEpoch();
     return;
@@ -127,14 +125,17 @@ function grow(tcb: Tcb, flightBefore: number, now: Instant): void {
   facts.now = now;
   facts.sampleMs = tcb.rack.sampleMs;
   facts.srttMs = Math.max(0, tcb.rtt.srttMs);
-  facts.sndUna = tcb.sndUna;
-  facts.sndNxt = tcb.sndNxt;
+  facts.sndUna = tcb.snd.una;
+  facts.sndNxt = tcb.snd.nxt;
   tcb.congestion.handleAck(facts);
 }
 
 /** RFC 6298 §5.2, §5.3 */
 function rearm(tcb: Tcb, now: Instant): void {
-  if (tcb.flightSize === 0) {
+  if (tcb.snd.flightSize === 0) {
+    // What found no room until now has nothing left to ask for or to repeat.
+    tcb.owed.drop(Debt.tailProbe);
+    tcb.owed.drop(Debt.retransmit);
     tcb.timers.clear(TcpTimer.retransmit);
     tcb.timers.clear(TcpTimer.tailProbe);
     tcb.timers.clear(TcpTimer.reorder);
@@ -150,13 +151,13 @@ const MIN_TAIL_PROBE_MS = 10;
 
 /** Should be called when data was sent or acknowledged (RFC 8985 §7.2). */
 export function armTailProbe(tcb: Tcb, now: Instant): void {
-  const isUseful = tcb.isSackPermitted && tcb.phase === "open" && tcb.sent.sackedCount === 0 &&
-    tcb.sent.count > 0 && tcb.rtt.hasSample && !tcb.isTailProbing;
+  const isUseful = tcb.isSackPermitted && tcb.phase === "open" && tcb.snd.sent.sackedCount === 0 &&
+    tcb.snd.sent.count > 0 && tcb.rtt.hasSample && tcb.tailProbeEnd === undefined;
   if (!isUseful) {
     tcb.timers.clear(TcpTimer.tailProbe);
     return;
   }
-  const slackMs = tcb.sent.count === 1 ? MAX_ACK_DELAY_MS : 0;
+  const slackMs = tcb.snd.sent.count === 1 ? MAX_ACK_DELAY_MS : 0;
   const probeAt = now + Math.max(MIN_TAIL_PROBE_MS, 2 * tcb.rtt.srttMs + slackMs);
   // The probe comes in place of a timeout that would be due before it (TLP_calc_PTO).
   tcb.timers.set(TcpTimer.tailProbe, Math.min(probeAt, tcb.timers.get(TcpTimer.retransmit)));

@@ -1,9 +1,10 @@
 /** What the stack has to tell its owner: at most one entry for each socket and kind, so nothing here grows with traffic. */
+import { assertNever } from "../base/core.ts";
 import type { NetstackCounters } from "./counters.ts";
 import { Fifo } from "./fifo.ts";
 import { MAX_PONGS } from "./limits.ts";
-import type { TcpSocket } from "./socket.ts";
-import { SocketEvent } from "./tcb.ts";
+import { SocketEvent } from "./owner_news.ts";
+import { TcpSocket } from "./socket.ts";
 
 export type NetstackEvent =
   /** A connection we opened, or a held one that was accepted, is established. */
@@ -30,9 +31,9 @@ export class EventQueue {
 
   /** Should be called after anything that may have given a socket something to tell. */
   note(socket: TcpSocket): void {
-    const { tcb } = socket;
-    if (tcb.events === 0 || tcb.isEventQueued) return;
-    tcb.isEventQueued = true;
+    const connection = TcpSocket.connectionOf(socket);
+    if (connection.tcb.news.isNothing || connection.isEventQueued) return;
+    connection.isEventQueued = true;
     this.#sockets.push(socket);
   }
 
@@ -45,21 +46,19 @@ export class EventQueue {
     if (this.#pongs.length > 0) return this.#pongs.shift();
     const socket = this.#sockets.peek();
     if (socket === undefined) return undefined;
-    const event = takeEvent(socket);
-    if (socket.tcb.events === 0) {
-      socket.tcb.isEventQueued = false;
+    const connection = TcpSocket.connectionOf(socket);
+    const { news } = connection.tcb;
+    const event = news.take();
+    if (news.isNothing) {
+      connection.isEventQueued = false;
       this.#sockets.shift();
     }
-    return event;
+    return event === undefined ? this.poll() : describe(event, socket);
   }
 }
 
-/** In the order in which an owner must hear them. */
-function takeEvent(socket: TcpSocket): NetstackEvent {
-  const { tcb } = socket;
-  const bit = tcb.events & -tcb.events; // the lowest, as `SocketEvent` is in that order
-  tcb.events &= ~bit;
-  switch (bit) {
+function describe(event: SocketEvent, socket: TcpSocket): NetstackEvent {
+  switch (event) {
     case SocketEvent.accepted:
       return { kind: "accepted", socket, port: socket.localPort };
     case SocketEvent.connected:
@@ -68,7 +67,9 @@ function takeEvent(socket: TcpSocket): NetstackEvent {
       return { kind: "readable", socket };
     case SocketEvent.writable:
       return { kind: "writable", socket };
-    default:
+    case SocketEvent.closed:
       return { kind: "closed", socket };
+    default:
+      return assertNever(event);
   }
 }

@@ -4,11 +4,13 @@
  * data on a SYN, which the peer sends again.
  */
 import type { Instant } from "../base/core.ts";
-import { seqAdd, seqGt, seqLte } from "../base/seq.ts";
+import { seqGt, seqLte } from "../base/seq.ts";
 import { TcpFlag, type TcpHeader } from "../wire/tcp.ts";
 import type { IncomingSegment, Verdict } from "./incoming.ts";
 import { HELD_SYN_MS, MIN_PEER_MSS_BYTES } from "./limits.ts";
-import { SocketEvent, type Tcb } from "./tcb.ts";
+import { Debt } from "./owed.ts";
+import { SocketEvent } from "./owner_news.ts";
+import type { Tcb } from "./tcb.ts";
 import { TcpTimer } from "./timers.ts";
 
 /** RFC 9293 §3.7.1 (MUST-16): what a peer that names no MSS takes over IPv6. */
@@ -22,7 +24,7 @@ export interface AcceptStart {
 /** Should be called once for a connection of ours, in "syn-sent". */
 export function beginConnect(tcb: Tcb, iss: number): void {
   beginSending(tcb, iss);
-  tcb.synOwed = true;
+  tcb.owed.owe(Debt.syn);
 }
 
 /** Should be called once for a peer's SYN, in "syn-received" or "syn-held". */
@@ -30,12 +32,12 @@ export function beginAccept(tcb: Tcb, syn: TcpHeader, start: AcceptStart): void 
   const { iss, now } = start;
   beginSending(tcb, iss);
   beginReceiving(tcb, syn);
-  setWindow(tcb, syn, syn.window); // RFC 7323 §2.2: the window of a SYN is not scaled
+  tcb.snd.setWindow(syn, syn.window); // RFC 7323 §2.2: the window of a SYN is not scaled
   tcb.lastHeardAt = now;
   if (tcb.state === "syn-held") {
     tcb.timers.set(TcpTimer.held, now + HELD_SYN_MS);
-    tcb.events |= SocketEvent.accepted;
-  } else tcb.synOwed = true;
+    tcb.news.add(SocketEvent.accepted);
+  } else tcb.owed.owe(Debt.syn);
 }
 
 /** Lets a held SYN be answered. */
@@ -43,14 +45,14 @@ export function completeHeld(tcb: Tcb, now: Instant): void {
   if (tcb.state !== "syn-held") return;
   tcb.timers.clear(TcpTimer.held);
   tcb.enter("syn-received", now);
-  tcb.synOwed = true;
+  tcb.owed.owe(Debt.syn);
 }
 
 /** A segment for a connection in "syn-sent" (RFC 9293 §3.10.7.3). */
 export function handleSynSent(tcb: Tcb, segment: IncomingSegment, now: Instant): Verdict {
   const header = segment.header;
   const hasAck = segment.has(TcpFlag.ack);
-  if (hasAck && (seqLte(header.ack, tcb.iss) || seqGt(header.ack, tcb.sndNxt))) {
+  if (hasAck && (seqLte(header.ack, tcb.snd.iss) || seqGt(header.ack, tcb.snd.nxt))) {
     return segment.has(TcpFlag.rst) ? "done" : "answer-reset"; // first
   }
   if (segment.has(TcpFlag.rst)) { // second; RFC 5961 §3.2: only with an acceptable ACK
@@ -64,23 +66,23 @@ export function handleSynSent(tcb: Tcb, segment: IncomingSegment, now: Instant):
   beginReceiving(tcb, header); // fourth
   tcb.lastHeardAt = now;
   if (!hasAck) { // simultaneous open
-    setWindow(tcb, header, header.window);
+    tcb.snd.setWindow(header, header.window);
     tcb.enter("syn-received", now);
     tcb.synCount = 0;
-    tcb.synOwed = true;
+    tcb.owed.owe(Debt.syn);
     return "done";
   }
-  setWindow(tcb, header, header.window);
+  tcb.snd.setWindow(header, header.window);
   establish(tcb, header.ack, now);
-  tcb.ackOwed = true;
+  tcb.owed.owe(Debt.ack);
   return "done";
 }
 
 /** Should be called when our SYN was acknowledged. */
 export function establish(tcb: Tcb, ack: number, now: Instant): void {
-  tcb.sndUna = ack;
-  tcb.sent.reset(ack);
-  tcb.synOwed = false;
+  tcb.snd.una = ack;
+  tcb.snd.sent.reset(ack);
+  tcb.owed.drop(Debt.syn);
   tcb.timers.clear(TcpTimer.retransmit);
   if (tcb.synCount === 1) tcb.rtt.sample(now - tcb.synSentAt); // Karn: only a SYN sent once
   else if (tcb.rtt.backoff > 0) tcb.rtt.startAfterLostSyn();
@@ -91,22 +93,12 @@ export function establish(tcb: Tcb, ack: number, now: Instant): void {
   if (tcb.options.keepaliveMs > 0) {
     tcb.timers.set(TcpTimer.keepalive, now + tcb.options.keepaliveMs);
   }
-  tcb.events |= tcb.origin === "listener" ? SocketEvent.accepted : SocketEvent.connected;
-  tcb.enter(tcb.finQueued ? "fin-wait-1" : "established", now);
-}
-
-/** Takes the window of a segment (RFC 9293 §3.10.7.4, fifth). */
-export function setWindow(tcb: Tcb, header: TcpHeader, windowBytes: number): void {
-  tcb.sndWnd = windowBytes;
-  tcb.sndWl1 = header.seq;
-  tcb.sndWl2 = header.ack;
-  if (windowBytes > tcb.sndMaxWnd) tcb.sndMaxWnd = windowBytes;
+  tcb.news.add(tcb.origin === "listener" ? SocketEvent.accepted : SocketEvent.connected);
+  tcb.enter(tcb.snd.finQueued ? "fin-wait-1" : "established", now);
 }
 
 function beginSending(tcb: Tcb, iss: number): void {
-  tcb.iss = iss;
-  tcb.sndUna = iss;
-  tcb.sndNxt = seqAdd(iss, 1);
+  tcb.snd.begin(iss);
   tcb.recoveryPoint = iss; // RFC 6582 §3.2 step 1
 }
 
@@ -117,8 +109,8 @@ function beginReceiving(tcb: Tcb, syn: TcpHeader): void {
   tcb.adoptMss(Math.min(tcb.ownMssBytes, Math.max(peerMssBytes, MIN_PEER_MSS_BYTES)));
   tcb.isSackPermitted = syn.isSackPermitted; // we always offer it ourselves, or echo it
   if (syn.windowScale >= 0) { // RFC 7323 §2.2: only when both offer it
-    tcb.hasWindowScale = true;
-    tcb.sndWndShift = syn.windowScale;
+    tcb.snd.hasWindowScale = true;
+    tcb.snd.wndShift = syn.windowScale;
     tcb.receive.windowShift = tcb.receive.offeredShift;
   }
 }

@@ -4,14 +4,12 @@
  * An owner with several ways out polls by destination: `pollReply` until `undefined`, then `pollTransmit` for each of
  * `nextDestination`. What is not polled stays with its socket, and costs nothing.
  *
- * Methods are of four kinds. `handle…`: a packet arrived, a deadline passed. `poll…`: packets, events and the next
- * deadline. Plain verbs: what the owner wants. Getters. After any `handle…` or verb, call `pollTransmit` until 0, then
- * `pollEvent` until `undefined`, then arm a timer for `pollTimeout`. ACKs leave with the first `pollTransmit` after
- * their data: a batch of packets handed in together is acknowledged once, and nothing is ever delayed.
+ * What must leave is `pollTransmit` until 0. ACKs leave with the first one after their data: a batch of packets handed
+ * in together is acknowledged once, and nothing is ever delayed.
  *
  * Left out: UDP, fragments, extension headers, neighbour discovery, path MTU discovery (the tunnel has one MTU).
  */
-import { assertLength, equalBytes, toHex } from "../base/bytes.ts";
+import { assertLength, equalBytes } from "../base/bytes.ts";
 import { type Core, type Instant, type Random, randomUint32 } from "../base/core.ts";
 import { seqGt } from "../base/seq.ts";
 import {
@@ -21,50 +19,47 @@ import {
   IPV6_HEADER_BYTES,
   IPV6_SOURCE_OFFSET,
   Ipv6Header,
-  isAddressAt,
-  isMulticastAt,
   NextHeader,
   parseIpv6,
 } from "../wire/ipv6.ts";
 import { isTcpIntact, parseTcp, TcpFlag } from "../wire/tcp.ts";
 import { NetstackCounters } from "./counters.ts";
-import { Destination } from "./destination.ts";
+import type { Destination } from "./destination.ts";
+import { Destinations } from "./destinations.ts";
 import { EventQueue, type NetstackEvent } from "./events.ts";
 import { beginAccept, beginConnect, completeHeld } from "./handshake.ts";
 import { IncomingSegment } from "./incoming.ts";
-import { MAX_BACKLOG, MAX_SOCKETS } from "./limits.ts";
+import { MAX_SOCKETS } from "./limits.ts";
+import { Listeners, type ListenPort } from "./listeners.ts";
+import { brokenRules } from "./invariants.ts";
 import {
   type ConnectOptions,
   type NetstackOptions,
   resolveOptions,
   withConnectOptions,
 } from "./options.ts";
+import { OwnAddresses } from "./own_addresses.ts";
 import { handleSegment } from "./receive.ts";
 import { Replies } from "./replies.ts";
 import { type SocketHost, TcpSocket } from "./socket.ts";
 import { SocketTable } from "./socket_table.ts";
 import { type Endpoints, Tcb, type TcbOptions } from "./tcb.ts";
 import { handlePathChange, handleTimers, resume } from "./timeouts.ts";
-import { transmit, type TransmitTarget } from "./transmit.ts";
+import type { TransmitTarget } from "./transmit.ts";
 import { Pings } from "./pings.ts";
 import { ViewCache } from "./view_cache.ts";
 
 export class Netstack implements Core<NetstackEvent> {
   readonly counters = new NetstackCounters();
-  readonly #addresses: readonly Uint8Array[];
+  readonly #addresses: OwnAddresses;
   readonly #random: Random;
   readonly #options: TcbOptions;
   readonly #table = new SocketTable();
-  readonly #listeners = new Set<number>();
-  #isForwarding = false;
-  #backlog = 0;
+  readonly #listeners = new Listeners();
   readonly #replies = new Replies(this.counters);
   readonly #events = new EventQueue(this.counters);
   readonly #pings: Pings;
-  /** By address. */
-  readonly #destinations = new Map<string, Destination<TcpSocket>>();
-  /** Those with sockets that may have something to send, the next in turn first. */
-  readonly #waiting = new Set<Destination<TcpSocket>>();
+  readonly #destinations = new Destinations();
   readonly #host: SocketHost = {
     touch: (socket) => this.#touch(socket),
     sendReset: (tcb) => this.#replies.resetConnection(tcb),
@@ -84,12 +79,10 @@ export class Netstack implements Core<NetstackEvent> {
 
   /** Throws `RangeError` for no or malformed addresses and for options out of range. Addresses are copied. */
   constructor(options: NetstackOptions) {
-    if (options.addresses.length === 0) throw new RangeError("Cannot build netstack: no addresses");
-    for (const address of options.addresses) assertLength(address, IPV6_ADDRESS_BYTES, "address");
-    this.#addresses = options.addresses.map((address) => new Uint8Array(address));
+    this.#addresses = new OwnAddresses(options.addresses);
     this.#random = options.random;
     this.#pings = new Pings({
-      source: this.#addresses[0] ?? new Uint8Array(IPV6_ADDRESS_BYTES),
+      source: this.#addresses.first,
       replies: this.#replies,
       events: this.#events,
       counters: this.counters,
@@ -102,6 +95,11 @@ export class Netstack implements Core<NetstackEvent> {
     return this.#table.size;
   }
 
+  /** What must hold of connections and does not, in words; each of them is a mistake of ours. */
+  brokenRules(): string[] {
+    return [...this.#table.all()].flatMap((socket) => brokenRules(TcpSocket.connectionOf(socket)));
+  }
+
   /** Takes one IPv6 packet, borrowed for the call. Never throws; what is of no use is counted in `counters`. */
   handlePacket(packet: Uint8Array, now: Instant): void {
     this.#now = now;
@@ -110,7 +108,7 @@ export class Netstack implements Core<NetstackEvent> {
     const offset = packet.byteOffset;
     const reason = parseIpv6(view, offset, packet.length, this.#ip);
     if (reason !== undefined) return this.counters.drop(reason);
-    if (!this.#isOurs(view, offset)) return this.counters.drop("not-for-us");
+    if (!this.#addresses.isFor(view, offset)) return this.counters.drop("not-for-us");
     switch (this.#ip.nextHeader) {
       case NextHeader.tcp:
         return this.#handleTcp(view, offset, now);
@@ -132,17 +130,12 @@ export class Netstack implements Core<NetstackEvent> {
 
   /** Destinations that something may wait for. */
   get waitingDestinations(): number {
-    return this.#waiting.size;
+    return this.#destinations.waitingCount;
   }
 
   /** The destination whose turn it is; the next call gives the next one, and so on in a circle. */
   nextDestination(): Destination<TcpSocket> | undefined {
-    for (const destination of this.#waiting) {
-      this.#waiting.delete(destination);
-      this.#waiting.add(destination);
-      return destination;
-    }
-    return undefined;
+    return this.#destinations.next();
   }
 
   /**
@@ -165,19 +158,25 @@ export class Netstack implements Core<NetstackEvent> {
     this.#target.view = this.#outViews.of(into);
     this.#target.offset = into.byteOffset + offset;
     this.#target.now = now;
-    if (to !== undefined) return this.#transmitTo(to);
-    const reply = this.pollReply();
-    if (reply === undefined) return this.#transmitAnywhere();
-    into.set(reply, offset);
-    return reply.length;
+    const reply = to === undefined ? this.pollReply() : undefined;
+    if (reply !== undefined) {
+      into.set(reply, offset);
+      return reply.length;
+    }
+    const length = to === undefined
+      ? this.#destinations.transmit(this.#target)
+      : this.#destinations.transmitTo(to, this.#target);
+    if (length > 0) this.counters.packetsOut++;
+    return length;
   }
 
   /** Does what is due at `now`. */
   handleTimeout(now: Instant): void {
     this.#now = now;
     for (const socket of this.#table.all()) {
-      if (socket.tcb.timers.next() > now) continue;
-      handleTimers(socket.tcb, now);
+      const { tcb } = TcpSocket.connectionOf(socket);
+      if (tcb.timers.next() > now) continue;
+      handleTimers(tcb, now);
       this.#touch(socket);
     }
   }
@@ -186,7 +185,7 @@ export class Netstack implements Core<NetstackEvent> {
   pollTimeout(): Instant | undefined {
     let earliest = Infinity;
     for (const socket of this.#table.all()) {
-      const at = socket.tcb.timers.next();
+      const at = TcpSocket.connectionOf(socket).tcb.timers.next();
       if (at < earliest) earliest = at;
     }
     return earliest === Infinity ? undefined : earliest;
@@ -204,7 +203,7 @@ export class Netstack implements Core<NetstackEvent> {
   connect(options: ConnectOptions, now: Instant): TcpSocket {
     this.#now = now;
     assertLength(options.remote, IPV6_ADDRESS_BYTES, "remote");
-    const local = options.local ?? this.#addresses[0] ?? new Uint8Array(IPV6_ADDRESS_BYTES);
+    const local = options.local ?? this.#addresses.first;
     assertLength(local, IPV6_ADDRESS_BYTES, "local");
     if (this.#table.size >= MAX_SOCKETS) {
       throw new RangeError(`Cannot connect: ${MAX_SOCKETS} sockets are in use`);
@@ -224,21 +223,19 @@ export class Netstack implements Core<NetstackEvent> {
   }
 
   /** Takes connections to a port; "any" takes those to every port without a listener of its own, but holds them. */
-  listen(port: number | "any"): void {
-    if (port === "any") this.#isForwarding = true;
-    else this.#listeners.add(port);
+  listen(port: ListenPort): void {
+    this.#listeners.add(port);
   }
 
   /** Ends listening; sockets that were accepted stay. */
-  unlisten(port: number | "any"): void {
-    if (port === "any") this.#isForwarding = false;
-    else this.#listeners.delete(port);
+  unlisten(port: ListenPort): void {
+    this.#listeners.remove(port);
   }
 
   /** Answers a held SYN ("accepted" with state "syn-held"); "connected" follows when the handshake is over. */
   accept(socket: TcpSocket, now: Instant): void {
     this.#now = now;
-    completeHeld(socket.tcb, now);
+    completeHeld(TcpSocket.connectionOf(socket).tcb, now);
     this.#touch(socket);
   }
 
@@ -257,7 +254,7 @@ export class Netstack implements Core<NetstackEvent> {
   resume(now: Instant): void {
     this.#now = now;
     for (const socket of this.#table.all()) {
-      resume(socket.tcb, now);
+      resume(TcpSocket.connectionOf(socket).tcb, now);
       this.#touch(socket);
     }
   }
@@ -266,84 +263,24 @@ export class Netstack implements Core<NetstackEvent> {
   handlePathChange(remotes: readonly Uint8Array[], now: Instant): void {
     this.#now = now;
     for (const socket of this.#table.all()) {
-      const { remoteAddress } = socket.tcb.endpoints;
-      if (!remotes.some((remote) => equalBytes(remote, remoteAddress))) continue;
-      handlePathChange(socket.tcb, now);
+      if (!remotes.some((remote) => equalBytes(remote, socket.remoteAddress))) continue;
+      handlePathChange(TcpSocket.connectionOf(socket).tcb, now);
       this.#touch(socket);
     }
   }
 
   /** Something may have to leave, or to be told, or the socket is gone. */
   #touch(socket: TcpSocket): void {
-    const tcb = socket.tcb;
+    const connection = TcpSocket.connectionOf(socket);
+    const { tcb } = connection;
     this.#events.note(socket);
-    if (tcb.isInBacklog && !isOpening(tcb)) {
-      tcb.isInBacklog = false;
-      this.#backlog--;
-    }
+    this.#listeners.note(connection);
     if (tcb.state === "closed") {
       this.#forget(socket);
       return;
     }
     if (tcb.state === "time-wait") this.#limitTimeWait(socket);
-    if (tcb.isScheduled) return;
-    tcb.isScheduled = true;
-    const destination = this.#destinationOf(socket);
-    destination.scheduled.push(socket);
-    this.#waiting.add(destination);
-  }
-
-  #transmitAnywhere(): number {
-    for (let left = this.#waiting.size; left > 0; left--) {
-      const destination = this.nextDestination();
-      const length = destination === undefined ? 0 : this.#transmitTo(destination);
-      if (length > 0) return length;
-    }
-    return 0;
-  }
-
-  #transmitTo(destination: Destination<TcpSocket>): number {
-    const { scheduled } = destination;
-    for (;;) {
-      const socket = scheduled.peek();
-      if (socket === undefined) {
-        this.#waiting.delete(destination);
-        return 0;
-      }
-      const length = transmit(socket.tcb, this.#target);
-      if (length === 0) {
-        scheduled.shift();
-        socket.tcb.isScheduled = false;
-        continue;
-      }
-      if (scheduled.length > 1) {
-        scheduled.shift();
-        scheduled.push(socket);
-      }
-      this.counters.packetsOut++;
-      return length;
-    }
-  }
-
-  #destinationOf(socket: TcpSocket): Destination<TcpSocket> {
-    if (socket.destination !== undefined) return socket.destination;
-    const name = toHex(socket.remoteAddress);
-    const destination = this.#destinations.get(name) ?? new Destination(socket.remoteAddress);
-    this.#destinations.set(name, destination);
-    destination.socketCount++;
-    socket.destination = destination;
-    return destination;
-  }
-
-  #isOurs(view: DataView, offset: number): boolean {
-    if (isMulticastAt(view, offset + IPV6_SOURCE_OFFSET)) return false;
-    for (let i = 0; i < this.#addresses.length; i++) {
-      const address = this.#addresses[i];
-      if (address !== undefined && isAddressAt(view, offset + IPV6_DESTINATION_OFFSET, address)) {
-        return true;
-      }
-    }
-    return false;
+    this.#destinations.schedule(socket);
   }
 
   #handleTcp(view: DataView, offset: number, now: Instant): void {
@@ -362,15 +299,16 @@ export class Netstack implements Core<NetstackEvent> {
     let socket = this.#table.find(view, offset, header.destinationPort, header.sourcePort);
     if (socket !== undefined && this.#isReplacedBy(socket, now)) socket = undefined;
     if (socket === undefined) return this.#handleUnmatched(view, offset, now);
-    if (handleSegment(socket.tcb, segment, now) === "answer-reset") {
-      this.#replies.answerReset(segment, socket.tcb.endpoints);
+    const { tcb } = TcpSocket.connectionOf(socket);
+    if (handleSegment(tcb, segment, now) === "answer-reset") {
+      this.#replies.answerReset(segment, tcb.endpoints);
     }
     this.#touch(socket);
   }
 
   /** RFC 9293 §3.10.7.4 (MAY-2): a SYN beyond what was received may end TIME-WAIT and begin anew. */
   #isReplacedBy(socket: TcpSocket, now: Instant): boolean {
-    const { tcb } = socket;
+    const { tcb } = TcpSocket.connectionOf(socket);
     const isFresh = tcb.state === "time-wait" && this.#segment.header.flags === TcpFlag.syn &&
       seqGt(this.#segment.header.seq, tcb.receive.rcvNxt);
     if (isFresh) {
@@ -384,7 +322,7 @@ export class Netstack implements Core<NetstackEvent> {
   #handleUnmatched(view: DataView, offset: number, now: Instant): void {
     const segment = this.#segment;
     const { header } = segment;
-    const hasListener = this.#listeners.has(header.destinationPort);
+    const state = this.#listeners.startOf(header.destinationPort);
     const endpoints: Endpoints = {
       localAddress: addressAt(view, offset + IPV6_DESTINATION_OFFSET),
       remoteAddress: addressAt(view, offset + IPV6_SOURCE_OFFSET),
@@ -393,18 +331,15 @@ export class Netstack implements Core<NetstackEvent> {
     };
     const isPlainSyn = segment.has(TcpFlag.syn) && !segment.has(TcpFlag.ack) &&
       !segment.has(TcpFlag.rst) && !segment.has(TcpFlag.fin);
-    if (!isPlainSyn || (!hasListener && !this.#isForwarding)) {
+    if (!isPlainSyn || state === undefined) {
       this.#replies.answerReset(segment, endpoints);
       return;
     }
-    if (this.#backlog >= MAX_BACKLOG) return this.counters.drop("backlog-full");
+    if (this.#listeners.isFull) return this.counters.drop("backlog-full");
     if (this.#table.size >= MAX_SOCKETS) return this.counters.drop("sockets-full");
-    const state = hasListener ? "syn-received" : "syn-held";
     const tcb = new Tcb(state, endpoints, this.#options, this.counters);
     beginAccept(tcb, header, { iss: randomUint32(this.#random), now });
-    tcb.isInBacklog = true;
-    this.#backlog++;
-    this.#adopt(tcb);
+    this.#listeners.begin(TcpSocket.connectionOf(this.#adopt(tcb)));
   }
 
   #adopt(tcb: Tcb): TcpSocket {
@@ -416,22 +351,13 @@ export class Netstack implements Core<NetstackEvent> {
 
   #forget(socket: TcpSocket): void {
     this.#table.remove(socket, this.#now);
-    const { destination } = socket;
-    if (destination === undefined) return;
-    socket.destination = undefined;
-    if (--destination.socketCount > 0) return;
-    this.#destinations.delete(toHex(destination.address));
-    this.#waiting.delete(destination);
+    this.#destinations.forget(socket);
   }
 
   #limitTimeWait(socket: TcpSocket): void {
     const oldest = this.#table.noteTimeWait(socket);
     if (oldest === undefined) return;
-    oldest.tcb.enter("closed", this.#now);
-    this.#forget(oldest);
+    TcpSocket.connectionOf(oldest).tcb.enter("closed", this.#now);
+    this.#touch(oldest);
   }
-}
-
-function isOpening(tcb: Tcb): boolean {
-  return tcb.state === "syn-received" || tcb.state === "syn-held";
 }

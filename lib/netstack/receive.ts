@@ -6,8 +6,9 @@ import type { Instant } from "../base/core.ts";
 import { seqAdd, seqDiff, seqGt, seqGte, seqLt, seqLte } from "../base/seq.ts";
 import { TcpFlag } from "../wire/tcp.ts";
 import { handleAck, oweChallengeAck } from "./acknowledge.ts";
-import { establish, handleSynSent, setWindow } from "./handshake.ts";
+import { establish, handleSynSent } from "./handshake.ts";
 import type { IncomingSegment, Verdict } from "./incoming.ts";
+import { Debt } from "./owed.ts";
 import { canReceiveData } from "./state.ts";
 import type { Tcb } from "./tcb.ts";
 import { TcpTimer } from "./timers.ts";
@@ -43,7 +44,7 @@ export function handleSegment(tcb: Tcb, segment: IncomingSegment, now: Instant):
   }
   if (tcb.state === "syn-received") {
     if (!completesHandshake(tcb, segment)) return "answer-reset";
-    setWindow(tcb, segment.header, segment.header.window * 2 ** tcb.sndWndShift);
+    tcb.snd.setWindow(segment.header, segment.header.window * 2 ** tcb.snd.wndShift);
     establish(tcb, segment.header.ack, now);
   }
   if (!handleAck(tcb, segment, now)) return "done";
@@ -73,7 +74,7 @@ function handleUnacceptable(tcb: Tcb, segment: IncomingSegment, now: Instant): v
   tcb.counters.drop("segment-outside-window");
   if (segment.has(TcpFlag.rst)) return;
   if (tcb.state === "syn-received" && segment.has(TcpFlag.syn)) {
-    if (seq === tcb.irs) tcb.synOwed = true; // our answer was lost
+    if (seq === tcb.irs) tcb.owed.owe(Debt.syn); // our answer was lost
     return;
   }
   if (segment.has(TcpFlag.syn)) { // RFC 5961 §4.2: whatever its sequence number
@@ -95,7 +96,7 @@ function handleUnacceptable(tcb: Tcb, segment: IncomingSegment, now: Instant): v
   const isProbe = seq === seqAdd(rcvNxt, -1);
   if (segment.lengthInSequence > 0 || isProbe) {
     tcb.lastHeardAt = now;
-    tcb.ackOwed = true;
+    tcb.owed.owe(Debt.ack);
   } else if (!isAtClosedWindow) oweChallengeAck(tcb, now);
 }
 
@@ -119,12 +120,12 @@ function handleSynHeld(tcb: Tcb, segment: IncomingSegment, now: Instant): Verdic
 }
 
 function completesHandshake(tcb: Tcb, segment: IncomingSegment): boolean {
-  return seqGt(segment.header.ack, tcb.sndUna) && seqLte(segment.header.ack, tcb.sndNxt);
+  return seqGt(segment.header.ack, tcb.snd.una) && seqLte(segment.header.ack, tcb.snd.nxt);
 }
 
 /** Moves on when our FIN has been acknowledged (RFC 9293 §3.10.7.4 fifth). */
 function followFin(tcb: Tcb, now: Instant): void {
-  if (!tcb.finSent || tcb.sndUna !== tcb.sndNxt) return;
+  if (!tcb.snd.finSent || tcb.snd.una !== tcb.snd.nxt) return;
   switch (tcb.state) {
     case "fin-wait-1":
       tcb.enter("fin-wait-2", now);
@@ -157,20 +158,20 @@ function takeData(tcb: Tcb, segment: IncomingSegment): void {
   const beyond = seqDiff(seqAdd(seq, length), edge);
   if (beyond > 0) length -= beyond;
   if (length <= 0) {
-    tcb.ackOwed = true;
+    tcb.owed.owe(Debt.ack);
     return;
   }
   switch (receive.accept(seq, segment.view, offset, length)) {
     case "in-order":
     case "filled-hole":
-      tcb.ackOwed = true; // RFC 5681 §4.2: at once when a hole fills; else at the end of the batch, which is as soon
-      tcb.noteReadable();
+      tcb.owed.owe(Debt.ack); // RFC 5681 §4.2: at once when a hole fills; else at the end of the batch, which is as soon
+      tcb.news.addReadable();
       return;
     case "out-of-order": // RFC 5681 §4.2: `ReceiveSpace` owes the duplicate ACK
       return;
     case "refused":
       tcb.counters.drop("out-of-order-full");
-      tcb.ackOwed = true;
+      tcb.owed.owe(Debt.ack);
       return;
   }
 }
@@ -183,11 +184,11 @@ function takeFin(tcb: Tcb, segment: IncomingSegment, now: Instant): void {
     receive.finSeq = finSeq;
     receive.isFinKnown = true;
   }
-  if (segment.has(TcpFlag.fin)) tcb.ackOwed = true;
+  if (segment.has(TcpFlag.fin)) tcb.owed.owe(Debt.ack);
   if (!receive.consumeFin()) return;
   receive.dropOutOfOrder();
-  tcb.ackOwed = true;
-  tcb.noteReadable();
+  tcb.owed.owe(Debt.ack);
+  tcb.news.addReadable();
   switch (tcb.state) {
     case "established":
       tcb.enter("close-wait", now);

@@ -55,7 +55,7 @@ export class Replies {
     const header = new TcpHeader();
     // A SYN that was never answered leaves no sequence number of ours that the peer knows.
     const isUnanswered = tcb.state === "syn-held" || tcb.synCount === 0;
-    header.seq = isUnanswered && tcb.origin !== "connect" ? 0 : tcb.sndNxt;
+    header.seq = isUnanswered && tcb.origin !== "connect" ? 0 : tcb.snd.nxt;
     header.ack = tcb.receive.rcvNxt;
     header.flags = TcpFlag.rst | TcpFlag.ack;
     this.#pushReset(header, tcb.endpoints);

@@ -11,7 +11,7 @@ import {
   MAX_TIME_WAIT,
   TUPLE_REST_MS,
 } from "./limits.ts";
-import type { TcpSocket } from "./socket.ts";
+import { TcpSocket } from "./socket.ts";
 
 /** Random ports tried before the range is searched from the last of them on. */
 const RANDOM_TRIES = 16;
@@ -49,7 +49,7 @@ export class SocketTable {
     const others = (this.#byPorts.get(key) ?? []).filter((other) => other !== socket);
     if (others.length === 0) this.#byPorts.delete(key);
     else this.#byPorts.set(key, others);
-    if (socket.tcb.origin === "connect") this.#rest(key, now);
+    if (TcpSocket.connectionOf(socket).tcb.origin === "connect") this.#rest(key, now);
   }
 
   /** The socket for a segment to `localPort` from `remotePort`, whose IPv6 header is at `offset`. */

@@ -1,40 +1,29 @@
 /**
  * The transmission control block (RFC 9293 §3.3.1): all that one connection knows. The functions of this room work on
  * it: `handshake.ts`, `receive.ts`, `acknowledge.ts`, `recovery.ts`, `timeouts.ts` and `transmit.ts`.
- * Here are only the moves between states, and the end. Fields under the names of the RFC where it has one.
+ * Here are only the moves between states, and the end. Apart from it: what we send (`send_space.ts`), what is owed to the
+ * wire (`owed.ts`) and to the owner (`owner_news.ts`), and where the stack has it in its queues (`connection.ts`).
+ * What must hold between all that after every call is in `invariants.ts`.
  */
 import type { Instant } from "../base/core.ts";
-import { seqDiff } from "../base/seq.ts";
 import type { StreamEnd } from "../base/stream.ts";
 import { addSums, sumBytes } from "../wire/checksum.ts";
 import { Ipv6Header } from "../wire/ipv6.ts";
 import { TcpHeader } from "../wire/tcp.ts";
 import { AckFacts, Congestion } from "./congestion.ts";
 import type { NetstackCounters } from "./counters.ts";
-import { ByteRing } from "./byte_ring.ts";
+import { Owed } from "./owed.ts";
+import { OwnerNews, SocketEvent } from "./owner_news.ts";
 import { Pacer } from "./pacer.ts";
 import { Rack } from "./rack.ts";
 import { ReceiveSpace } from "./receive_space.ts";
 import { RttEstimator } from "./rtt.ts";
-import { SentSegments } from "./sent_segments.ts";
+import { SendSpace } from "./send_space.ts";
 import { canMove, type TcpState } from "./state.ts";
 import { TcpTimer, TcpTimers } from "./timers.ts";
 
-/** What a socket's owner has yet to hear of; a set of bits. */
-export const SocketEvent = {
-  accepted: 1,
-  connected: 2,
-  readable: 4,
-  writable: 8,
-  closed: 16,
-} as const;
-export type SocketEvent = (typeof SocketEvent)[keyof typeof SocketEvent];
-
 /** How sending stands after losses: RFC 6675 §5, RFC 6582 §3.2 ("recovery"), RFC 5681 §3.1 ("loss", after a timeout). */
 export type RecoveryPhase = "open" | "recovery" | "loss";
-
-/** A segment that asks for an answer and carries nothing. */
-export type Probe = "none" | "zero-window" | "keepalive";
 
 export interface TcbOptions {
   readonly mtuBytes: number;
@@ -83,24 +72,8 @@ export class Tcb {
   readonly ip = new Ipv6Header();
   readonly out = new TcpHeader();
 
-  // Send sequence space (RFC 9293 §3.3.1).
-  iss = 0;
-  sndUna = 0;
-  sndNxt = 0;
-  sndWnd = 0;
-  sndWl1 = 0;
-  sndWl2 = 0;
-  /** Largest window ever seen: for RFC 5961 §5.2 and silly-window avoidance. */
-  sndMaxWnd = 0;
-  /** Whether both sides scale windows. */
-  hasWindowScale = false;
-  sndWndShift = 0;
-  mssBytes: number;
+  readonly snd: SendSpace;
   isSackPermitted = false;
-  readonly sendRing: ByteRing;
-  readonly sent = new SentSegments();
-  finQueued = false;
-  finSent = false;
 
   // Receive sequence space.
   irs = 0;
@@ -127,29 +100,11 @@ export class Tcb {
   lastHeardAt: Instant = 0;
   lastSentAt: Instant = 0;
   lastChallengeAt: Instant = -Infinity;
-  /** SND.NXT after the tail loss probe in flight; meaningful while `isTailProbing` (RFC 8985 §7). */
-  tailProbeEnd = 0;
-  isTailProbing = false;
+  /** SND.NXT after the tail loss probe in flight (RFC 8985 §7, TLP.end_seq). */
+  tailProbeEnd: number | undefined;
 
-  // What is owed to the wire.
-  synOwed = false;
-  ackOwed = false;
-  /** One lost segment may leave whatever the window says. */
-  retransmitOwed = false;
-  tailProbeOwed = false;
-  /** Silly-window avoidance is overridden once (RFC 9293 §3.8.6.2.1). */
-  smallSegmentOwed = false;
-  probeOwed: Probe = "none";
-
-  // What is owed to the owner: bits of `SocketEvent`.
-  events = 0;
-  isReadableTold = false;
-  isWriterWaiting = false;
-  /** Whether the stack has the connection in its queue of those that may have something to send, or to tell. */
-  isScheduled = false;
-  isEventQueued = false;
-  /** Whether it counts among the connections that peers began and have not finished. */
-  isInBacklog = false;
+  readonly owed = new Owed();
+  readonly news = new OwnerNews();
   end: StreamEnd | undefined;
 
   #state: TcpState;
@@ -168,11 +123,11 @@ export class Tcb {
     this.addressSum = addSums(sumOf(endpoints.localAddress), sumOf(endpoints.remoteAddress));
     this.out.sourcePort = endpoints.localPort;
     this.out.destinationPort = endpoints.remotePort;
-    this.mssBytes = options.mtuBytes - HEADERS_BYTES;
-    this.sendRing = new ByteRing(options.sendBufferBytes);
-    this.receive = new ReceiveSpace(options.receiveBufferBytes, options.mtuBytes - HEADERS_BYTES);
-    this.congestion = new Congestion(this.mssBytes);
-    this.pacer = new Pacer(this.mssBytes);
+    const mssBytes = options.mtuBytes - HEADERS_BYTES;
+    this.snd = new SendSpace(options.sendBufferBytes, mssBytes);
+    this.receive = new ReceiveSpace(options.receiveBufferBytes, mssBytes);
+    this.congestion = new Congestion(mssBytes);
+    this.pacer = new Pacer(mssBytes);
   }
 
   get state(): TcpState {
@@ -182,23 +137,6 @@ export class Tcb {
   /** Largest payload the MTU allows towards us: what our MSS option says (RFC 9293 §3.7.1). */
   get ownMssBytes(): number {
     return this.options.mtuBytes - HEADERS_BYTES;
-  }
-
-  /** Sequence numbers in flight, FIN included. */
-  get flightSize(): number {
-    return seqDiff(this.sndNxt, this.sndUna);
-  }
-
-  /** Queued bytes that were never sent. */
-  get unsentBytes(): number {
-    const { flightSize } = this;
-    const hasFin = this.finSent && flightSize > 0; // not acknowledged yet, so it is part of the flight
-    return this.sendRing.length - (flightSize - (hasFin ? 1 : 0));
-  }
-
-  /** What the peer's window still allows; negative when it shrank. */
-  get usableWindow(): number {
-    return this.sndWnd - this.flightSize;
   }
 
   /** The only way to another state. Sets and clears what belongs to it. */
@@ -211,13 +149,13 @@ export class Tcb {
       case "time-wait":
         this.timers.clearAll();
         this.timers.set(TcpTimer.timeWait, now + this.options.timeWaitMs);
-        this.sendRing.release();
+        this.snd.ring.release();
         this.finish({ kind: "closed" });
         return;
       case "closed":
         this.timers.clearAll();
-        this.sendRing.release();
-        this.#owesNothing();
+        this.snd.ring.release();
+        this.owed.dropAll();
         return;
       default:
         return;
@@ -228,7 +166,7 @@ export class Tcb {
   finish(end: StreamEnd): void {
     if (this.end !== undefined) return;
     this.end = end;
-    this.events |= SocketEvent.closed;
+    this.news.add(SocketEvent.closed);
   }
 
   /** Ends the connection at once. What was received may still be read. */
@@ -238,31 +176,16 @@ export class Tcb {
     this.enter("closed", now);
   }
 
-  /** Tells the owner that there is something to read, unless it knows. */
-  noteReadable(): void {
-    if (this.isReadableTold) return;
-    this.isReadableTold = true;
-    this.events |= SocketEvent.readable;
-  }
-
   /** Settles the segment size both sides can take, once the peer's SYN is known. */
   adoptMss(mssBytes: number): void {
-    this.mssBytes = mssBytes;
+    this.snd.mssBytes = mssBytes;
     this.beginCongestion();
   }
 
   /** As on a path that nothing is known of. */
   beginCongestion(): void {
-    this.congestion = new Congestion(this.mssBytes);
-    this.pacer = new Pacer(this.mssBytes);
-  }
-
-  #owesNothing(): void {
-    this.synOwed = false;
-    this.ackOwed = false;
-    this.retransmitOwed = false;
-    this.tailProbeOwed = false;
-    this.probeOwed = "none";
+    this.congestion = new Congestion(this.snd.mssBytes);
+    this.pacer = new Pacer(this.snd.mssBytes);
   }
 }
 

@@ -2,6 +2,7 @@
 import { assertNever, type Instant } from "../base/core.ts";
 import { enterLoss, handleReorderTimeout } from "./recovery.ts";
 import { isSynchronized } from "./state.ts";
+import { Debt } from "./owed.ts";
 import type { Tcb } from "./tcb.ts";
 import { persistMs } from "./transmit.ts";
 import { TcpTimer } from "./timers.ts";
@@ -21,8 +22,8 @@ function handleTimer(tcb: Tcb, timer: TcpTimer, now: Instant): void {
       handleRetransmitTimeout(tcb, now);
       return;
     case TcpTimer.tailProbe:
-      if (tcb.phase !== "open" || tcb.sent.count === 0) return;
-      tcb.tailProbeOwed = true;
+      if (tcb.phase !== "open" || tcb.snd.sent.count === 0) return;
+      tcb.owed.owe(Debt.tailProbe);
       tcb.timers.set(TcpTimer.retransmit, now + tcb.rtt.rtoMs); // RFC 8985 §7.3
       return;
     case TcpTimer.reorder:
@@ -71,7 +72,7 @@ function handleSynTimeout(tcb: Tcb, now: Instant): void {
   // A first retry that was asked to be early says nothing about the path.
   const wasEarly = tcb.synCount === 1 && tcb.options.firstSynRetryMs > 0;
   if (!wasEarly) tcb.rtt.backOff();
-  tcb.synOwed = true;
+  tcb.owed.owe(Debt.syn);
 }
 
 /**
@@ -81,22 +82,22 @@ function handleSynTimeout(tcb: Tcb, now: Instant): void {
 export function resume(tcb: Tcb, now: Instant): void {
   if (tcb.state === "syn-sent" || tcb.state === "syn-received") {
     tcb.rtt.clearBackoff();
-    tcb.synOwed = true;
+    tcb.owed.owe(Debt.syn);
     return;
   }
   if (!isSynchronized(tcb.state) || tcb.state === "time-wait") return;
-  if (tcb.timeouts > 0 && tcb.flightSize > 0) {
+  if (tcb.timeouts > 0 && tcb.snd.flightSize > 0) {
     tcb.rtt.clearBackoff();
-    tcb.sent.markAllLost();
-    tcb.retransmitOwed = true;
+    tcb.snd.sent.markAllLost();
+    tcb.owed.owe(Debt.retransmit);
     tcb.timers.set(TcpTimer.retransmit, now + tcb.rtt.rtoMs);
   } else if (tcb.timers.isSet(TcpTimer.persist)) {
     tcb.persistBackoff = 0;
     tcb.timers.clear(TcpTimer.persist);
-    tcb.probeOwed = "zero-window";
-  } else if (tcb.options.keepaliveMs > 0 && tcb.flightSize === 0) {
+    tcb.owed.owe(Debt.zeroWindowProbe);
+  } else if (tcb.options.keepaliveMs > 0 && tcb.snd.flightSize === 0) {
     // The peer may have given up meanwhile on what it sent to us: then this is answered with a reset.
-    tcb.probeOwed = "keepalive";
+    tcb.owed.owe(Debt.keepaliveProbe);
   }
 }
 
@@ -105,7 +106,7 @@ export function resume(tcb: Tcb, now: Instant): void {
  * time and congestion window say nothing of the new one (as QUIC has it, RFC 9000 §9.4).
  */
 export function handlePathChange(tcb: Tcb, now: Instant): void {
-  if (!isSynchronized(tcb.state) || tcb.state === "time-wait" || tcb.flightSize === 0) {
+  if (!isSynchronized(tcb.state) || tcb.state === "time-wait" || tcb.snd.flightSize === 0) {
     return resume(tcb, now);
   }
   enterLoss(tcb);
@@ -122,8 +123,8 @@ function hasGivenUp(tcb: Tcb): boolean {
 }
 
 function handlePersistTimeout(tcb: Tcb, now: Instant): void {
-  if (tcb.usableWindow > 0) {
-    tcb.smallSegmentOwed = true;
+  if (tcb.snd.usableWindow > 0) {
+    tcb.owed.owe(Debt.smallSegment);
     return;
   }
   tcb.stalledMs += persistMs(tcb);
@@ -132,7 +133,7 @@ function handlePersistTimeout(tcb: Tcb, now: Instant): void {
     return;
   }
   tcb.persistBackoff++;
-  tcb.probeOwed = "zero-window";
+  tcb.owed.owe(Debt.zeroWindowProbe);
 }
 
 function handleKeepaliveTimeout(tcb: Tcb, now: Instant): void {
@@ -144,11 +145,11 @@ function handleKeepaliveTimeout(tcb: Tcb, now: Instant): void {
     return;
   }
   tcb.timers.set(TcpTimer.keepalive, now + keepaliveMs);
-  if (tcb.flightSize > 0) return; // the retransmission timer asks already
+  if (tcb.snd.flightSize > 0) return; // the retransmission timer asks already
   tcb.stalledMs += keepaliveMs;
   if (hasGivenUp(tcb)) {
     tcb.close({ kind: "lost", message: "Connection timed out: no answer to keepalives" }, now);
     return;
   }
-  tcb.probeOwed = "keepalive";
+  tcb.owed.owe(Debt.keepaliveProbe);
 }

@@ -10,6 +10,7 @@ import { TcpFlag, writeTcp, writeTcpChecksum } from "../wire/tcp.ts";
 import { armTailProbe } from "./acknowledge.ts";
 import { pipeBytes } from "./recovery.ts";
 import { canTransmitData } from "./state.ts";
+import { Debt } from "./owed.ts";
 import type { Tcb } from "./tcb.ts";
 import { TcpTimer } from "./timers.ts";
 
@@ -31,7 +32,7 @@ export function transmit(tcb: Tcb, target: TransmitTarget): number {
       return 0;
     case "syn-sent":
     case "syn-received":
-      return tcb.synOwed ? writeSyn(tcb, target) : 0;
+      return tcb.owed.has(Debt.syn) ? writeSyn(tcb, target) : 0;
     default:
       break;
   }
@@ -40,37 +41,39 @@ export function transmit(tcb: Tcb, target: TransmitTarget): number {
       tcb.counters.duplicateAcksSent++;
       return writeAck(tcb, target);
     }
-    tcb.ackOwed = true;
+    tcb.owed.owe(Debt.ack);
   }
   tcb.out.sackCount = 0;
   if (canTransmitData(tcb.state)) {
     const length = transmitData(tcb, target);
     if (length > 0) return length;
   }
-  if (tcb.probeOwed !== "none") return writeProbe(tcb, target);
-  if (!tcb.ackOwed) return 0;
+  if (tcb.owed.has(Debt.zeroWindowProbe) || tcb.owed.has(Debt.keepaliveProbe)) {
+    return writeProbe(tcb, target);
+  }
+  if (!tcb.owed.has(Debt.ack)) return 0;
   if (tcb.receive.hasHole) tcb.receive.writeSackBlocks(tcb.out);
   return writeAck(tcb, target);
 }
 
 function transmitData(tcb: Tcb, target: TransmitTarget): number {
-  const lost = tcb.sent.nextLost();
+  const lost = tcb.snd.sent.nextLost();
   if (lost >= 0) return retransmitLost(tcb, lost, target);
-  tcb.retransmitOwed = false;
+  tcb.owed.drop(Debt.retransmit);
   const length = transmitNew(tcb, target);
-  if (length > 0 || !tcb.tailProbeOwed) return length;
+  if (length > 0 || !tcb.owed.has(Debt.tailProbe)) return length;
   return retransmitTail(tcb, target);
 }
 
 /** The oldest lost segment, if "pipe" allows or it is the one that must go out at once (RFC 6675 §5 step 4.3). */
 function retransmitLost(tcb: Tcb, position: number, target: TransmitTarget): number {
-  const bytes = seqDiff(tcb.sent.endOf(position), tcb.sent.startOf(position));
-  if (!tcb.retransmitOwed) {
+  const bytes = seqDiff(tcb.snd.sent.endOf(position), tcb.snd.sent.startOf(position));
+  if (!tcb.owed.has(Debt.retransmit)) {
     const pipe = pipeBytes(tcb);
     if (pipe > 0 && pipe + bytes > tcb.congestion.cwndBytes) return 0;
     if (!mayBurst(tcb, target.now)) return 0;
   }
-  tcb.retransmitOwed = false;
+  tcb.owed.drop(Debt.retransmit);
   const length = writeAgain(tcb, position, target);
   // RFC 6298 §5.1, and anew for the oldest: it has just begun its own round trip.
   if (position === 0 || !tcb.timers.isSet(TcpTimer.retransmit)) {
@@ -81,66 +84,66 @@ function retransmitLost(tcb: Tcb, position: number, target: TransmitTarget): num
 
 /** RFC 8985 §7.3: the last segment once more, when there was nothing new to probe with. */
 function retransmitTail(tcb: Tcb, target: TransmitTarget): number {
-  tcb.tailProbeOwed = false;
-  const last = tcb.sent.count - 1;
-  if (last < 0 || tcb.sent.isSackedAt(last)) return 0;
+  tcb.owed.drop(Debt.tailProbe);
+  const last = tcb.snd.sent.count - 1;
+  if (last < 0 || tcb.snd.sent.isSackedAt(last)) return 0;
   noteTailProbe(tcb);
   return writeAgain(tcb, last, target);
 }
 
 function writeAgain(tcb: Tcb, position: number, target: TransmitTarget): number {
-  const start = tcb.sent.startOf(position);
-  const end = tcb.sent.endOf(position);
-  const hasFin = tcb.finSent && end === tcb.sndNxt;
-  tcb.sent.markRetransmitted(position, target.now);
+  const start = tcb.snd.sent.startOf(position);
+  const end = tcb.snd.sent.endOf(position);
+  const hasFin = tcb.snd.finSent && end === tcb.snd.nxt;
+  tcb.snd.sent.markRetransmitted(position, target.now);
   tcb.counters.retransmittedSegments++;
   const bytes = seqDiff(end, start) - (hasFin ? 1 : 0);
   return writeData(tcb, target, start, bytes, hasFin);
 }
 
 function transmitNew(tcb: Tcb, target: TransmitTarget): number {
-  const unsent = tcb.unsentBytes;
-  const finDue = tcb.finQueued && !tcb.finSent;
-  if ((unsent === 0 && !finDue) || tcb.sent.isFull) return 0;
-  const usable = tcb.usableWindow;
-  const bytes = Math.min(unsent, tcb.mssBytes, usable);
+  const unsent = tcb.snd.unsentBytes;
+  const finDue = tcb.snd.finQueued && !tcb.snd.finSent;
+  if ((unsent === 0 && !finDue) || tcb.snd.sent.isFull) return 0;
+  const usable = tcb.snd.usableWindow;
+  const bytes = Math.min(unsent, tcb.snd.mssBytes, usable);
   if (usable <= 0 || isSilly(tcb, bytes, unsent)) {
     armPersist(tcb, target.now);
     return 0;
   }
-  if (!tcb.tailProbeOwed && !mayGrowPipe(tcb, bytes, target.now)) return 0;
+  if (!tcb.owed.has(Debt.tailProbe) && !mayGrowPipe(tcb, bytes, target.now)) return 0;
   // The FIN rides on the last data, if it fits into the window too.
   const hasFin = finDue && bytes === unsent && bytes < usable;
   if (bytes === 0 && !hasFin) return 0;
-  tcb.smallSegmentOwed = false;
+  tcb.owed.drop(Debt.smallSegment);
 
-  const start = tcb.sndNxt;
+  const start = tcb.snd.nxt;
   const end = seqAdd(start, bytes + (hasFin ? 1 : 0));
-  tcb.sent.push(end, target.now);
-  if (hasFin) tcb.finSent = true;
-  tcb.sndNxt = end;
+  tcb.snd.sent.push(end, target.now);
+  if (hasFin) tcb.snd.finSent = true;
+  tcb.snd.nxt = end;
   tcb.lastSentAt = target.now;
   if (!tcb.timers.isSet(TcpTimer.retransmit)) { // RFC 6298 §5.1
     tcb.timers.set(TcpTimer.retransmit, target.now + tcb.rtt.rtoMs);
   }
-  if (tcb.tailProbeOwed) {
-    tcb.tailProbeOwed = false;
-    noteTailProbe(tcb);
-  } else armTailProbe(tcb, target.now);
+  if (tcb.owed.take(Debt.tailProbe)) noteTailProbe(tcb);
+  else armTailProbe(tcb, target.now);
   return writeData(tcb, target, start, bytes, hasFin);
 }
 
 /** RFC 9293 §3.8.6.2.1: a small segment only if it is all there is, or half the largest window. No Nagle. */
 function isSilly(tcb: Tcb, bytes: number, unsent: number): boolean {
-  return bytes < tcb.mssBytes && bytes < unsent && bytes < tcb.sndMaxWnd / 2 &&
-    !tcb.smallSegmentOwed;
+  return bytes < tcb.snd.mssBytes && bytes < unsent && bytes < tcb.snd.maxWnd / 2 &&
+    !tcb.owed.has(Debt.smallSegment);
 }
 
 function mayGrowPipe(tcb: Tcb, bytes: number, now: Instant): boolean {
   const pipe = pipeBytes(tcb);
   if (pipe === 0) {
     // RFC 5681 §4.1: an idle connection begins anew with the initial window.
-    if (tcb.flightSize === 0 && now - tcb.lastSentAt > tcb.rtt.rtoMs) tcb.congestion.handleIdle();
+    if (tcb.snd.flightSize === 0 && now - tcb.lastSentAt > tcb.rtt.rtoMs) {
+      tcb.congestion.handleIdle();
+    }
   } else if (pipe + bytes > tcb.congestion.cwndBytes) return false;
   return mayBurst(tcb, now);
 }
@@ -155,7 +158,7 @@ function mayBurst(tcb: Tcb, now: Instant): boolean {
 
 /** RFC 9293 §3.8.6.1: when the window is closed and nothing in flight would bring an ACK. */
 function armPersist(tcb: Tcb, now: Instant): void {
-  if (tcb.flightSize > 0 || tcb.timers.isSet(TcpTimer.persist)) return;
+  if (tcb.snd.flightSize > 0 || tcb.timers.isSet(TcpTimer.persist)) return;
   tcb.timers.set(TcpTimer.persist, now + persistMs(tcb));
 }
 
@@ -166,14 +169,13 @@ export function persistMs(tcb: Tcb): number {
 
 function noteTailProbe(tcb: Tcb): void {
   tcb.counters.tailProbes++;
-  tcb.isTailProbing = true;
-  tcb.tailProbeEnd = tcb.sndNxt;
+  tcb.tailProbeEnd = tcb.snd.nxt;
 }
 
 function writeSyn(tcb: Tcb, target: TransmitTarget): number {
   const { out, receive, options } = tcb;
   const isAnswer = tcb.state === "syn-received";
-  tcb.synOwed = false;
+  tcb.owed.drop(Debt.syn);
   tcb.synCount++;
   tcb.synSentAt = target.now;
   const isEarly = tcb.synCount === 1 && options.firstSynRetryMs > 0;
@@ -186,8 +188,8 @@ function writeSyn(tcb: Tcb, target: TransmitTarget): number {
   out.isSackPermitted = !isAnswer || tcb.isSackPermitted;
   // RFC 7323 §2.2: an answer has the option only if the SYN had it; `beginReceiving` set the shift then.
   if (!isAnswer) out.windowScale = receive.offeredShift;
-  else if (tcb.hasWindowScale) out.windowScale = receive.windowShift;
-  out.seq = tcb.iss;
+  else if (tcb.snd.hasWindowScale) out.windowScale = receive.windowShift;
+  out.seq = tcb.snd.iss;
   out.ack = isAnswer ? receive.rcvNxt : 0;
   out.flags = TcpFlag.syn | (isAnswer ? TcpFlag.ack : 0);
   out.window = receive.unscaledWindow;
@@ -204,7 +206,7 @@ function writeData(
   hasFin: boolean,
 ): number {
   tcb.pacer.take(bytes);
-  const isLast = seqGte(seqAdd(seq, bytes), seqAdd(tcb.sndUna, tcb.sendRing.length));
+  const isLast = seqGte(seqAdd(seq, bytes), seqAdd(tcb.snd.una, tcb.snd.ring.length));
   tcb.out.seq = seq;
   tcb.out.flags = TcpFlag.ack | (isLast && bytes > 0 ? TcpFlag.psh : 0) | // RFC 9293 §3.9.1, SHOULD-28
     (hasFin ? TcpFlag.fin : 0);
@@ -214,7 +216,7 @@ function writeData(
 /** An ACK alone, with the SACK blocks that lie in `out` already. Its sequence number is SND.NXT. */
 function writeAck(tcb: Tcb, target: TransmitTarget): number {
   if (!tcb.isSackPermitted) tcb.out.sackCount = 0;
-  tcb.out.seq = tcb.sndNxt;
+  tcb.out.seq = tcb.snd.nxt;
   tcb.out.flags = TcpFlag.ack;
   const length = writeAcknowledging(tcb, target, 0);
   tcb.out.sackCount = 0;
@@ -223,12 +225,12 @@ function writeAck(tcb: Tcb, target: TransmitTarget): number {
 
 /** A segment from before SND.UNA, which the peer must answer with an ACK (RFC 9293 §3.8.4, §3.8.6.1). */
 function writeProbe(tcb: Tcb, target: TransmitTarget): number {
-  if (tcb.probeOwed === "zero-window") {
+  if (tcb.owed.take(Debt.zeroWindowProbe)) {
     tcb.counters.zeroWindowProbes++;
     armPersist(tcb, target.now);
   } else tcb.counters.keepaliveProbes++;
-  tcb.probeOwed = "none";
-  tcb.out.seq = seqAdd(tcb.sndUna, -1);
+  tcb.owed.drop(Debt.keepaliveProbe); // the answer to either is a sign of life
+  tcb.out.seq = seqAdd(tcb.snd.una, -1);
   tcb.out.flags = TcpFlag.ack;
   return writeAcknowledging(tcb, target, 0);
 }
@@ -236,7 +238,7 @@ function writeProbe(tcb: Tcb, target: TransmitTarget): number {
 function writeAcknowledging(tcb: Tcb, target: TransmitTarget, payloadBytes: number): number {
   tcb.out.ack = tcb.receive.rcvNxt;
   tcb.out.window = tcb.receive.advertise();
-  tcb.ackOwed = false;
+  tcb.owed.drop(Debt.ack);
   return writePacket(tcb, target, payloadBytes);
 }
 
@@ -248,8 +250,8 @@ function writePacket(tcb: Tcb, target: TransmitTarget, payloadBytes: number): nu
   const headerBytes = writeTcp(view, tcpOffset, out);
   let payloadSum = 0;
   if (payloadBytes > 0) {
-    const position = seqDiff(out.seq, tcb.sndUna);
-    payloadSum = tcb.sendRing.copyTo(position, payloadBytes, view, tcpOffset + headerBytes);
+    const position = seqDiff(out.seq, tcb.snd.una);
+    payloadSum = tcb.snd.ring.copyTo(position, payloadBytes, view, tcpOffset + headerBytes);
   }
   const segmentBytes = headerBytes + payloadBytes;
   writeTcpChecksum(view, tcpOffset, segmentBytes, headerBytes, tcb.addressSum, payloadSum);

@@ -165,7 +165,7 @@ Deno.test("Data beyond the window is cut off, and an empty window takes nothing 
   t.recv(3, { ack: 4097, window: 0, payloadBytes: 2 });
   t.send(4, { seq: 4097, ack: 3, payload: new Uint8Array(10) });
   t.recv(4, { ack: 4097, window: 0 });
-  assert.equal(t.socket.tcb.flightSize, 0);
+  assert.equal(t.tcb.snd.flightSize, 0);
 });
 
 Deno.test("A window update leaves when a segment's worth was read, not before (RFC 9293 §3.8.6.2.2)", () => {

@@ -35,6 +35,11 @@ export function addressEndingWith(last: number): Uint8Array {
   return address;
 }
 
+/** After every step: what must hold inside the stack holds (`lib/netstack/invariants.ts`). */
+export function assertRules(stack: Netstack): void {
+  assert.deepEqual(stack.brokenRules(), []);
+}
+
 /** Byte `index` of the stream that starts from `key`: every position differs from its neighbours. */
 export function patternByte(key: number, index: number): number {
   return (Math.imul(index + key, 0x9e3779b1) >>> 24) ^ (index & 0xff);
@@ -131,6 +136,8 @@ export interface PairOptions {
   readonly linkBack?: Omit<PacketLinkOptions, "seed">;
   readonly left?: Partial<NetstackOptions>;
   readonly right?: Partial<NetstackOptions>;
+  /** How often, of 1, a stack's packets find no room for up to 100 ms, as when a relay does not read. @default 0 */
+  readonly stallChance?: number;
 }
 
 export class StackPair {
@@ -145,9 +152,15 @@ export class StackPair {
   /** Takes "SACK permitted" out of every SYN, as if the peer were old. */
   stripSack = false;
   readonly #buffer = new Uint8Array(2048);
+  readonly #stallChance: number;
+  readonly #stallRandom: SeededRandom;
+  /** Until when a stack's packets find no room. */
+  readonly #stalledUntil = { left: -Infinity, right: -Infinity };
   readonly #plans: { readonly at: Instant; readonly run: () => void }[] = [];
 
   constructor(o: PairOptions) {
+    this.#stallChance = o.stallChance ?? 0;
+    this.#stallRandom = new SeededRandom(o.seed + 4);
     this.left = new Netstack({ addresses: [LEFT], random: new SeededRandom(o.seed), ...o.left });
     this.right = new Netstack({
       addresses: [RIGHT],
@@ -193,6 +206,9 @@ export class StackPair {
     let next = earlier(this.there.nextArrival(), this.back.nextArrival());
     next = earlier(next, earlier(this.left.pollTimeout(), this.right.pollTimeout()));
     for (const app of this.apps) next = earlier(next, app.nextTurn(this.now));
+    for (const until of Object.values(this.#stalledUntil)) {
+      if (until > this.now) next = earlier(next, until);
+    }
     return earlier(next, this.#plans[0]?.at);
   }
 
@@ -201,14 +217,20 @@ export class StackPair {
     while ((this.#plans[0]?.at ?? Infinity) <= now) this.#plans.shift()?.run();
     for (let p = this.there.poll(now); p !== undefined; p = this.there.poll(now)) {
       this.right.handlePacket(p, now);
+      assertRules(this.right);
     }
     for (let p = this.back.poll(now); p !== undefined; p = this.back.poll(now)) {
       this.left.handlePacket(p, now);
+      assertRules(this.left);
     }
     this.left.handleTimeout(now);
     this.right.handleTimeout(now);
+    assertRules(this.left);
+    assertRules(this.right);
     this.#pollEvents();
     for (const app of this.apps) app.run(now);
+    assertRules(this.left);
+    assertRules(this.right);
     this.#drain("left", this.left, this.there);
     this.#drain("right", this.right, this.back);
   }
@@ -223,8 +245,14 @@ export class StackPair {
   }
 
   #drain(name: "left" | "right", stack: Netstack, link: PacketLink): void {
+    if (this.now < this.#stalledUntil[name]) return;
+    if (this.#stallChance > 0 && this.#stallRandom.chance(this.#stallChance)) {
+      this.#stalledUntil[name] = this.now + 1 + this.#stallRandom.below(100);
+      return;
+    }
     for (;;) {
       const length = stack.pollTransmit(this.#buffer, 0, this.now);
+      assertRules(stack);
       if (length === 0) return;
       const packet = this.#buffer.subarray(0, length);
       if (this.stripSack) stripSackPermitted(packet);

@@ -10,8 +10,9 @@ import {
   Netstack,
   type NetstackEvent,
   type NetstackOptions,
-  type TcpSocket,
 } from "../../lib/netstack/mod.ts";
+import { TcpSocket } from "../../lib/netstack/socket.ts";
+import type { Tcb } from "../../lib/netstack/tcb.ts";
 import { sumBytes } from "../../lib/wire/checksum.ts";
 import {
   IPV6_ADDRESS_BYTES,
@@ -31,7 +32,7 @@ import {
   writeTcpChecksum,
 } from "../../lib/wire/tcp.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
-import { LEFT, RIGHT } from "./stack_pair.ts";
+import { assertRules, LEFT, RIGHT } from "./stack_pair.ts";
 
 export const PEER_ISN = 0xffff_fff0; // soon wraps, so every script crosses zero
 export const PEER_PORT = 22;
@@ -104,6 +105,11 @@ export class TcpScript {
     return this.#socket;
   }
 
+  /** What is behind the socket: for segments that are nearly right. */
+  get tcb(): Tcb {
+    return TcpSocket.connectionOf(this.socket).tcb;
+  }
+
   /** Begins a connection of ours at time 0. */
   connect(options: Partial<ConnectOptions> = {}): this {
     this.#socket = this.stack.connect({ remote: RIGHT, port: PEER_PORT, ...options }, this.now);
@@ -147,6 +153,7 @@ export class TcpScript {
   deliver(at: Instant, segment: Sent): this {
     this.advance(at);
     this.stack.handlePacket(this.packet(segment), at);
+    assertRules(this.stack);
     return this;
   }
 
@@ -165,6 +172,7 @@ export class TcpScript {
       if (due === undefined || due > at) break;
       this.now = Math.max(this.now, due);
       this.stack.handleTimeout(this.now);
+      assertRules(this.stack);
       this.#drain();
     }
     this.now = at;
@@ -174,6 +182,7 @@ export class TcpScript {
   act(at: Instant, action: (socket: TcpSocket) => void): this {
     this.advance(at);
     action(this.socket);
+    assertRules(this.stack);
     this.#drain();
     return this;
   }
@@ -262,6 +271,7 @@ export class TcpScript {
   #drain(): void {
     for (;;) {
       const length = this.stack.pollTransmit(this.#buffer, 0, this.now);
+      assertRules(this.stack);
       if (length === 0) return;
       this.#outgoing.push(parseOutgoing(this.#buffer.slice(0, length), this.now));
     }

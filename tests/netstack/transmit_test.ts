@@ -265,7 +265,7 @@ Deno.test("A burst is capped although the window allows more", () => {
     acked += flight * MSS;
     t.deliver(at + 49, {
       seq: 1,
-      ack: Math.min(1 + acked, t.socket.tcb.flightSize + 1),
+      ack: Math.min(1 + acked, t.tcb.snd.flightSize + 1),
       window: 60_000,
     });
     t.socket.write(new Uint8Array(4 * 1024 * 1024), at + 49);

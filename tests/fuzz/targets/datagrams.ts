@@ -184,12 +184,12 @@ const tcp: FuzzTarget = {
     // Ports and numbers near those of the connection, most of the time.
     if (random.chance(0.8) && packet.length >= IPV6_HEADER_BYTES + 20) {
       const view = new DataView(packet.buffer);
-      const { tcb } = socket;
+      const { tcb } = script;
       const spread = random.chance(0.7) ? random.below(3_000) : random.uint32();
       view.setUint16(IPV6_HEADER_BYTES, socket.remotePort);
       view.setUint16(IPV6_HEADER_BYTES + 2, socket.localPort);
       view.setUint32(IPV6_HEADER_BYTES + 4, tcb.receive.rcvNxt + spread);
-      view.setUint32(IPV6_HEADER_BYTES + 8, tcb.sndUna + random.below(4));
+      view.setUint32(IPV6_HEADER_BYTES + 8, tcb.snd.una + random.below(4));
       view.setUint16(IPV6_HEADER_BYTES + 16, 0);
       const payloadBytes = packet.length - IPV6_HEADER_BYTES;
       const sum = sumBytes(view, 8, packet.length - 8) + sumOfPseudoHeader(payloadBytes, 6);
