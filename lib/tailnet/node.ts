@@ -294,6 +294,10 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
         this.#events.push({ kind: "pong", id, latencyMs, where: { kind: "udp", endpoint } });
         continue;
       }
+      if (event.kind === "moved") {
+        this.relays.probeAll(now);
+        continue;
+      }
       // What was under way on the path that died is sent again at once.
       if (event.kind === "changed" && event.change.kind === "relay") {
         const peer = this.#peers.get(event.peerId);

@@ -40,7 +40,7 @@ export type NodeEvent =
   /** Of the direct paths, once there are any. */
   | { readonly kind: "direct"; readonly event: NodeDirectEvent };
 
-export type NodeDirectEvent = Exclude<DirectEvent, { readonly kind: "pong" }>;
+export type NodeDirectEvent = Exclude<DirectEvent, { readonly kind: "pong" | "moved" }>;
 
 /** Makes a `Direct` of what a node shares with it: a node that needs none does not load it. */
 export type MakeDirect = (parts: Pick<DirectPathsOptions, "disco" | "random">) => Direct;

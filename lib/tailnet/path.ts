@@ -9,7 +9,7 @@
  *   had not been asked for.
  * - Which path is the best, what is pinged and when an address is trusted is decided elsewhere (`paths/`): cores that
  *   name ways by `DiscoPath`, and hold no `Path`.
- * - A relay's path is a link and the peer's key (`relay_link.ts`). A direct path is a datagram port and an endpoint
+ * - A relay's path is a link and the peer's key (`relay_path.ts`). A direct path is a datagram port and an endpoint
  *   (`direct_path.ts`): the port gathers datagrams as a link gathers frames, and the driver sends them; there is nothing to
  *   dial, so a port is no line. Where a packet must go two ways at once, as while an address is not trusted yet, the second way
  *   gets a copy by `send`.

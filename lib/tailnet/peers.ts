@@ -5,7 +5,7 @@ import type { DiscoPinger } from "../disco/mod.ts";
 import type { Destination, TcpSocket } from "../netstack/mod.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import type { WireguardDevice, WireguardPeer } from "../wireguard/mod.ts";
-import type { RelayPath } from "./relay_link.ts";
+import type { RelayPath } from "./relay_path.ts";
 
 /** A peer as the coordinator describes it. */
 export interface TunnelPeer {

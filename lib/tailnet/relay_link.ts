@@ -14,9 +14,9 @@ import {
 } from "../derp/mod.ts";
 import { isHostField } from "../http1/mod.ts";
 import { frameInPlace, HttpUpgradeClient, WebsocketConnection } from "../websocket/mod.ts";
-import type { DiscoPath } from "../disco/mod.ts";
 import { type Batch, type Line, type LineTarget, ownedBatch } from "./line.ts";
-import type { PacketSlot, Path } from "./path.ts";
+import type { PacketSlot } from "./path.ts";
+import { type PacketLink, RelayPath } from "./relay_path.ts";
 import { MESSAGE_BATCH_BYTES, SendBatch, STREAM_BATCH_BYTES } from "./send_batch.ts";
 
 export type RelayTransport = "upgrade" | "websocket";
@@ -61,36 +61,7 @@ const DIAL_LIMIT_MS = 5_000;
 /** Halves the CPU of 64 KB reads on bulk transfers. */
 const READ_BYTES = 262_144;
 
-/** One way to one peer, over a link that may carry packets to many. */
-export class RelayPath implements Path {
-  readonly link: RelayLink;
-  readonly where: DiscoPath;
-  readonly #nodeKey: Uint8Array;
-
-  constructor(link: RelayLink, nodeKey: Uint8Array) {
-    this.link = link;
-    this.where = { kind: "relay", regionId: link.region };
-    this.#nodeKey = nodeKey;
-  }
-
-  get isReady(): boolean {
-    return this.link.isReady;
-  }
-
-  slot(packetBytes: number): PacketSlot | undefined {
-    return this.link.slot(packetBytes);
-  }
-
-  commit(packetBytes: number, now: Instant): boolean {
-    return this.link.commit(this.#nodeKey, packetBytes, now);
-  }
-
-  send(packet: Uint8Array, now: Instant): boolean {
-    return this.link.send(this.#nodeKey, packet, now);
-  }
-}
-
-export class RelayLink implements Core<DerpEvent>, Line {
+export class RelayLink implements Core<DerpEvent>, Line, PacketLink {
   readonly name: string;
   readonly targets: readonly LineTarget[];
   readonly dialLimitMs = DIAL_LIMIT_MS;
@@ -257,6 +228,11 @@ export class RelayLink implements Core<DerpEvent>, Line {
 
   notePreferred(isHome: boolean): void {
     this.#derp.notePreferred(isHome);
+  }
+
+  /** Asks whether the relay is still there; without an answer in `limitMs` the link is over. */
+  probe(now: Instant, limitMs: number): void {
+    this.#derp.ping(now, limitMs);
   }
 
   /** The way to a peer of this relay. */

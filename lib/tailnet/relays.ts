@@ -67,6 +67,8 @@ const RELAY_DIALS = { burstTokens: 5, tokensPerSecond: 1 };
 const ALL_DIALS = { burstTokens: 12, tokensPerSecond: 2 };
 /** Relays at a time. A client has two; more are a node's that has many peers. */
 const MAX_RELAYS = 64;
+/** For an answer after a change of the network (coder/tailscale `wgengine/magicsock/derp.go`, `maybeCloseDERPsOnRebind`). */
+const PROBE_LIMIT_MS = 3_000;
 /** A connection that lasted so long may be dialled again at once; one that did not is not dialled in a frenzy. */
 const STABLE_MS = 5_000;
 
@@ -210,6 +212,13 @@ export class Relays implements Core<RelaysEvent> {
       this.#drop(relay);
       relay.failures = 0;
       this.#dial(relay, now);
+    }
+  }
+
+  /** Asks every relay whether it is still there: the network under us may have changed. What works is kept. */
+  probeAll(now: Instant): void {
+    for (const { state } of this.#relays.values()) {
+      if (state.kind === "ready") state.link.probe(now, PROBE_LIMIT_MS);
     }
   }
 

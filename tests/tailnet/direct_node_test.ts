@@ -5,6 +5,7 @@ import { generatePrivateKey, publicKey } from "../../lib/crypto/mod.ts";
 import { DiscoPinger, encodeStunResponse, isDisco } from "../../lib/disco/mod.ts";
 import { endpointKey } from "../../lib/wire/endpoint.ts";
 import { endpointOf } from "./paths/sim_udp.ts";
+import { blackhole } from "./sim/network.ts";
 import { awaitProgress, beginTransfer, finishTransfer } from "./sim/transfer.ts";
 import { AGENT_ID, World } from "./sim/world.ts";
 
@@ -131,6 +132,27 @@ Deno.test("other interfaces are asked about at once, and told to the coordinator
   ok(told.includes("198.51.100.9:41000"), told.join());
   untilDirect(world);
   strictEqual(changes(world).at(-1), "direct");
+});
+
+Deno.test("with other interfaces the relay is asked too, and left when it does not answer", () => {
+  const { world, clientHost, client } = directWorld();
+  untilDirect(world);
+  const { driver } = world.client;
+  const move = (to: string) => {
+    clientHost.local = endpointOf(to);
+    client.look(world.now);
+  };
+  const before = driver.dialCount;
+  move("198.51.100.8:41000");
+  world.pass(5_000);
+  strictEqual(driver.dialCount, before, "it answered");
+  for (const [line, end] of driver.carriers) {
+    if (line.name !== "coordinator") blackhole(end);
+  }
+  move("198.51.100.9:41000");
+  world.pass(5_000);
+  strictEqual(driver.dialCount, before + 1, "it did not");
+  ok(world.client.session.node.relays.readyLink(999) !== undefined);
 });
 
 Deno.test("addresses that no agent can have are sent nothing, whoever names them", () => {

@@ -9,7 +9,7 @@ import type { Instant, Random } from "../../base/core.ts";
 import { earlier } from "../../base/deadlines.ts";
 import { TokenBucket } from "../../base/token_bucket.ts";
 import { classifyDatagram, type DiscoPinger } from "../../disco/mod.ts";
-import { type Endpoint, endpointKey, equalEndpoints } from "../../wire/endpoint.ts";
+import { type Endpoint, equalEndpoints } from "../../wire/endpoint.ts";
 import { isAllowed } from "./allowed.ts";
 import { ACTIVE_MS, OPENS_BURST, OPENS_PER_SECOND } from "./limits.ts";
 import {
@@ -21,6 +21,7 @@ import {
   type PeerPathsOutput,
   type Route,
 } from "./events.ts";
+import { Observed } from "./observed.ts";
 import { PeerPaths } from "./peer_paths.ts";
 import type { StunServer } from "./stun_servers.ts";
 import { type Local, Whereabouts } from "./whereabouts.ts";
@@ -36,15 +37,13 @@ export interface DirectPathsOptions {
 interface Peer {
   readonly id: string;
   readonly paths: PeerPaths;
-  /** Where the peer saw our pings come from, latest first. */
-  observed: readonly Endpoint[];
+  readonly observed: Observed;
   announced: readonly Endpoint[];
   /** Somebody wants to hear of the next pong. */
   isPingAsked: boolean;
 }
 
 const HANDLED: DatagramVerdict = { kind: "handled" };
-const MAX_OBSERVED = 2;
 /** What STUN servers said within this is not asked again, whatever happens. */
 const MIN_AGE_MS = 1_000;
 
@@ -82,7 +81,10 @@ export class DirectPaths {
       peer.paths.setFamilies(this.#own.families, now);
       peer.paths.setAnnounced(this.#allowed(peer.announced), now);
     }
-    if (isOtherNetwork) this.handleNetworkChange(now);
+    if (isOtherNetwork) {
+      this.handleNetworkChange(now);
+      this.#events.push({ kind: "moved" });
+    }
     this.#settle(now);
   }
 
@@ -100,7 +102,7 @@ export class DirectPaths {
   handleNetworkChange(now: Instant): void {
     this.#own.handleNetworkChange(now);
     for (const peer of this.#peers.values()) {
-      peer.observed = [];
+      peer.observed.clear();
       peer.paths.handleNetworkChange(now);
     }
     this.#settle(now);
@@ -110,7 +112,7 @@ export class DirectPaths {
   addPeer(id: string, now: Instant): void {
     const paths = new PeerPaths(now);
     paths.setFamilies(this.#own.families, now);
-    this.#peers.set(id, { id, paths, observed: [], announced: [], isPingAsked: false });
+    this.#peers.set(id, { id, paths, observed: new Observed(), announced: [], isPingAsked: false });
     this.#lastSource = undefined;
   }
 
@@ -269,10 +271,7 @@ export class DirectPaths {
       this.#transmits.push({ kind: "udp", endpoint: from, datagram: pong });
       peer.paths.handlePing(from, { pingBytes, pongBytes: pong.length }, now);
     } else if (result.path.kind === "udp") {
-      peer.observed = [
-        result.observed,
-        ...peer.observed.filter((other) => !equalEndpoints(other, result.observed)),
-      ].slice(0, MAX_OBSERVED);
+      peer.observed.note(result.observed);
       const { endpoint } = result.path;
       peer.paths.handlePong(endpoint, result, now);
       if (!peer.isPingAsked || peer.paths.inUse?.endpoint !== endpoint) return;
@@ -329,7 +328,7 @@ export class DirectPaths {
         return;
       }
       case "call": {
-        const endpoints = output.list === "all" ? this.#callEndpoints(peer) : [];
+        const endpoints = output.list === "all" ? peer.observed.added(this.#own.list()) : [];
         if (output.list === "all" && endpoints.length === 0) return;
         this.#own.freshen(now);
         const packet = this.#disco.callMeMaybe(peerId, endpoints);
@@ -342,12 +341,5 @@ export class DirectPaths {
         this.#events.push({ kind: "changed", peerId, change: output.change });
         return;
     }
-  }
-
-  /** Ours, and where this very peer sees us: a NAT may have a mapping for each destination. */
-  #callEndpoints(peer: Peer): Endpoint[] {
-    const own = this.#own.list();
-    const known = new Set(own.map(endpointKey));
-    return [...own, ...peer.observed.filter((endpoint) => !known.has(endpointKey(endpoint)))];
   }
 }

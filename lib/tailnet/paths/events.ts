@@ -31,6 +31,8 @@ export type DirectEvent =
   /** Look the host up and tell `handleResolved`. */
   | { readonly kind: "resolve"; readonly host: string }
   | { readonly kind: "changed"; readonly peerId: string; readonly change: PathChange }
+  /** This machine has other interfaces than before: relays are to be asked too. */
+  | { readonly kind: "moved" }
   /** The answer to `DirectPaths.ping`. */
   | {
     readonly kind: "pong";
