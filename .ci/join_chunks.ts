@@ -5,13 +5,14 @@
  */
 import { rollup } from "@rollup/wasm-node";
 
+/** On the way to the first byte of `--stdio`, and soon after; what OpenSSH and shells wait for. */
+const CORE = ["main", "ssh", "mod", "lookup", "text_stream", "connect_exists", "complete_names"];
 /**
  * Starting points of the program by the group that they are in, as the bundler names them. Every run reads `core`. What is not named
  * is in a group of its own.
  */
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
-  // On the way to the first byte of `--stdio`, and soon after.
-  core: ["main", "ssh", "mod", "lookup", "text_stream"],
+  core: CORE,
   session: ["ssh_session", "ssh2_client", "host_keys", "host_key_names", "local_sockets"],
   // Its modules run as soon as they are there, which must not be before `ssh2_load.ts` has arranged things; the server's and those
   // for keys are asked for one by one.
@@ -20,7 +21,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   commands: [
     ...[...Deno.readDirSync(new URL("../lib/cli/command", import.meta.url))]
       .map(({ name }) => name.replace(/\.ts$/, ""))
-      .filter((name) => name !== "ssh" && name !== "demo"),
+      .filter((name) => name !== "demo" && !CORE.includes(name)),
     ...["program", "help", "debug_options", "network"],
   ],
 };
@@ -55,6 +56,11 @@ export async function joinChunks(from: string, to: string): Promise<number> {
     },
   });
   await bundle.close();
+  for (const chunk of output) {
+    if (chunk.type !== "chunk" || !["core", "commands"].includes(chunk.name)) continue;
+    const loaded = chunk.imports.find((id) => id.startsWith("node:"));
+    if (loaded !== undefined) throw new Error(`${chunk.fileName} loads ${loaded} for everybody`);
+  }
   return output.length;
 }
 
@@ -82,7 +88,7 @@ function findKeys(
   for (const [id, groups] of reached) {
     // Nobody may wait for the entry itself: it waits for all that it starts.
     if (nameOf(id) === "main") continue;
-    keys.set(id, groups.has("core") ? "core" : [...groups].toSorted().join("_"));
+    keys.set(id, groups.has("core") ? "core" : [...groups].toSorted().join("-"));
   }
 }
 
