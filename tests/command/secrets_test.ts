@@ -241,6 +241,16 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     { args: ["--tokn", STRANGER], code: 1 },
     { args: ["--debug-options"], code: 0 },
   ],
+  logs: [
+    { args: ["myworkspace"], code: 0 },
+    { args: ["nosuch"], code: 1 },
+    { args: ["--tokn", STRANGER], code: 1 },
+  ],
+  ports: [
+    { args: ["nosuch"], code: 1 },
+    { args: ["--tokn", STRANGER], code: 1 },
+    { args: ["--debug-options"], code: 0 },
+  ],
   "port-forward": [
     { args: ["--auto", "nosuch"], code: 1 },
     { args: ["--tcp", "nonsense", "myworkspace"], code: 1 },

@@ -135,6 +135,17 @@ export function countFlag(names: FlagNames & { readonly initial: number }): Flag
   };
 }
 
+/** A whole number of either sign. */
+export function integerFlag(names: FlagNames & { readonly initial: number }): Flag<number> {
+  return {
+    ...countFlag(names),
+    parse(text) {
+      if (/^[+-]?\d{1,15}$/.test(text)) return Number(text);
+      throw new FlagValueError(`strconv.ParseInt: parsing ${goQuote(text)}: invalid syntax`);
+    },
+  };
+}
+
 /** One of a few words. */
 export function choiceFlag<Word extends string>(
   names: FlagNames & { readonly words: readonly Word[]; readonly initial: Word },

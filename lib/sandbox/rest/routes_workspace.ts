@@ -195,6 +195,19 @@ export const WORKSPACE_ROUTES: readonly Route[] = [
     name: "GET /users/{user}/workspace/{workspacename}",
     handle: (call) => workspaceAnswer(findWorkspaceByName(call), call),
   },
+  {
+    name: "GET /users/{user}/workspace/{workspacename}/builds/{number}",
+    handle: (call) => {
+      const workspace = findWorkspaceByName(call);
+      const number = call.params["number"] ?? "";
+      const build = workspace.builds.find((one) => String(one.number) === number);
+      if (build === undefined) {
+        const what = `Workspace "${workspace.name}" Build ${number} does not exist.`;
+        return failureAnswer(404, what);
+      }
+      return jsonAnswer(buildJson(build, workspace, surroundingsOf(call.deployment)));
+    },
+  },
   { name: "GET /workspaces", handle: searchWorkspaces },
   {
     name: "GET /workspaces/{workspace}",
