@@ -21,6 +21,15 @@ export const COMMANDS: readonly Entry[] = [
   { name: "logs", load: () => import("./command/logs.ts") },
   { name: "ports", load: () => import("./command/ports.ts") },
   { name: "port-forward", aliases: ["tunnel"], load: () => import("./command/port_forward.ts") },
+  {
+    name: "open",
+    entries: [
+      { name: "vscode", load: () => import("./command/open_vscode.ts") },
+      { name: "jetbrains", load: () => import("./command/open_jetbrains.ts") },
+      { name: "app", load: () => import("./command/open_app.ts") },
+      { name: "web", load: () => import("./command/open_web.ts") },
+    ],
+  },
   { name: "ping", load: () => import("./command/ping.ts") },
   { name: "speedtest", load: () => import("./command/speedtest.ts") },
   { name: "doctor", load: () => import("./command/doctor.ts") },

@@ -257,6 +257,26 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     { args: ["--tokn", STRANGER], code: 1 },
     { args: ["--tcp", "1.2.3.4:8080", "myworkspace"], code: 1 },
   ],
+  "open vscode": [
+    { args: ["myworkspace"], code: 0 },
+    { args: ["nosuch"], code: 1 },
+    { args: ["--tokn", STRANGER], code: 1 },
+  ],
+  "open jetbrains": [
+    { args: ["myworkspace"], code: 0 },
+    { args: ["nosuch"], code: 1 },
+    { args: ["--tokn", STRANGER], code: 1 },
+  ],
+  "open app": [
+    { args: ["myworkspace"], code: 0 },
+    { args: ["nosuch"], code: 1 },
+    { args: ["--tokn", STRANGER], code: 1 },
+  ],
+  "open web": [
+    { args: ["myworkspace"], code: 0 },
+    { args: ["nosuch"], code: 1 },
+    { args: ["--tokn", STRANGER], code: 1 },
+  ],
   ping: [
     { args: [...RELAYED, "-n", "1", "myworkspace"], code: 0 },
     { args: ["-n", "1", "nosuch"], code: 1 },

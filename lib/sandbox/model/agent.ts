@@ -67,6 +67,8 @@ export class SandboxAgent {
   readonly logSourceId: string;
   readonly scriptId: string;
   readonly logs: LogBook;
+  /** Apps as the API tells them (codersdk `WorkspaceApp`). */
+  apps: readonly { readonly slug: string; readonly [field: string]: string | boolean }[] = [];
   /** What it says that listens there. */
   listeningPorts: readonly { readonly port: number; readonly processName?: string }[] = [];
   lifecycle: Lifecycle = "created";

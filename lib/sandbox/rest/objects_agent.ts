@@ -67,7 +67,7 @@ function newestAgentJson(agent: SandboxAgent, build: SandboxBuild, around: Surro
       : { directory: spec.directory, expanded_directory: spec.directory }),
     version: hasConnected ? around.version : "",
     api_version: hasConnected ? AGENT_API_VERSION : "",
-    apps: [],
+    apps: agent.apps,
     ...(hasConnected
       ? { latency: { "Coder Embedded Relay": { preferred: true, latency_ms: RELAY_LATENCY_MS } } }
       : {}),

@@ -99,6 +99,21 @@ export const DEPLOYMENT_ROUTES: readonly Route[] = [
     isOpen: true,
     handle: () => failureAnswer(200, "The initial user has already been created!"),
   },
+  {
+    name: "GET /regions",
+    handle: ({ deployment }) =>
+      jsonAnswer({
+        regions: [{
+          id: deployment.deploymentId,
+          name: "primary",
+          display_name: "Default",
+          icon_url: "/emojis/1f3e1.png",
+          healthy: true,
+          path_app_url: deployment.host.url.origin,
+          wildcard_hostname: "",
+        }],
+      }),
+  },
   { name: "GET /users/{user}", handle: user },
   {
     name: "GET /derp-map",
