@@ -131,6 +131,11 @@ export class Desk implements AsyncDisposable {
     return this.run([...this.#words, ...words], options);
   }
 
+  /** The same, to be watched while it runs. */
+  startCommand(words: readonly string[], options: RunOptions = {}): Process {
+    return this.start([...this.#words, ...words], options);
+  }
+
   runProgram(args: readonly string[], options: RunOptions = {}): Promise<Exit> {
     return this.run([...this.#program, ...args], options);
   }
