@@ -5,7 +5,7 @@ import { switchFlag } from "../grammar/flag.ts";
 import { waitForAgent } from "../ready/agent_wait.ts";
 import { resolveTarget } from "../ready/resolve_workspace.ts";
 import { findDocsUrl } from "../ready/warnings.ts";
-import { type EditorLink, folderOf } from "./links.ts";
+import { deploymentLink, type EditorLink, folderOf } from "./links.ts";
 import { openLink } from "./open_link.ts";
 import { type Asking, withClient } from "./surroundings.ts";
 
@@ -42,7 +42,7 @@ export async function openEditor(
     const name = `${workspace.name}.${agent.name}`;
     await openLink(host, progress, {
       url: linkOf({
-        deploymentUrl: client.url.href.replace(/\/$/, ""),
+        deploymentUrl: deploymentLink(client.url),
         owner: workspace.ownerName,
         workspace: workspace.name,
         agent: agent.name,

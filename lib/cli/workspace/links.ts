@@ -58,11 +58,15 @@ function query(fields: Readonly<Record<string, string>>): string {
   return new URLSearchParams(kept).toString();
 }
 
+/** The deployment without user and password, which are ours and nobody else's, and without a slash at its end. */
+export function deploymentLink(url: URL): string {
+  return `${url.origin}${url.pathname.replace(/\/$/, "")}`;
+}
+
 /** The dashboard's page of a workspace. */
 export function pageLink(deploymentUrl: URL, { owner, workspace }: Omit<Place, "agent">): string {
   const path = `@${encodeURIComponent(owner)}/${encodeURIComponent(workspace)}`;
-  return new URL(path, new URL(`${deploymentUrl.pathname.replace(/\/?$/, "/")}`, deploymentUrl))
-    .href;
+  return `${deploymentLink(deploymentUrl)}/${path}`;
 }
 
 /** Where an app is, seen from a region. Throws `UserError` for what cannot be opened. */
