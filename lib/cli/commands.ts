@@ -20,6 +20,7 @@ export const COMMANDS: readonly Entry[] = [
   { name: "restart", load: () => import("./command/restart.ts") },
   { name: "logs", load: () => import("./command/logs.ts") },
   { name: "ports", load: () => import("./command/ports.ts") },
+  { name: "cp", load: () => import("./command/cp.ts") },
   { name: "port-forward", aliases: ["tunnel"], load: () => import("./command/port_forward.ts") },
   {
     name: "open",

@@ -8,6 +8,7 @@ import type { ByteStream } from "../base/stream.ts";
 import type { SshClock } from "./host.ts";
 import { Keepalive, type KeepaliveOptions } from "./keepalive.ts";
 import type { ConnectionEnd } from "./ends.ts";
+import { RemoteFiles } from "./remote_files.ts";
 import { type SessionRequest, SshSession } from "./session.ts";
 import type { SshChannel } from "./ssh2_channel.ts";
 import { type IncomingConnection, loadSsh2, SshTransport } from "./ssh2_client.ts";
@@ -127,6 +128,15 @@ export class SshConnection implements AsyncDisposable {
   /** A connection from the workspace to a unix socket there. */
   openUnix(path: string): Promise<ByteStream> {
     return this.#transport.openUnix(path);
+  }
+
+  /** The files of the workspace. Rejects with `UserError` when it serves none. */
+  async openFiles(): Promise<RemoteFiles> {
+    try {
+      return new RemoteFiles(await this.#transport.openSftp(), this.closed);
+    } catch (error) {
+      throw await this.#failure("sftp", error);
+    }
   }
 
   /** Makes the workspace listen on a TCP address; resolves to the port. `handler` takes what connects. */

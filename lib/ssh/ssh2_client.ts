@@ -14,6 +14,7 @@ import type {
   Ssh2Channel,
   Ssh2Client,
   Ssh2ClientModule,
+  Ssh2Sftp,
   Ssh2TcpConnection,
   Ssh2UnixConnection,
   Ssh2UtilsModule,
@@ -178,6 +179,11 @@ export class SshTransport {
       this.#client.openssh_forwardOutStreamLocal(path, done)
     );
     return this.#wrap(channel);
+  }
+
+  /** Starts the SFTP server of the workspace. */
+  openSftp(): Promise<Ssh2Sftp> {
+    return this.#call<Ssh2Sftp>((done) => this.#client.sftp(done));
   }
 
   /** Asks the workspace to listen; resolves to the port, which it chose if `port` was 0 (RFC 4254 §7.1). */

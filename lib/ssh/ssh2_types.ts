@@ -54,7 +54,53 @@ type Accept = () => Ssh2Channel;
 type Reject = () => void;
 type Answer<Value> = (error: Error | undefined, value: Value) => void;
 
+export interface Ssh2Attributes {
+  readonly size: number;
+  readonly mode: number;
+  isDirectory(): boolean;
+  isFile(): boolean;
+}
+
+export interface Ssh2Name {
+  readonly filename: string;
+  readonly attrs: Ssh2Attributes;
+}
+
+type Done = (error: Error | undefined | null) => void;
+
+/** The client's half of SFTP 3 (draft-ietf-secsh-filexfer-02). Errors have a `code` of the draft's §7. */
+export interface Ssh2Sftp {
+  open(path: string, flags: "r" | "w" | "r+", done: Answer<Buffer>): void;
+  close(handle: Buffer, done: Done): void;
+  read(
+    handle: Buffer,
+    into: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    done: Answer<number>,
+  ): void;
+  write(
+    handle: Buffer,
+    from: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    done: Done,
+  ): void;
+  stat(path: string, done: Answer<Ssh2Attributes>): void;
+  readdir(path: string, done: Answer<readonly Ssh2Name[]>): void;
+  mkdir(path: string, done: Done): void;
+  unlink(path: string, done: Done): void;
+  rename(from: string, to: string, done: Done): void;
+  /** Throws when the server does not know `posix-rename@openssh.com`. */
+  ext_openssh_rename(from: string, to: string, done: Done): void;
+  realpath(path: string, done: Answer<string>): void;
+  end(): void;
+}
+
 export interface Ssh2Client {
+  sftp(done: Answer<Ssh2Sftp>): void;
   connect(config: Ssh2Config): void;
   end(): void;
   on(event: "ready" | "close", listener: () => void): this;

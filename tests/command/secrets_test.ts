@@ -251,6 +251,11 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     { args: ["--tokn", STRANGER], code: 1 },
     { args: ["--debug-options"], code: 0 },
   ],
+  cp: [
+    { args: ["myworkspace:/no/such/file", "{out}x"], code: 1 },
+    { args: ["nosuch:x", "{out}x"], code: 1 },
+    { args: ["--tokn", STRANGER], code: 1 },
+  ],
   "port-forward": [
     { args: ["--auto", "nosuch"], code: 1 },
     { args: ["--tcp", "nonsense", "myworkspace"], code: 1 },

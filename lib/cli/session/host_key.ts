@@ -13,7 +13,10 @@ const FILE_NAME = "hawser_known_hosts";
 export function hostKeyVerifier(
   steps: Steps,
   { target }: Connected,
-  session: { readonly options: SshOptions; readonly configuration: Configuration },
+  session: {
+    readonly options: Pick<SshOptions, "hostKeyCheck" | "knownHosts">;
+    readonly configuration: Configuration;
+  },
 ): (key: Uint8Array) => Promise<void> {
   const { host, progress, log } = steps;
   const { options, configuration } = session;

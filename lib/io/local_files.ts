@@ -1,0 +1,114 @@
+/** Files of this machine for copying: read and written in pieces, from any place on. Rejects with `HostError` in words for people. */
+import { HostError } from "../base/host.ts";
+import { reasonOf } from "./conn_stream.ts";
+
+const PIECE_BYTES = 256 * 1024;
+
+export interface LocalEntry {
+  readonly name: string;
+  readonly kind: "file" | "folder" | "other";
+  readonly sizeBytes: number;
+}
+
+/** `undefined` when nothing is there. Links are followed. */
+export async function statLocal(path: string): Promise<Omit<LocalEntry, "name"> | undefined> {
+  try {
+    const { isDirectory, isFile, size } = await Deno.stat(path);
+    return { kind: isDirectory ? "folder" : isFile ? "file" : "other", sizeBytes: size };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw failure("stat", path, error);
+  }
+}
+
+/** Links to folders are not followed: they may lead in a circle. */
+export async function listLocal(path: string): Promise<readonly LocalEntry[]> {
+  try {
+    const entries: LocalEntry[] = [];
+    for await (const { name, isDirectory } of Deno.readDir(path)) {
+      const stat = await statLocal(`${path}/${name}`);
+      const kind = stat?.kind === "folder" && !isDirectory ? "other" : stat?.kind ?? "other";
+      entries.push({ name, kind, sizeBytes: stat?.sizeBytes ?? 0 });
+    }
+    return entries;
+  } catch (error) {
+    throw failure("read folder", path, error);
+  }
+}
+
+export async function makeLocalFolder(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true });
+  } catch (error) {
+    throw failure("make folder", path, error);
+  }
+}
+
+export async function renameLocal(from: string, to: string): Promise<void> {
+  try {
+    await Deno.rename(from, to);
+  } catch (error) {
+    throw failure("rename to", to, error);
+  }
+}
+
+export async function removeLocal(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw failure("remove", path, error);
+  }
+}
+
+/** The bytes from `from` on; each piece is the reader's own. */
+export async function* readLocal(path: string, from: number): AsyncGenerator<Uint8Array> {
+  const file = await open("open", path, { read: true });
+  try {
+    await file.seek(from, Deno.SeekMode.Start);
+    for (;;) {
+      const piece = new Uint8Array(PIECE_BYTES);
+      const count = await file.read(piece);
+      if (count === null) return;
+      yield piece.subarray(0, count);
+    }
+  } catch (error) {
+    throw failure("read", path, error);
+  } finally {
+    file.close();
+  }
+}
+
+/** Writes from `from` on, into a new file when that is the beginning. */
+export async function writeLocal(
+  path: string,
+  from: number,
+  pieces: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const file = await open("create", path, { write: true, create: true, truncate: from === 0 });
+  try {
+    await file.seek(from, Deno.SeekMode.Start);
+    for await (const piece of pieces) {
+      try {
+        for (let at = 0; at < piece.length;) at += await file.write(piece.subarray(at));
+      } catch (error) {
+        throw failure("write", path, error);
+      }
+    }
+    await file.sync();
+  } finally {
+    file.close();
+  }
+}
+
+async function open(what: string, path: string, options: Deno.OpenOptions): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(path, options);
+  } catch (error) {
+    throw failure(what, path, error);
+  }
+}
+
+function failure(what: string, path: string, error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof HostError) return error;
+  return new HostError("other", `${what} ${path}: ${reasonOf(error)}`, error);
+}
