@@ -10,7 +10,7 @@ import { formatEndpoint } from "../tailnet/endpoint_text.ts";
 import type { TunnelNode } from "../tailnet/node.ts";
 import type { DirectPathsOptions } from "../tailnet/paths/direct_paths.ts";
 import type { InterfaceAddress } from "../tailnet/paths/own_endpoints.ts";
-import type { AddressFamily } from "../wire/endpoint.ts";
+import type { AddressFamily, Endpoint } from "../wire/endpoint.ts";
 import { interfacesOf, localInterfaces } from "./interfaces.ts";
 import type { Companion } from "./node_driver.ts";
 import { resolveHost } from "./resolve_host.ts";
@@ -31,6 +31,10 @@ export interface DirectDriverOptions {
 }
 
 const LOOK_EVERY_MS = 2_000;
+/** When something is known to be wrong. */
+const LOOK_AGAIN_MS = 200;
+/** Addresses that cannot be sent to, of which each is told once. */
+const MAX_TOLD = 32;
 
 export class DirectDriver implements Companion {
   readonly #options: DirectDriverOptions;
@@ -40,6 +44,7 @@ export class DirectDriver implements Companion {
   readonly #lookups = new Set<Promise<void>>();
   /** The addresses that we listen on; `undefined` for all. */
   readonly #bound: readonly InterfaceAddress[] | undefined;
+  readonly #unsendable = new Set<string>();
   #lookedAt: Instant;
 
   /** Listens at once; without a socket nothing else happens. */
@@ -58,12 +63,7 @@ export class DirectDriver implements Companion {
         node.handleDatagramsSent(bytes);
         onTurn();
       },
-      onUnsendable: (endpoint) => {
-        log.debug("cannot send by UDP", { to: formatEndpoint(endpoint) });
-        this.#look(clock.now());
-        this.#direct.paths.handleUnsendable(endpoint, clock.now());
-        onTurn();
-      },
+      onUnsendable: (endpoint) => this.#handleUnsendable(endpoint),
       onFault,
     });
     for (const problem of this.#sockets.problems) log.info("no direct connection", { problem });
@@ -93,6 +93,20 @@ export class DirectDriver implements Companion {
   async close(): Promise<void> {
     this.#closing.abort();
     await Promise.all([this.#sockets.close(), ...this.#lookups]);
+  }
+
+  /** Perhaps the interface is gone; each packet of a flow may say so. */
+  #handleUnsendable(endpoint: Endpoint): void {
+    const { clock, log, onTurn } = this.#options;
+    const now = clock.now();
+    const to = formatEndpoint(endpoint);
+    if (!this.#unsendable.has(to) && this.#unsendable.size < MAX_TOLD) {
+      this.#unsendable.add(to);
+      log.debug("cannot send by UDP", { to });
+    }
+    if (now - this.#lookedAt >= LOOK_AGAIN_MS) this.#look(now);
+    this.#direct.paths.handleUnsendable(endpoint, now);
+    onTurn();
   }
 
   #look(now: Instant): void {

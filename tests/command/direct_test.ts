@@ -125,7 +125,7 @@ Deno.test({
     const { desk } = setting;
     await using session = desk.startProgram(["-v", desk.workspace, "cat"]);
     await session.write(new TextEncoder().encode("there\n"));
-    await session.stderr.until(/direct connection {2}to=127\.0\.0\.1:/);
+    await session.stderr.until(/direct connection {2}to=(?:127\.0\.0\.1|\[::1\]):/);
     ok(await udpSocketsOf(desk, session.pid) > 0);
     strictEqual((await session.feed([])).code, 0);
   },
