@@ -238,3 +238,32 @@ Deno.test("the sanitizers watch every test: what it began is over when it ends",
   }
   deepStrictEqual(switchedOff, [], "no test sets its own");
 });
+
+Deno.test("what a part needs of its parent stays in their room (docs/rooms.md, who may call whom back)", async () => {
+  const wrong: string[] = [];
+  for (const { path, text } of await readSources()) {
+    if (/\/(?:\w+_)?mod\.ts$/.test(path) && /\b(?:\w+Host|DeviceContext)\b/.test(text)) {
+      wrong.push(path);
+    }
+  }
+  deepStrictEqual(wrong, []);
+});
+
+const MAX_LINES = 350;
+/** Files that are longer, and why. */
+const LONG_FILES: Readonly<Record<string, string>> = {
+  "lib/proto/tailnet_pb.ts": "generated",
+  "lib/tailnet/agent_session.ts": "puts four cores together: a verb and an event of each",
+  "lib/tailnet/coordinator/client.ts": "one connection and the life over many, not parted yet",
+  "lib/tailnet/paths/direct_paths.ts": "a few lines",
+};
+
+Deno.test("a file holds one concept: nothing long without a reason", async () => {
+  const wrong: string[] = [];
+  for await (const url of walk(new URL("lib/", ROOT))) {
+    const path = url.pathname.slice(ROOT.pathname.length);
+    const lines = (await Deno.readTextFile(url)).split("\n").length - 1;
+    if (lines > MAX_LINES && LONG_FILES[path] === undefined) wrong.push(`${path}: ${lines}`);
+  }
+  deepStrictEqual(wrong, []);
+});

@@ -121,12 +121,17 @@ export class WorkspaceWatch {
 
   handleTimeout(now: Instant): void {
     for (let due = this.#timers.pop(now); due !== undefined; due = this.#timers.pop(now)) {
-      if (due === "connect") {
-        this.#state = { kind: "connecting" };
-        this.#outputs.push({ kind: "connect" });
-      } else {
-        this.#outputs.push({ kind: "disconnect" });
-        this.handleClosed(now);
+      switch (due) {
+        case "connect":
+          this.#state = { kind: "connecting" };
+          this.#outputs.push({ kind: "connect" });
+          break;
+        case "silence":
+          this.#outputs.push({ kind: "disconnect" });
+          this.handleClosed(now);
+          break;
+        default:
+          assertNever(due);
       }
     }
   }

@@ -51,8 +51,6 @@ type ClientState =
 export class DerpClient {
   /** Frames that were dropped: too short, unasked, or too many. Those of unknown types are not counted. */
   droppedFrames = 0;
-  /** Packets of ours that the announced token bucket refused. */
-  droppedSends = 0;
 
   readonly #options: DerpClientOptions;
   readonly #reader = new DerpFrameReader({ limit: limitOf, maxSkippedBytes: MAX_FRAME_BYTES });
@@ -149,9 +147,7 @@ export class DerpClient {
   /** Whether a packet of that size fits the relay's rate limit, if it set one; what does not is to be dropped. */
   allowSend(packetBytes: number, now: Instant): boolean {
     if (this.#bucket === undefined) return true;
-    if (this.#bucket.take(SEND_PACKET_HEADER_BYTES + packetBytes, now)) return true;
-    this.droppedSends++;
-    return false;
+    return this.#bucket.take(SEND_PACKET_HEADER_BYTES + packetBytes, now);
   }
 
   #handleFrame(): DerpEvent | undefined {

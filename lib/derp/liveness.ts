@@ -3,7 +3,7 @@
  * DERP prescribes nothing of this; the reasons stand beside the constants.
  */
 import { equalBytes } from "../base/bytes.ts";
-import { type Instant, type Random, randomBytes } from "../base/core.ts";
+import { assertNever, type Instant, type Random, randomBytes } from "../base/core.ts";
 import { Deadlines, earlier } from "../base/deadlines.ts";
 import { PING_BYTES } from "./frame.ts";
 
@@ -52,12 +52,18 @@ export class Liveness {
   handleTimeout(now: Instant): "ping" | "dead" | undefined {
     for (;;) {
       const timer = this.#deadlines.pop(now);
-      if (timer === undefined) return undefined;
-      if (timer === "pong") {
-        this.#deadlines.clearAll();
-        return "dead";
+      switch (timer) {
+        case undefined:
+          return undefined;
+        case "pong":
+          this.#deadlines.clearAll();
+          return "dead";
+        case "silence":
+          if (!this.#deadlines.has("pong")) return "ping";
+          break;
+        default:
+          assertNever(timer);
       }
-      if (!this.#deadlines.has("pong")) return "ping";
     }
   }
 

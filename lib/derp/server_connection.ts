@@ -4,7 +4,7 @@
  * switchboard's business (`switchboard.ts`), which also calls the first two.
  * Left out on purpose: meshing; the cut of a client that does not read for 2 s, which only the driver can see.
  */
-import { type Instant, type Random, randomFraction } from "../base/core.ts";
+import { assertNever, type Instant, type Random, randomFraction } from "../base/core.ts";
 import { Deadlines } from "../base/deadlines.ts";
 import { ByteWriter, KEY_BYTES } from "../base/bytes.ts";
 import { precomputeBox } from "../crypto/box.ts";
@@ -65,7 +65,11 @@ export type DerpServerEvent =
  * `login`: when to give up a client that does not say who it is.
  * `keepAlive`: when to send the next KeepAlive.
  */
-type Timer = "login" | "keepAlive";
+type Timer =
+  /** When to give up a client that has not said who it is. */
+  | "login"
+  /** When to send the next sign of life. */
+  | "keepAlive";
 
 export class DerpServerConnection {
   /** Frames that were too many or too short. */
@@ -147,13 +151,19 @@ export class DerpServerConnection {
   handleTimeout(now: Instant): void {
     for (;;) {
       const timer = this.#deadlines.pop(now);
-      if (timer === undefined) return;
-      if (timer === "login") {
-        this.#reader.discard();
-        this.#isExpired = true;
-      } else {
-        this.#queueControl(encodeFrame(FrameType.keepAlive));
-        this.#armKeepAlive(now);
+      switch (timer) {
+        case undefined:
+          return;
+        case "login":
+          this.#reader.discard();
+          this.#isExpired = true;
+          break;
+        case "keepAlive":
+          this.#queueControl(encodeFrame(FrameType.keepAlive));
+          this.#armKeepAlive(now);
+          break;
+        default:
+          assertNever(timer);
       }
     }
   }

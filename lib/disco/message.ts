@@ -10,8 +10,8 @@ import { assertLength, ByteReader, ByteWriter, KEY_BYTES } from "../base/bytes.t
 import type { Endpoint } from "../wire/endpoint.ts";
 import { ENDPOINT_BYTES, readEndpoint, writeEndpoint } from "./endpoint.ts";
 
-export const DISCO_TYPE = { PING: 1, PONG: 2, CALL_ME_MAYBE: 3 } as const;
-export type DiscoType = typeof DISCO_TYPE[keyof typeof DISCO_TYPE];
+export const DiscoType = { ping: 1, pong: 2, callMeMaybe: 3 } as const;
+export type DiscoType = typeof DiscoType[keyof typeof DiscoType];
 
 export const TRANSACTION_ID_BYTES = 12;
 /** More endpoints than any node has; what a peer lists beyond is not read. */
@@ -57,7 +57,7 @@ export function encodePing(
   options: PaddingOptions = {},
 ): Uint8Array {
   assertLength(ping.nodeKey, KEY_BYTES, "nodeKey");
-  const [message, writer] = begin(DISCO_TYPE.PING, PING_BYTES, options);
+  const [message, writer] = begin(DiscoType.ping, PING_BYTES, options);
   assertLength(ping.transactionId, TRANSACTION_ID_BYTES, "transactionId");
   writer.bytes(ping.transactionId).bytes(ping.nodeKey);
   return message;
@@ -68,7 +68,7 @@ export function encodePong(
   pong: { readonly transactionId: Uint8Array; readonly source: Endpoint },
   options: PaddingOptions = {},
 ): Uint8Array {
-  const [message, writer] = begin(DISCO_TYPE.PONG, PONG_BYTES, options);
+  const [message, writer] = begin(DiscoType.pong, PONG_BYTES, options);
   assertLength(pong.transactionId, TRANSACTION_ID_BYTES, "transactionId");
   writer.bytes(pong.transactionId);
   writeEndpoint(writer, pong.source);
@@ -83,7 +83,7 @@ export function encodeCallMeMaybe(endpoints: readonly Endpoint[]): Uint8Array {
     );
   }
   const bytes = HEADER_BYTES + ENDPOINT_BYTES * endpoints.length;
-  const [message, writer] = begin(DISCO_TYPE.CALL_ME_MAYBE, bytes, {});
+  const [message, writer] = begin(DiscoType.callMeMaybe, bytes, {});
   for (const endpoint of endpoints) writeEndpoint(writer, endpoint);
   return message;
 }
@@ -95,11 +95,11 @@ export function decodeDiscoMessage(bytes: Uint8Array): DiscoMessage | DiscoMessa
   const type = reader.u8();
   const version = reader.u8();
   switch (type) {
-    case DISCO_TYPE.PING:
+    case DiscoType.ping:
       return decodePing(reader);
-    case DISCO_TYPE.PONG:
+    case DiscoType.pong:
       return decodePong(reader);
-    case DISCO_TYPE.CALL_ME_MAYBE:
+    case DiscoType.callMeMaybe:
       return decodeCallMeMaybe(reader, version);
     default:
       return { kind: "invalid", reason: "type" };

@@ -19,15 +19,15 @@ const ATTRIBUTE_HEADER_BYTES = 4;
 const MAX_FIRST_BYTE = 0x3f;
 
 export const STUN_TRANSACTION_ID_BYTES = 12;
-const ATTRIBUTE = {
-  MAPPED_ADDRESS: 0x0001,
-  XOR_MAPPED_ADDRESS: 0x0020,
+const StunAttribute = {
+  mappedAddress: 0x0001,
+  xorMappedAddress: 0x0020,
   /** The same, moved by some servers into the range that may be ignored. */
-  XOR_MAPPED_ADDRESS_ALT: 0x8020,
-  SOFTWARE: 0x8022,
-  FINGERPRINT: 0x8028,
+  xorMappedAddressAlt: 0x8020,
+  software: 0x8022,
+  fingerprint: 0x8028,
 } as const;
-const FAMILY = { IPV4: 1, IPV6: 2 } as const;
+const StunFamily = { ipv4: 1, ipv6: 2 } as const;
 const SOFTWARE = new TextEncoder().encode("tailnode");
 const FINGERPRINT_BYTES = 4;
 const FINGERPRINT_XOR = 0x5354554e; // RFC 8489 §14.7
@@ -56,9 +56,9 @@ export function encodeStunRequest(transactionId: Uint8Array): Uint8Array {
   const softwareBytes = ATTRIBUTE_HEADER_BYTES + SOFTWARE.length;
   const fingerprintBytes = ATTRIBUTE_HEADER_BYTES + FINGERPRINT_BYTES;
   const [message, writer] = begin(BINDING_REQUEST, transactionId, softwareBytes + fingerprintBytes);
-  writer.u16be(ATTRIBUTE.SOFTWARE).u16be(SOFTWARE.length).bytes(SOFTWARE);
+  writer.u16be(StunAttribute.software).u16be(SOFTWARE.length).bytes(SOFTWARE);
   const covered = message.subarray(0, writer.offset);
-  writer.u16be(ATTRIBUTE.FINGERPRINT).u16be(FINGERPRINT_BYTES).u32be(fingerprintOf(covered));
+  writer.u16be(StunAttribute.fingerprint).u16be(FINGERPRINT_BYTES).u32be(fingerprintOf(covered));
   return message;
 }
 
@@ -72,8 +72,8 @@ export function encodeStunResponse(transactionId: Uint8Array, endpoint: Endpoint
     transactionId,
     ATTRIBUTE_HEADER_BYTES + valueBytes,
   );
-  writer.u16be(ATTRIBUTE.XOR_MAPPED_ADDRESS).u16be(valueBytes);
-  writer.u8(0).u8(ipv4 === undefined ? FAMILY.IPV6 : FAMILY.IPV4);
+  writer.u16be(StunAttribute.xorMappedAddress).u16be(valueBytes);
+  writer.u8(0).u8(ipv4 === undefined ? StunFamily.ipv6 : StunFamily.ipv4);
   writer.u16be(endpoint.port ^ COOKIE_TOP_HALF).bytes(xorAddress(address, message));
   return message;
 }
@@ -82,10 +82,11 @@ export function encodeStunResponse(transactionId: Uint8Array, endpoint: Endpoint
 export function decodeStunRequest(datagram: Uint8Array): StunRequest | StunFault {
   const attributes = attributesOf(datagram, BINDING_REQUEST);
   if (!Array.isArray(attributes)) return attributes;
-  const software = attributes.find(({ type }) => type === ATTRIBUTE.SOFTWARE);
+  const software = attributes.find(({ type }) => type === StunAttribute.software);
   if (software === undefined || !equalBytes(software.value, SOFTWARE)) return fault("software");
   const last = attributes.at(-1);
-  const isRight = last?.type === ATTRIBUTE.FINGERPRINT && last.value.length === FINGERPRINT_BYTES &&
+  const isRight = last?.type === StunAttribute.fingerprint &&
+    last.value.length === FINGERPRINT_BYTES &&
     new ByteReader(last.value).u32be() === fingerprintOf(datagram.subarray(0, last.at));
   return isRight ? { kind: "request", transactionId: transactionIdOf(datagram) } : fault(
     "fingerprint",
@@ -99,10 +100,10 @@ export function decodeStunResponse(datagram: Uint8Array): StunResponse | StunFau
   let endpoint: Endpoint | undefined;
   let fallback: Endpoint | undefined;
   for (const { type, value } of attributes) {
-    if (type === ATTRIBUTE.XOR_MAPPED_ADDRESS || type === ATTRIBUTE.XOR_MAPPED_ADDRESS_ALT) {
+    if (type === StunAttribute.xorMappedAddress || type === StunAttribute.xorMappedAddressAlt) {
       endpoint = decodeAddress(value, datagram);
       if (endpoint === undefined) return fault("malformed");
-    } else if (type === ATTRIBUTE.MAPPED_ADDRESS) {
+    } else if (type === StunAttribute.mappedAddress) {
       fallback = decodeAddress(value, undefined);
       if (fallback === undefined) return fault("malformed");
     }
@@ -148,7 +149,7 @@ function decodeAddress(value: Uint8Array, xoredWith: Uint8Array | undefined): En
   const reader = new ByteReader(value, 1);
   const family = reader.u8();
   const port = reader.u16be() ^ (xoredWith === undefined ? 0 : COOKIE_TOP_HALF);
-  const addressBytes = family === FAMILY.IPV4 ? 4 : family === FAMILY.IPV6 ? 16 : undefined;
+  const addressBytes = family === StunFamily.ipv4 ? 4 : family === StunFamily.ipv6 ? 16 : undefined;
   if (addressBytes === undefined || reader.remaining < addressBytes) return undefined;
   const plain = reader.copy(addressBytes);
   const address = xoredWith === undefined ? plain : xorAddress(plain, xoredWith);

@@ -188,6 +188,7 @@ export class AgentTunnel {
       this.#driver.turn();
       await this.#left.promise;
     }
+    this.#options.log.debug("counted", this.#session.node.counts());
     await this.#seeker?.close();
     await this.#driver.stop();
     await Promise.all([this.#probing, this.#fetching]);

@@ -1,6 +1,8 @@
 /** A segment that arrived, as the functions of this room hand it on: one object, reused for every packet. */
 import { seqAdd } from "../base/seq.ts";
+import { addressAt, IPV6_DESTINATION_OFFSET, IPV6_SOURCE_OFFSET } from "../wire/ipv6.ts";
 import { TcpFlag, TcpHeader } from "../wire/tcp.ts";
+import type { Endpoints } from "./tcb.ts";
 
 const EMPTY_VIEW = new DataView(new ArrayBuffer(0));
 
@@ -27,4 +29,14 @@ export class IncomingSegment {
   get payloadEnd(): number {
     return seqAdd(this.header.seq, this.payloadBytes);
   }
+}
+
+/** Between whom a segment passes, from our side: its IPv6 header is at `offset`. Copies. */
+export function endpointsOf(view: DataView, offset: number, header: TcpHeader): Endpoints {
+  return {
+    localAddress: addressAt(view, offset + IPV6_DESTINATION_OFFSET),
+    remoteAddress: addressAt(view, offset + IPV6_SOURCE_OFFSET),
+    localPort: header.destinationPort,
+    remotePort: header.sourcePort,
+  };
 }

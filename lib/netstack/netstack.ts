@@ -13,9 +13,7 @@ import { assertLength, equalBytes } from "../base/bytes.ts";
 import { type Core, type Instant, type Random, randomUint32 } from "../base/core.ts";
 import { seqGt } from "../base/seq.ts";
 import {
-  addressAt,
   IPV6_ADDRESS_BYTES,
-  IPV6_DESTINATION_OFFSET,
   IPV6_HEADER_BYTES,
   IPV6_SOURCE_OFFSET,
   Ipv6Header,
@@ -28,7 +26,7 @@ import type { Destination } from "./destination.ts";
 import { Destinations } from "./destinations.ts";
 import { EventQueue, type NetstackEvent } from "./events.ts";
 import { beginAccept, beginConnect, completeHeld } from "./handshake.ts";
-import { IncomingSegment } from "./incoming.ts";
+import { endpointsOf, IncomingSegment } from "./incoming.ts";
 import { MAX_SOCKETS } from "./limits.ts";
 import { Listeners, type ListenPort } from "./listeners.ts";
 import { brokenRules } from "./invariants.ts";
@@ -43,7 +41,7 @@ import { handleSegment } from "./receive.ts";
 import { Replies } from "./replies.ts";
 import { type SocketHost, TcpSocket } from "./socket.ts";
 import { SocketTable } from "./socket_table.ts";
-import { type Endpoints, Tcb, type TcbOptions } from "./tcb.ts";
+import { Tcb, type TcbOptions } from "./tcb.ts";
 import { handlePathChange, handleTimers, resume } from "./timeouts.ts";
 import type { TransmitTarget } from "./transmit.ts";
 import { Pings } from "./pings.ts";
@@ -170,18 +168,13 @@ export class Netstack implements Core<NetstackEvent> {
     return length;
   }
 
-  /** Does what is due at `now`. */
   handleTimeout(now: Instant): void {
     this.#now = now;
     for (const socket of this.#table.all()) {
-      const { tcb } = TcpSocket.connectionOf(socket);
-      if (tcb.timers.next() > now) continue;
-      handleTimers(tcb, now);
-      this.#touch(socket);
+      if (TcpSocket.connectionOf(socket).tcb.timers.next() <= now) this.#run(socket, handleTimers);
     }
   }
 
-  /** When to call `handleTimeout` next, or `undefined` for never. */
   pollTimeout(): Instant | undefined {
     let earliest = Infinity;
     for (const socket of this.#table.all()) {
@@ -235,8 +228,7 @@ export class Netstack implements Core<NetstackEvent> {
   /** Answers a held SYN ("accepted" with state "syn-held"); "connected" follows when the handshake is over. */
   accept(socket: TcpSocket, now: Instant): void {
     this.#now = now;
-    completeHeld(TcpSocket.connectionOf(socket).tcb, now);
-    this.#touch(socket);
+    this.#run(socket, completeHeld);
   }
 
   /** Refuses a held SYN with a reset. */
@@ -253,20 +245,21 @@ export class Netstack implements Core<NetstackEvent> {
   /** Should be called when the network under the stack came back: retries at once what has backed off. */
   resume(now: Instant): void {
     this.#now = now;
-    for (const socket of this.#table.all()) {
-      resume(TcpSocket.connectionOf(socket).tcb, now);
-      this.#touch(socket);
-    }
+    for (const socket of this.#table.all()) this.#run(socket, resume);
   }
 
   /** Should be called when the way to `remotes` died and another is in use; 16 bytes each. */
   handlePathChange(remotes: readonly Uint8Array[], now: Instant): void {
     this.#now = now;
     for (const socket of this.#table.all()) {
-      if (!remotes.some((remote) => equalBytes(remote, socket.remoteAddress))) continue;
-      handlePathChange(TcpSocket.connectionOf(socket).tcb, now);
-      this.#touch(socket);
+      const isOnPath = remotes.some((remote) => equalBytes(remote, socket.remoteAddress));
+      if (isOnPath) this.#run(socket, handlePathChange);
     }
+  }
+
+  #run(socket: TcpSocket, work: (tcb: Tcb, now: Instant) => void): void {
+    work(TcpSocket.connectionOf(socket).tcb, this.#now);
+    this.#touch(socket);
   }
 
   /** Something may have to leave, or to be told, or the socket is gone. */
@@ -275,10 +268,7 @@ export class Netstack implements Core<NetstackEvent> {
     const { tcb } = connection;
     this.#events.note(socket);
     this.#listeners.note(connection);
-    if (tcb.state === "closed") {
-      this.#forget(socket);
-      return;
-    }
+    if (tcb.state === "closed") return this.#forget(socket);
     if (tcb.state === "time-wait") this.#limitTimeWait(socket);
     this.#destinations.schedule(socket);
   }
@@ -323,12 +313,7 @@ export class Netstack implements Core<NetstackEvent> {
     const segment = this.#segment;
     const { header } = segment;
     const state = this.#listeners.startOf(header.destinationPort);
-    const endpoints: Endpoints = {
-      localAddress: addressAt(view, offset + IPV6_DESTINATION_OFFSET),
-      remoteAddress: addressAt(view, offset + IPV6_SOURCE_OFFSET),
-      localPort: header.destinationPort,
-      remotePort: header.sourcePort,
-    };
+    const endpoints = endpointsOf(view, offset, header);
     const isPlainSyn = segment.has(TcpFlag.syn) && !segment.has(TcpFlag.ack) &&
       !segment.has(TcpFlag.rst) && !segment.has(TcpFlag.fin);
     if (!isPlainSyn || state === undefined) {

@@ -17,10 +17,9 @@ import type {
   AgentSessionStatus,
   SessionFailure,
 } from "./agent_session_events.ts";
-import { statusOf } from "./agent_status.ts";
+import { diagnosticsOf, statusOf } from "./agent_status.ts";
 import { CoordinatorClient, type CoordinatorEvent } from "./coordinator/mod.ts";
 import { type DerpMap, rewriteEmbeddedRelay } from "./derp_map.ts";
-import { formatEndpoint } from "./endpoint_text.ts";
 import { Home, type HomeEvent } from "./home.ts";
 import type { Direct } from "./direct.ts";
 import {
@@ -94,20 +93,12 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
   }
 
   diagnostics(now: Instant): AgentSessionDiagnostics {
-    const named = (id: number) => ({ id, name: this.#home.nameOf(id) });
-    const { region: home } = this.#home;
-    const { agentId } = this.#options;
-    const node = this.#coordinator.nodeOf(agentId);
-    const handshakeAt = this.node.lastHandshakeAt(agentId);
-    return {
-      home: home === undefined ? undefined : named(home),
-      hasToldNode: home !== undefined && this.#coordinator.hasHeard,
-      agent: node === undefined ? undefined : {
-        home: named(node.preferredDerp),
-        endpoints: node.endpoints.map(formatEndpoint),
-      },
-      handshakeAgoMs: handshakeAt === undefined ? undefined : now - handshakeAt,
-    };
+    return diagnosticsOf({
+      home: this.#home,
+      coordinator: this.#coordinator,
+      agent: this.#coordinator.nodeOf(this.#options.agentId),
+      handshakeAt: this.node.lastHandshakeAt(this.#options.agentId),
+    }, now);
   }
 
   /** The region's name as people know it. */

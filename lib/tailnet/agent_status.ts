@@ -1,6 +1,10 @@
-/** What is waited for on the way to the agent, as people are told it. */
+/** What is waited for on the way to the agent, as people are told it, and what a report says of it. */
+import type { Instant } from "../base/core.ts";
 import { type ContactPhase, regionIn } from "./agent_contact.ts";
-import type { AgentSessionStatus } from "./agent_session_events.ts";
+import type { AgentSessionDiagnostics, AgentSessionStatus } from "./agent_session_events.ts";
+import { formatEndpoint } from "./endpoint_text.ts";
+import type { Home } from "./home.ts";
+import type { TailnetNode } from "./node_message.ts";
 import type { RelayStatus } from "./relays.ts";
 
 export interface StatusFacts {
@@ -29,4 +33,26 @@ export function statusOf({ phase, relays, coordinator }: StatusFacts): AgentSess
 
 function waitForRelay(relay: RelayStatus | undefined): AgentSessionStatus {
   return { step: "relay", relay: relay?.name, lastFailure: relay?.lastFailure };
+}
+
+export interface DiagnosticsFacts {
+  readonly home: Home;
+  readonly coordinator: { readonly hasHeard: boolean };
+  /** As last announced. */
+  readonly agent: TailnetNode | undefined;
+  readonly handshakeAt: Instant | undefined;
+}
+
+export function diagnosticsOf(facts: DiagnosticsFacts, now: Instant): AgentSessionDiagnostics {
+  const { home, coordinator, agent, handshakeAt } = facts;
+  const named = (id: number) => ({ id, name: home.nameOf(id) });
+  return {
+    home: home.region === undefined ? undefined : named(home.region),
+    hasToldNode: home.region !== undefined && coordinator.hasHeard,
+    agent: agent === undefined ? undefined : {
+      home: named(agent.preferredDerp),
+      endpoints: agent.endpoints.map(formatEndpoint),
+    },
+    handshakeAgoMs: handshakeAt === undefined ? undefined : now - handshakeAt,
+  };
 }

@@ -30,6 +30,7 @@ import type {
   TunnelNodeOptions,
 } from "./node_events.ts";
 import { Outbound } from "./outbound.ts";
+import { nodeCounts } from "./node_counts.ts";
 import { Peers, type TunnelPeer } from "./peers.ts";
 import { RelayLink } from "./relay_link.ts";
 import { Relays } from "./relays.ts";
@@ -162,6 +163,12 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
     const peer = this.#peers.get(id);
     return peer !== undefined && this.#wireguard.canSeal(peer.wireguard, now) &&
       this.#router.pathTo(peer, now) !== undefined;
+  }
+
+  /** What was counted, by name, for a log. */
+  counts(): Record<string, number | string> {
+    const { counters, netstack, relays } = this;
+    return nodeCounts({ counters, wireguard: this.#wireguard, netstack, relays });
   }
 
   lastHandshakeAt(id: string): Instant | undefined {

@@ -82,8 +82,6 @@ export class RelayLink implements Core<DerpEvent>, Line, PacketLink {
   readonly #slot = { buffer: NO_BUFFER, offset: 0 };
   /** When the bytes came that are being read. */
   #readAt: Instant = 0;
-  /** Packets that the relay's announced rate did not allow. */
-  overRate = 0;
 
   constructor(options: RelayLinkOptions) {
     this.name = `relay ${options.region}`;
@@ -226,13 +224,18 @@ export class RelayLink implements Core<DerpEvent>, Line, PacketLink {
     return this.#phase.kind === "derp" ? this.#derp.pollTimeout() : undefined;
   }
 
-  notePreferred(isHome: boolean): void {
-    this.#derp.notePreferred(isHome);
+  /** Frames of the relay that were of no use. */
+  get droppedFrames(): number {
+    return this.#derp.droppedFrames;
   }
 
   /** Asks whether the relay is still there; without an answer in `limitMs` the link is over. */
   probe(now: Instant, limitMs: number): void {
     this.#derp.ping(now, limitMs);
+  }
+
+  notePreferred(isHome: boolean): void {
+    this.#derp.notePreferred(isHome);
   }
 
   /** The way to a peer of this relay. */
@@ -257,10 +260,7 @@ export class RelayLink implements Core<DerpEvent>, Line, PacketLink {
   commit(destination: Uint8Array, packetBytes: number, now: Instant): boolean {
     const batch = this.#fillable();
     if (batch === undefined) return false;
-    if (!this.#derp.allowSend(packetBytes, now)) {
-      this.overRate++;
-      return false;
-    }
+    if (!this.#derp.allowSend(packetBytes, now)) return false;
     writeSendPacketHeader(batch.buffer, batch.end, destination, packetBytes);
     batch.end += SEND_PACKET_HEADER_BYTES + packetBytes;
     return true;

@@ -8,7 +8,7 @@
  * GoAway) should leave before the connection is closed. Left out: round-trip times of pings.
  */
 import { Deadlines, earlier } from "../base/deadlines.ts";
-import type { Instant } from "../base/core.ts";
+import { assertNever, type Instant } from "../base/core.ts";
 import { violation, YamuxError } from "./errors.ts";
 import { Flag, FrameType, GoAwayCode } from "./frame.ts";
 import type { FrameHeader } from "./frame.ts";
@@ -148,23 +148,37 @@ export class YamuxSession {
   handleTimeout(now: Instant): void {
     if (this.#failure !== undefined) return;
     for (let due = this.#deadlines.pop(now); due !== undefined; due = this.#deadlines.pop(now)) {
-      if (due === "pong") this.#die("ping-timeout", "a ping was not answered");
-      this.#pingValue = (this.#pingValue + 1) >>> 0;
-      this.#transmit.push({
-        type: FrameType.ping,
-        flags: Flag.syn,
-        streamId: 0,
-        length: this.#pingValue,
-      });
-      this.#deadlines.set("pong", now + this.#options.pingTimeoutMs);
+      switch (due) {
+        case "pong":
+          return this.#die("ping-timeout", "a ping was not answered");
+        case "ping":
+          this.#ping(now);
+          break;
+        default:
+          assertNever(due);
+      }
     }
     for (const core of [...this.#streams.values()]) {
       const due = core.deadlines.pop(now);
-      if (due === "acknowledge") {
-        this.#die("open-timeout", `stream ${core.id} was not acknowledged`);
+      switch (due) {
+        case undefined:
+          break;
+        case "acknowledge":
+          return this.#die("open-timeout", `stream ${core.id} was not acknowledged`);
+        case "close":
+          core.reset();
+          break;
+        default:
+          assertNever(due);
       }
-      if (due === "close") core.reset();
     }
+  }
+
+  #ping(now: Instant): void {
+    this.#pingValue = (this.#pingValue + 1) >>> 0;
+    const length = this.#pingValue;
+    this.#transmit.push({ type: FrameType.ping, flags: Flag.syn, streamId: 0, length });
+    this.#deadlines.set("pong", now + this.#options.pingTimeoutMs);
   }
 
   pollTimeout(): Instant | undefined {

@@ -6,7 +6,7 @@
  * Give `handleBytes` the payload of binary messages; drain `pollEvent`; send what `pollTransmit` gives as one binary
  * message each; after `ended` send what is left and close the websocket with 1000.
  */
-import type { Core, Instant } from "../../base/core.ts";
+import { assertNever, type Core, type Instant } from "../../base/core.ts";
 import { Deadlines, earlier } from "../../base/deadlines.ts";
 import { ProtocolError } from "../../base/errors.ts";
 import { DrpcClientCall, isUnimplemented } from "../../drpc/mod.ts";
@@ -138,8 +138,15 @@ export class CoordinatorSession implements Core<SessionEvent> {
   handleTimeout(now: Instant): void {
     if (this.isEnded) return;
     for (let due = this.#deadlines.pop(now); due !== undefined; due = this.#deadlines.pop(now)) {
-      if (due === "disconnect") return this.#end({ kind: "disconnected" }, now);
-      this.#askForResumeToken(now);
+      switch (due) {
+        case "disconnect":
+          return this.#end({ kind: "disconnected" }, now);
+        case "refresh":
+          this.#askForResumeToken(now);
+          break;
+        default:
+          assertNever(due);
+      }
     }
     this.#guard(now, () => {
       this.#yamux.handleTimeout(now);
@@ -188,20 +195,32 @@ export class CoordinatorSession implements Core<SessionEvent> {
   #pump(now: Instant): void {
     for (let e = this.#yamux.pollEvent(); e !== undefined; e = this.#yamux.pollEvent()) {
       if (this.isEnded) return;
-      // The coordinator opens no streams; one that does gets no answer on them.
-      if (e.kind === "accepted") e.stream.reset();
-      if (e.kind === "accepted" || e.kind === "goAway") continue;
-      const rpc = this.#rpcOf(e.stream.id);
-      if (rpc === undefined) continue;
-      if (e.kind === "writable") {
-        rpc.flush(now);
-        continue;
+      switch (e.kind) {
+        case "accepted":
+          e.stream.reset(); // the coordinator opens no streams; one that does gets no answer on them
+          break;
+        case "goAway":
+          break;
+        case "writable":
+          this.#rpcOf(e.stream.id)?.flush(now);
+          break;
+        case "readable":
+        case "closed":
+          this.#pumpRpc(e.stream.id, now);
+          break;
+        default:
+          assertNever(e);
       }
-      rpc.handleReadable();
-      if (rpc === this.#coordinate) this.#pumpCoordinate(now);
-      else if (rpc === this.#derpMaps) this.#pumpDerpMaps(now);
-      else this.#pumpRefresh(rpc, now);
     }
+  }
+
+  #pumpRpc(streamId: number, now: Instant): void {
+    const rpc = this.#rpcOf(streamId);
+    if (rpc === undefined) return;
+    rpc.handleReadable();
+    if (rpc === this.#coordinate) this.#pumpCoordinate(now);
+    else if (rpc === this.#derpMaps) this.#pumpDerpMaps(now);
+    else this.#pumpRefresh(rpc, now);
   }
 
   #rpcOf(streamId: number): ClientRpc | undefined {
