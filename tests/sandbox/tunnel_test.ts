@@ -169,6 +169,21 @@ Deno.test("a relay that cannot be used is given up with a reason", async (t) => 
   }
 });
 
+sandboxTest(
+  "what could not be reached and later is, is reached: nobody is refused for ever",
+  async (sandbox) => {
+    sandbox.faults.coordinator = { kind: "hangUp" };
+    await using agent = dialTo(sandbox);
+    await rejects(agent.reachable(AbortSignal.timeout(LIMIT_MS)), TunnelError);
+    await rejects(agent.openTcp(AgentPort.echo), TunnelError);
+    sandbox.faults.coordinator = undefined;
+    await sandbox.coordinator.until(() => sandbox.coordinator.peerCount === 2);
+    while (agent.status().step !== "reachable") await new Promise((resolve) => setTimeout(resolve));
+    await agent.reachable();
+    await echoText(agent, "late");
+  },
+);
+
 for (
   const [what, fault] of [
     ["accepts and says nothing", { kind: "stop", afterBytes: 0, then: "silence" }],

@@ -207,6 +207,20 @@ Deno.test("an agent that moves to another region is followed there", () => {
   deepStrictEqual(world.client.session.node.relays.status().map((r) => r.region).sort(), [5, 999]);
 });
 
+Deno.test("a renewal of keys wakes no connection: nothing had to wait for it", () => {
+  const world = new World();
+  world.reach();
+  const { session } = world.client;
+  // Probes of its own would come after an hour only.
+  session.connect({ remote: session.agentAddress, port: 1, keepaliveMs: HOUR_MS }, world.now);
+  world.pass(30_000);
+  const before = session.node.counts()["wireguard.sessionsEstablished"];
+  world.pass(HOUR_MS / 2);
+  const after = session.node.counts()["wireguard.sessionsEstablished"];
+  ok(Number(after) - Number(before) > 5, `${before} sessions, then ${after}`);
+  strictEqual(session.node.netstack.counters.keepaliveProbes, 0);
+});
+
 Deno.test("a session lives for days, through every renewal of keys", () => {
   const world = new World({ agentSendBytes: 1_000 });
   world.reach();
