@@ -318,12 +318,10 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
     return this.#events.shift();
   }
 
-  /** What is to be dialled and what is to be hung up. */
   pollLineEvent(): LineEvent | undefined {
     return this.#lineEvents.shift();
   }
 
-  /** What happened to the TCP sockets. */
   pollSocketEvent(): NetstackEvent | undefined {
     return this.netstack.pollEvent();
   }
