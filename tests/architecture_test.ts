@@ -249,6 +249,17 @@ Deno.test("what a part needs of its parent stays in their room (docs/rooms.md, w
   deepStrictEqual(wrong, []);
 });
 
+Deno.test("what tells the variants of a union apart is written in one case", async () => {
+  // States, reasons and deadlines are words of a specification or of a log, and keep theirs.
+  const wrong: string[] = [];
+  for (const { path, text } of await readSources()) {
+    for (const [kind] of text.matchAll(/\bkind: "[^"]*[-_ ][^"]*"/g)) {
+      wrong.push(`${path}: ${kind}`);
+    }
+  }
+  deepStrictEqual(wrong, []);
+});
+
 const MAX_LINES = 350;
 /** Files that are longer, and why. */
 const LONG_FILES: Readonly<Record<string, string>> = {

@@ -170,14 +170,14 @@ export function parseAnswer<Schema extends v.GenericSchema>(
 ): v.InferOutput<Schema> {
   const { response, body } = answer;
   const parsed = parseJson(body);
-  if (parsed.kind === "too-many") {
+  if (parsed.kind === "tooMany") {
     throw new UserError(
       `Cannot read the answer to ${asked.method} ${asked.url}: it has more than ` +
         `${MAX_JSON_ELEMENTS} elements`,
       { hint: "Check that the URL is that of a Coder deployment" },
     );
   }
-  if (parsed.kind === "not-json") {
+  if (parsed.kind === "notJson") {
     const type = header(response.headers, "content-type") ?? "nothing";
     if (!isFromCoder(response)) {
       throw notCoderError(asked.url.origin, `expected JSON, got ${goQuote(stripToLine(type))}`);

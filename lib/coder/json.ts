@@ -16,15 +16,15 @@ const MIN_CHARS_FOR_TWO = 3;
 
 export type JsonResult =
   | { readonly kind: "json"; readonly json: unknown }
-  | { readonly kind: "not-json" }
-  | { readonly kind: "too-many" };
+  | { readonly kind: "notJson" }
+  | { readonly kind: "tooMany" };
 
 export function parseJson(text: string): JsonResult {
-  if (hasTooManyElements(text)) return { kind: "too-many" };
+  if (hasTooManyElements(text)) return { kind: "tooMany" };
   try {
     return { kind: "json", json: JSON.parse(text) };
   } catch (error) {
-    if (error instanceof SyntaxError) return { kind: "not-json" };
+    if (error instanceof SyntaxError) return { kind: "notJson" };
     throw error;
   }
 }

@@ -102,7 +102,7 @@ function parse<Schema extends v.GenericSchema>(
 ): v.InferOutput<Schema> {
   const parsed = parseJson(message);
   if (parsed.kind !== "json") {
-    const problem = parsed.kind === "not-json"
+    const problem = parsed.kind === "notJson"
       ? "is not JSON"
       : `has more than ${MAX_JSON_ELEMENTS} elements`;
     throw new LogStreamError(`Cannot read ${what}: message ${problem}`, { code: parsed.kind });

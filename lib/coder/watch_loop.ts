@@ -123,7 +123,7 @@ async function readEvents(
 function jsonOf(text: string): unknown {
   const parsed = parseJson(text);
   if (parsed.kind === "json") return parsed.json;
-  const problem = parsed.kind === "not-json"
+  const problem = parsed.kind === "notJson"
     ? "is not JSON"
     : `has more than ${MAX_JSON_ELEMENTS} elements`;
   throw new EventStreamError(`Cannot read watch event: data ${problem}`, { code: parsed.kind });

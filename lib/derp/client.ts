@@ -249,7 +249,7 @@ export class DerpClient {
     // Coder v0.24 sends no reason. Reasons of the future read as the first one, which is true of all.
     const isNotHere = payload[KEY_BYTES] === PeerGoneReason.notHere;
     const peer = payload.slice(0, KEY_BYTES);
-    return { kind: "peer-gone", peer, reason: isNotHere ? "not-here" : "disconnected" };
+    return { kind: "peerGone", peer, reason: isNotHere ? "not-here" : "disconnected" };
   }
 
   #handleRestarting(payload: Uint8Array): DerpEvent | undefined {

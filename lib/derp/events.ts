@@ -16,7 +16,7 @@ export type DerpEvent =
   | { readonly kind: "ready"; readonly info: ServerInfo; readonly serverPublicKey: Uint8Array }
   /** `"disconnected"`: it was here; `"not-here"`: answer to a disco packet of ours. The reply route is void. */
   | {
-    readonly kind: "peer-gone";
+    readonly kind: "peerGone";
     readonly peer: Uint8Array;
     readonly reason: "disconnected" | "not-here";
   }

@@ -20,7 +20,7 @@ export type BodyLength =
   | { readonly kind: "none" }
   | { readonly kind: "length"; readonly bytes: number }
   | { readonly kind: "chunked" }
-  | { readonly kind: "to-close" };
+  | { readonly kind: "toClose" };
 
 /**
  * The body's length as the fields tell it. Silence means none for a request, up to the end of the connection for a response.
@@ -43,7 +43,7 @@ export function bodyLengthOf(
     return { kind: "chunked" };
   }
   if (lengths.length === 0) {
-    return message.kind === "response" ? { kind: "to-close" } : { kind: "none" };
+    return message.kind === "response" ? { kind: "toClose" } : { kind: "none" };
   }
   const text = lengths[0] ?? "";
   if (lengths.length > 1 || !/^[0-9]{1,15}$/.test(text)) {
@@ -54,9 +54,9 @@ export function bodyLengthOf(
 
 type Phase =
   | { readonly kind: "data"; remaining: number; readonly thenLine: boolean }
-  | { readonly kind: "to-close" }
-  | { readonly kind: "size-line"; line: string }
-  | { readonly kind: "data-end"; seen: number }
+  | { readonly kind: "toClose" }
+  | { readonly kind: "sizeLine"; line: string }
+  | { readonly kind: "dataEnd"; seen: number }
   | { readonly kind: "trailers"; lineBytes: number; totalBytes: number; previous: number }
   | { readonly kind: "ended" };
 
@@ -76,10 +76,10 @@ export class HttpBodyReader {
           : { kind: "data", remaining: length.bytes, thenLine: false };
         break;
       case "chunked":
-        this.#phase = { kind: "size-line", line: "" };
+        this.#phase = { kind: "sizeLine", line: "" };
         break;
-      case "to-close":
-        this.#phase = { kind: "to-close" };
+      case "toClose":
+        this.#phase = { kind: "toClose" };
     }
   }
 
@@ -103,7 +103,7 @@ export class HttpBodyReader {
 
   /** The connection ended. Returns whether the body was whole. */
   handleEnd(): boolean {
-    const whole = this.#phase.kind === "ended" || this.#phase.kind === "to-close";
+    const whole = this.#phase.kind === "ended" || this.#phase.kind === "toClose";
     this.#phase = { kind: "ended" };
     return whole;
   }
@@ -115,13 +115,13 @@ export class HttpBodyReader {
       switch (phase.kind) {
         case "ended":
           return undefined;
-        case "to-close":
+        case "toClose":
           return this.#take(this.#chunk.length - this.#at);
         case "data": {
           const piece = this.#take(Math.min(phase.remaining, this.#chunk.length - this.#at));
           phase.remaining -= piece.length;
           if (phase.remaining === 0) {
-            this.#phase = phase.thenLine ? { kind: "data-end", seen: 0 } : { kind: "ended" };
+            this.#phase = phase.thenLine ? { kind: "dataEnd", seen: 0 } : { kind: "ended" };
           }
           return piece;
         }
@@ -139,13 +139,13 @@ export class HttpBodyReader {
   }
 
   #handleSyntaxByte(
-    phase: Extract<Phase, { kind: "size-line" | "data-end" | "trailers" }>,
+    phase: Extract<Phase, { kind: "sizeLine" | "dataEnd" | "trailers" }>,
     byte: number,
   ): void {
-    if (phase.kind === "data-end") {
+    if (phase.kind === "dataEnd") {
       if (byte !== (phase.seen === 0 ? CR : LF)) throw bodyError("bad-chunk", "chunk without CRLF");
-      if (++phase.seen === 2) this.#phase = { kind: "size-line", line: "" };
-    } else if (phase.kind === "size-line") {
+      if (++phase.seen === 2) this.#phase = { kind: "sizeLine", line: "" };
+    } else if (phase.kind === "sizeLine") {
       if (phase.line.length >= MAX_CHUNK_LINE_BYTES) throw bodyError("bad-chunk", "long size line");
       phase.line += String.fromCharCode(byte);
       if (byte === LF) this.#handleSizeLine(phase.line);

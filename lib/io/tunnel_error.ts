@@ -26,15 +26,15 @@ function wordsOf(failure: TunnelError["failure"]): string {
   switch (failure.kind) {
     case "closed":
       return "The connection to the workspace was closed";
-    case "no-relay":
+    case "noRelay":
       return "The deployment has no relay that a client could use";
-    case "relay-unreachable":
+    case "relayUnreachable":
       return `Cannot reach the relay "${failure.relay}": ${failure.reason}`;
-    case "agent-silent":
+    case "agentSilent":
       return "The workspace agent does not answer on its relay";
-    case "coordinator-unreachable":
+    case "coordinatorUnreachable":
       return `Cannot reach the deployment's network coordinator: ${failure.reason}`;
-    case "coordinator-refused": {
+    case "coordinatorRefused": {
       const { status, reason } = failure;
       return status === undefined
         ? `The network coordinator refused us: ${reason}`

@@ -228,7 +228,7 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
         this.#events.push(event);
         return;
       case "silent":
-        return this.#fail({ kind: "agent-silent" });
+        return this.#fail({ kind: "agentSilent" });
       default:
         return assertNever(event);
     }
@@ -321,7 +321,7 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
         return this.#contact.handleConnected(now);
       case "disconnected":
         if (event.failedAttempts >= MAX_SILENT_ATTEMPTS) {
-          this.#fail({ kind: "coordinator-unreachable", reason: event.message });
+          this.#fail({ kind: "coordinatorUnreachable", reason: event.message });
         }
         return;
       case "node":
@@ -339,7 +339,7 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
         return;
       case "failed":
         return this.#fail({
-          kind: "coordinator-refused",
+          kind: "coordinatorRefused",
           status: event.failure?.status,
           reason: event.message,
         });

@@ -29,16 +29,16 @@ export interface AgentSessionOptions {
 /** Why the agent is not reached, as far as that is known. Texts are one line without a full stop. */
 export type SessionFailure =
   /** The map has no relay that a client could use. */
-  | { readonly kind: "no-relay" }
+  | { readonly kind: "noRelay" }
   /** `relay` is the region's name. */
-  | { readonly kind: "relay-unreachable"; readonly relay: string; readonly reason: string }
+  | { readonly kind: "relayUnreachable"; readonly relay: string; readonly reason: string }
   /** The agent was announced, and answers nothing on its relay. */
-  | { readonly kind: "agent-silent" }
+  | { readonly kind: "agentSilent" }
   /** Several attempts, and not a word of the coordinator. */
-  | { readonly kind: "coordinator-unreachable"; readonly reason: string }
+  | { readonly kind: "coordinatorUnreachable"; readonly reason: string }
   /** The coordinator's verdict; `status` of the HTTP answer if it was one. No attempt follows. */
   | {
-    readonly kind: "coordinator-refused";
+    readonly kind: "coordinatorRefused";
     readonly status: number | undefined;
     readonly reason: string;
   };

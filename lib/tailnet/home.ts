@@ -43,7 +43,7 @@ export class Home implements Core<HomeEvent> {
     this.#map = map;
     this.#choice.forgetFailures();
     if (this.#region !== undefined && regions.some(({ id }) => id === this.#region)) return true;
-    if (regions.length === 0) this.#fail({ kind: "no-relay" });
+    if (regions.length === 0) this.#fail({ kind: "noRelay" });
     else if (regions.length === 1 || this.#region !== undefined) this.#choose(map);
     else if (this.#chooseAt === undefined) {
       this.#chooseAt = now + CHOICE_MS;
@@ -72,7 +72,7 @@ export class Home implements Core<HomeEvent> {
         if (region !== agentRegion) return;
       } else this.#choice.forgetFailures();
     }
-    this.#fail({ kind: "relay-unreachable", relay: this.nameOf(region), reason });
+    this.#fail({ kind: "relayUnreachable", relay: this.nameOf(region), reason });
   }
 
   /** Nothing is to be chosen any more. */

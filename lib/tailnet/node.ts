@@ -243,7 +243,7 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
         this.#events.push({ kind: "relayReady", region: link.region });
         this.netstack.resume(now);
         return;
-      case "peer-gone": {
+      case "peerGone": {
         const peer = this.#peers.ofKey(event.peer);
         if (peer === undefined) return;
         if (peer.heardIn === link.region) peer.heardIn = undefined;

@@ -101,7 +101,7 @@ Deno.test(`DerpClient follows what real relays sent (${name})`, async (t) => {
       deepStrictEqual(
         seen,
         readable.filter(({ type }) => type !== FrameType.serverKey)
-          .map(({ type, payload }) => type === FrameType.peerGone ? "peer-gone" : toHex(payload)),
+          .map(({ type, payload }) => type === FrameType.peerGone ? "peerGone" : toHex(payload)),
       );
     });
   }

@@ -93,12 +93,12 @@ Deno.test("DerpClient tells of everything a relay may say", async (t) => {
     {
       name: "peer gone without reason, as v0.24 sends it",
       in: encodeFrame(FrameType.peerGone, SOURCE),
-      out: [{ kind: "peer-gone", peer: SOURCE, reason: "disconnected" }],
+      out: [{ kind: "peerGone", peer: SOURCE, reason: "disconnected" }],
     },
     {
       name: "peer not here",
       in: encodeFrame(FrameType.peerGone, SOURCE, Uint8Array.of(1)),
-      out: [{ kind: "peer-gone", peer: SOURCE, reason: "not-here" }],
+      out: [{ kind: "peerGone", peer: SOURCE, reason: "not-here" }],
     },
     { name: "short peer gone", in: encodeFrame(FrameType.peerGone, packet), out: [] },
     {

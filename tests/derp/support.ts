@@ -156,7 +156,7 @@ export class TestClient {
   take(): string[] {
     return this.events.splice(0).map((event) => {
       if (event.kind === "packet") return toHex(event.packet);
-      return event.kind === "peer-gone" ? event.reason : event.kind;
+      return event.kind === "peerGone" ? event.reason : event.kind;
     });
   }
 

@@ -181,7 +181,7 @@ Deno.test("HttpBodyReader reads by length, chunked and to the end, however it is
       },
       {
         name: "to the end",
-        length: { kind: "to-close" },
+        length: { kind: "toClose" },
         in: "hello",
         out: { text: "hello", rest: "", isEnded: false },
       },
@@ -233,7 +233,7 @@ Deno.test("bodyLengthOf() refuses lengths that contradict each other (RFC 9112 Â
   const response = { kind: "response", status: 200 } as const;
   const lengthOf = (...entries: [string, string][]) =>
     bodyLengthOf(new HeaderFields(entries), response);
-  deepStrictEqual(lengthOf(), { kind: "to-close" });
+  deepStrictEqual(lengthOf(), { kind: "toClose" });
   deepStrictEqual(bodyLengthOf(new HeaderFields([]), { kind: "request" }), { kind: "none" });
   deepStrictEqual(lengthOf(["Content-Length", "5"]), { kind: "length", bytes: 5 });
   deepStrictEqual(lengthOf(["Transfer-Encoding", "Chunked"]), { kind: "chunked" });

@@ -143,7 +143,7 @@ Deno.test("AgentTunnel says what the coordinator decided, and closes connections
   await rejects(tunnel.reachable(), (error) => {
     ok(error instanceof TunnelError);
     deepStrictEqual(error.failure, {
-      kind: "coordinator-refused",
+      kind: "coordinatorRefused",
       status: 401,
       reason: "You are signed out",
     });

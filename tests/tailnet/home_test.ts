@@ -66,7 +66,7 @@ Deno.test("Home: a probe that says nothing in time is not waited for", () => {
 Deno.test("Home: no relay at all is a failure, a map that loses all of them is not taken", () => {
   const home = new Home();
   ok(home.handleMap(mapOf([]), 0));
-  deepStrictEqual(drain(home), [{ kind: "failed", failure: { kind: "no-relay" } }]);
+  deepStrictEqual(drain(home), [{ kind: "failed", failure: { kind: "noRelay" } }]);
   home.handleMap(mapOf([4]), 1);
   deepStrictEqual(kinds(home), ["chosen 4"]);
   ok(!home.handleMap(mapOf([]), 2));
@@ -76,7 +76,7 @@ Deno.test("Home: no relay at all is a failure, a map that loses all of them is n
 });
 
 Deno.test("Home: whose relay does not let us in matters: ours, the agent's, somebody's", () => {
-  const failure = { kind: "relay-unreachable", relay: "Region 1", reason: "refused" } as const;
+  const failure = { kind: "relayUnreachable", relay: "Region 1", reason: "refused" } as const;
   const made = (): Home => {
     const home = new Home();
     home.handleMap(mapOf([1, 2, 3]), 0);

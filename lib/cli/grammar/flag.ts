@@ -172,7 +172,7 @@ export function choiceFlag<Word extends string>(
 export function listFlag(names: FlagNames): Flag<readonly string[]> {
   return {
     ...common(names),
-    kind: "string-array",
+    kind: "stringArray",
     isSwitch: false,
     initial: [],
     initialText: "",

@@ -41,15 +41,15 @@ function hintOf(failure: TunnelError["failure"]): string | undefined {
   switch (failure.kind) {
     case "closed":
       return undefined;
-    case "no-relay":
+    case "noRelay":
       return "Ask the deployment's administrator to enable the built-in DERP relay";
-    case "relay-unreachable":
+    case "relayUnreachable":
       return "Check that this machine may connect to it: firewall, proxy (HTTPS_PROXY), TLS settings";
-    case "agent-silent":
+    case "agentSilent":
       return "Check the workspace's network, or restart the workspace";
-    case "coordinator-unreachable":
+    case "coordinatorUnreachable":
       return "Check that websockets pass between this machine and the deployment";
-    case "coordinator-refused":
+    case "coordinatorRefused":
       return failure.status === 401
         ? "Try logging in using 'coder login'."
         : "Check your access to the workspace; --verbose shows every step";

@@ -41,7 +41,7 @@ export class AgentCore implements TunnelCore<AgentCoreEvent> {
     this.node = node;
     this.client = new CoordinatorClient({
       ...options,
-      at: { kind: "in-process" },
+      at: { kind: "inProcess" },
       tunnels: [],
       role: "agent",
     }, now);

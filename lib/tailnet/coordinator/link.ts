@@ -11,7 +11,7 @@ import { type Batch, type Line, type LineTarget, ownedBatch } from "../line.ts";
 /** Where a coordinator is. */
 export type CoordinatorAddress =
   /** In this process: what `takeBatch` gives is a message, and so is what `handleBytes` takes. */
-  | { readonly kind: "in-process" }
+  | { readonly kind: "inProcess" }
   | {
     readonly kind: "websocket";
     /** The deployment's URL as the user gave it. */

@@ -53,7 +53,7 @@ export function makeLink(
   options: { readonly resumeToken: string | undefined; readonly random: Random },
 ): CoordinatorLink {
   switch (at.kind) {
-    case "in-process":
+    case "inProcess":
       return new InProcessLink();
     case "websocket": {
       const { deploymentUrl, agentId, headers } = at;

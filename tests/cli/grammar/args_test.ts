@@ -270,7 +270,7 @@ function usesOf(flag: AnyFlag): fc.Arbitrary<{ args: string[]; flag: AnyFlag; te
     ? fc.nat().map(String)
     : flag.kind.includes("|")
     ? fc.constantFrom(...flag.kind.split("|"))
-    : flag.kind === "string-array"
+    : flag.kind === "stringArray"
     ? fc.stringMatching(/^[a-z=:/.-]{1,8}$/)
     : flag.isPath === true // without what a path stands for: `path_test.ts`
     ? fc.string().map((path) => path.replaceAll("$", "").replace(/^~/, ""))

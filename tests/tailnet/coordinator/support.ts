@@ -89,7 +89,7 @@ export class TestPeer {
   ) {
     this.role = role;
     this.client = new CoordinatorClient({
-      at: role.kind === "agent" ? { kind: "in-process" } : {
+      at: role.kind === "agent" ? { kind: "inProcess" } : {
         kind: "websocket",
         deploymentUrl: new URL("http://coder.test:3000/"),
         agentId: AGENT_ID,
