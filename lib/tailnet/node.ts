@@ -167,8 +167,7 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
 
   /** What was counted, by name, for a log. */
   counts(): Record<string, number | string> {
-    const { counters, netstack, relays } = this;
-    return nodeCounts({ counters, wireguard: this.#wireguard, netstack, relays });
+    return nodeCounts(this, this.#wireguard);
   }
 
   lastHandshakeAt(id: string): Instant | undefined {
@@ -185,7 +184,6 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
     if (packet !== undefined) path.send(packet, now);
   }
 
-  /** Opens a TCP connection to an address of a peer; `pollSocketEvent` says how it goes. */
   connect(options: ConnectOptions, now: Instant): TcpSocket {
     return this.netstack.connect(options, now);
   }
@@ -219,7 +217,6 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
     if (line instanceof RelayLink) this.relays.handleClosed(line, reason, now);
   }
 
-  /** The machine woke up, or its network changed: every connection is older than that. */
   handleWake(now: Instant): void {
     this.relays.redialAll(now);
     this.#direct?.paths.handleNetworkChange(now);

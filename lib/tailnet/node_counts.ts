@@ -5,14 +5,14 @@ import type { NodeCounters } from "./node_events.ts";
 
 export interface CountedParts {
   readonly counters: NodeCounters;
-  readonly wireguard: { readonly counters: WireguardCounters };
   readonly netstack: Netstack;
   readonly relays: { links(): Iterable<{ readonly name: string; readonly droppedFrames: number }> };
 }
 
 /** By name; drops under their reason, e.g. `netstack.dropped tcp-checksum`. */
 export function nodeCounts(
-  { counters, wireguard, netstack, relays }: CountedParts,
+  { counters, netstack, relays }: CountedParts,
+  wireguard: { readonly counters: WireguardCounters },
 ): Record<string, number | string> {
   const counts: Record<string, number | string> = {};
   const groups = { node: counters, wireguard: wireguard.counters, netstack: netstack.counters };

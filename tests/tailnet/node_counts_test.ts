@@ -14,7 +14,7 @@ Deno.test("nodeCounts() names what happened, drops by their reason, and nothing 
   wireguard.handleDatagram(new Uint8Array(5), 0);
   const counters = { unroutable: 0, unsendable: 2, unknown: 0, bytesIn: 10, bytesOut: 0 };
   const links = [{ name: "relay 1", droppedFrames: 0 }, { name: "relay 2", droppedFrames: 4 }];
-  deepStrictEqual(nodeCounts({ counters, wireguard, netstack, relays: { links: () => links } }), {
+  deepStrictEqual(nodeCounts({ counters, netstack, relays: { links: () => links } }, wireguard), {
     "node.unsendable": 2,
     "node.bytesIn": 10,
     "netstack.packetsIn": 1,
