@@ -2,13 +2,13 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { failureAnswer } from "../../lib/sandbox/mod.ts";
 import { isAtLeast } from "../../lib/base/version.ts";
-import { commandTestAtEach, SHELL, TERMINAL } from "./support.ts";
+import { AWAITS_AGENT, commandTestAtEach, SHELL, STARTING_RELEASES, TERMINAL } from "./support.ts";
 
 commandTestAtEach(
   "TestSSH/ImmediateExit: waits for the agent, and exit ends the shell",
   async (desk) => {
     await using run = desk.start(["myworkspace"], { terminal: TERMINAL });
-    await run.stderr.waitFor("Waiting for the workspace agent to connect");
+    await run.stderr.waitFor(AWAITS_AGENT);
     desk.sandbox.workspace.agent().connect();
     await run.stdout.waitFor(/[$#] $/);
     await run.type("exit\r");
@@ -60,6 +60,7 @@ commandTestAtEach(
     strictEqual(workspace.latestBuild.reason, reason);
   },
   { workspaces: [{ name: "myworkspace", agents: [SHELL], transition: "stop" }] },
+  STARTING_RELEASES,
 );
 
 commandTestAtEach(
@@ -94,6 +95,7 @@ commandTestAtEach(
     strictEqual(told.length, 2);
   },
   { workspaces: [{ name: "myworkspace", agents: [SHELL], transition: "stop" }] },
+  STARTING_RELEASES,
 );
 
 commandTestAtEach(
@@ -108,6 +110,7 @@ commandTestAtEach(
     ok(!workspace.isOutdated);
   },
   { workspaces: [{ name: "myworkspace", agents: [SHELL], transition: "stop" }] },
+  STARTING_RELEASES,
 );
 
 for (

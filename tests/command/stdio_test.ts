@@ -6,7 +6,14 @@ import { connectSsh, type SshConnection } from "../../lib/ssh/connection.ts";
 import { createBytePipe } from "../support/byte_pipe.ts";
 import { HurryingClock } from "../support/hurrying_clock.ts";
 import { type CommandOptions, type CommandRun, within } from "../support/command_host.ts";
-import { commandTestAtEach, type Desk, SHELL, WORKSPACE } from "./support.ts";
+import {
+  AWAITS_AGENT,
+  commandTestAtEach,
+  type Desk,
+  SHELL,
+  STARTING_RELEASES,
+  WORKSPACE,
+} from "./support.ts";
 
 interface Outer {
   readonly run: CommandRun;
@@ -70,6 +77,8 @@ commandTestAtEach(
     const [first, second] = keys;
     ok(first !== undefined && second !== undefined && equalBytes(first, second));
   },
+  {},
+  STARTING_RELEASES,
 );
 
 commandTestAtEach(
@@ -84,6 +93,7 @@ commandTestAtEach(
     strictEqual((await run.result()).code, 0);
   },
   { workspaces: [{ ...WORKSPACE, transition: "stop" }] },
+  STARTING_RELEASES,
 );
 
 commandTestAtEach(
@@ -94,6 +104,7 @@ commandTestAtEach(
     });
   },
   { workspaces: [{ ...WORKSPACE, transition: "stop" }] },
+  STARTING_RELEASES,
 );
 
 commandTestAtEach(
@@ -139,7 +150,7 @@ commandTestAtEach("OpenSSH that was killed while we wait ends the wait with 0", 
   let parentPid = 4_321;
   const clock = new HurryingClock(40);
   await using run = desk.start(["--stdio", "myworkspace"], { clock, parentPid: () => parentPid });
-  await run.stderr.waitFor("Waiting for the workspace agent to connect");
+  await run.stderr.waitFor(AWAITS_AGENT);
   parentPid = 1;
   await run.typeEnd();
   const { code, stdout } = await run.result();
@@ -151,7 +162,7 @@ commandTestAtEach(
   async (desk) => {
     const clock = new HurryingClock(40);
     await using run = desk.start(["--stdio", "myworkspace"], { clock, stdin: "" });
-    await run.stderr.waitFor("Waiting for the workspace agent to connect");
+    await run.stderr.waitFor(AWAITS_AGENT);
     await clock.sleep(10_000);
     desk.sandbox.workspace.agent().connect();
     const { code, stdout } = await run.result();

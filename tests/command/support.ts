@@ -1,4 +1,5 @@
 /** `hawser ssh` as a whole against a sandbox: upstream's set-up of user, workspace and agent, and short ways to run it. */
+import { isEarly } from "../../lib/base/version.ts";
 import { Sandbox, type SandboxOptions, type WorkspaceSpec } from "../../lib/sandbox/mod.ts";
 import {
   type CommandOptions,
@@ -65,13 +66,20 @@ export function commandTest(
 /** The first release that is known, the last that coordinates by JSON and is, the first that does not, and the newest. */
 export const RELEASES = ["v0.24.0", "v2.5.1", "v2.8.0", "v2.36.0"] as const;
 
+/** Those at which a stopped workspace is started. */
+export const STARTING_RELEASES = RELEASES.filter((version) => !isEarly(version));
+
+/** What says that the agent has not come, at any release. */
+export const AWAITS_AGENT = /Waiting for (the workspace agent to connect|connection from dev)/;
+
 /** A test at each release of the server, with agents of the same. */
 export function commandTestAtEach(
   name: string,
   body: (desk: Desk) => Promise<void>,
   options: SandboxOptions = {},
+  releases: readonly string[] = RELEASES,
 ): void {
-  for (const version of RELEASES) {
+  for (const version of releases) {
     const settings = { ...options.settings, version };
     commandTest(`${version}: ${name}`, body, { ...options, settings });
   }

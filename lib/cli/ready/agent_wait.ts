@@ -3,6 +3,7 @@
  * The log of the scripts is `agent_logs.ts`. Old servers: `--wait=auto` reads what they have (docs/protocol/ssh.md#wait).
  */
 import { UserError } from "../../base/errors.ts";
+import { isEarly } from "../../base/version.ts";
 import type { Instant } from "../../base/core.ts";
 import { type Agent, isShuttingDown, isStarting } from "../../coder/agent_model.ts";
 import { getAgent } from "../../coder/agents.ts";
@@ -38,6 +39,10 @@ export function pollIntervalMs(elapsedMs: number): number {
 
 /** Waits until the agent can be connected to; the agent as last seen. Throws `UserError` when it is going away. */
 export async function waitForAgent(steps: Steps, options: AgentWaitOptions): Promise<Agent> {
+  if (isEarly(steps.client.serverVersion)) {
+    const { waitForEarlyAgent } = await import("./early_agent_wait.ts");
+    return await waitForEarlyAgent(steps, options);
+  }
   return await steps.progress.during(
     "Asking for the state of the workspace agent",
     (wait) => new AgentWaiter(steps, options, wait).run(),

@@ -3,6 +3,7 @@
  * stay those of the last build, new ones take their defaults on the server.
  */
 import { UserError } from "../../base/errors.ts";
+import { isEarly } from "../../base/version.ts";
 import { ApiError, StepError } from "../../coder/errors.ts";
 import { goQuote, stripToLine } from "../../coder/text.ts";
 import type { Build, Workspace } from "../../coder/workspace_model.ts";
@@ -32,7 +33,7 @@ export async function autostart(
   options: { readonly disabled: boolean },
 ): Promise<AutostartResult> {
   const { client, progress, signal } = steps;
-  checkStartable(workspace, options);
+  checkStartable(workspace, { ...options, serverVersion: client.serverVersion });
   progress.line(
     "Workspace was stopped, starting workspace to allow connecting to " +
       `${goQuote(workspace.name)}...`,
@@ -56,9 +57,18 @@ export async function autostart(
   });
 }
 
-function checkStartable(workspace: Workspace, options: { readonly disabled: boolean }): void {
+function checkStartable(
+  workspace: Workspace,
+  options: { readonly disabled: boolean; readonly serverVersion: string | undefined },
+): void {
+  const { serverVersion } = options;
   const { latestBuild: build } = workspace;
   const name = goQuote(workspace.name);
+  if (isEarly(serverVersion)) {
+    throw new UserError("workspace must be in start transition to ssh", {
+      hint: "Start it from the dashboard",
+    });
+  }
   if (options.disabled) {
     throw new UserError("workspace must be started", {
       hint: "Start it from the dashboard, or leave --disable-autostart out",
