@@ -58,7 +58,7 @@ export function isAtLeast(version: string | undefined, wanted: string): boolean 
 /** Stages, logs of start-up scripts and, later, the start of stopped workspaces came after the first command that is known. */
 const EARLY_BEFORE = "v0.25.0";
 
-/** Whether a server is of the age of the command of June 2023, whose words hold then (docs/protocol/ssh.md). */
+/** Whether a server is of the age of the command of June 2023, whose words hold then (docs/protocol/ssh.md#waiting-for-the-agent). */
 export function isEarly(version: string | undefined): boolean {
   return !isAtLeast(version, EARLY_BEFORE);
 }

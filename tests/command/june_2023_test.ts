@@ -1,6 +1,5 @@
 /**
- * What the command of June 2023 said and did, row by row, against the sandbox as a server of v0.24 (docs/protocol/ssh.md, its
- * words of that time). Waiting in all its states is in `tests/cli/ready/early_agent_wait_test.ts`; what is done otherwise on purpose
+ * What the command of June 2023 said and did, row by row, against the sandbox as a server of v0.24. Waiting in all its states is in `tests/cli/ready/early_agent_wait_test.ts`; what is done otherwise on purpose
  * is in docs/compatibility.md.
  */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";

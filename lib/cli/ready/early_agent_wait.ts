@@ -9,7 +9,6 @@ import { type Agent, isShuttingDown } from "../../coder/agent_model.ts";
 import { getAgent } from "../../coder/agents.ts";
 import { StepError } from "../../coder/errors.ts";
 import type { Wait } from "../terminal/progress.ts";
-import type { AgentWaitOptions } from "./agent_wait.ts";
 import { retrying, type Steps } from "./steps.ts";
 
 const POLL_MS = 500;
@@ -19,8 +18,17 @@ const COLUMNS = 56;
 const FIRST_INDENT = " > ";
 const INDENT = "   ";
 
+export interface EarlyAgentWaitOptions {
+  readonly agentId: string;
+  /** Scripts are waited for where the template says that they block the login, unless this is `no`. */
+  readonly wait: "yes" | "no" | "auto";
+}
+
 /** Waits until the agent can be connected to; the agent as last seen. Throws `StepError`. */
-export async function waitForEarlyAgent(steps: Steps, options: AgentWaitOptions): Promise<Agent> {
+export async function waitForEarlyAgent(
+  steps: Steps,
+  options: EarlyAgentWaitOptions,
+): Promise<Agent> {
   return await steps.progress.during(
     "Asking for the state of the workspace agent",
     (wait) => new EarlyWaiter(steps, options, wait).run(),
@@ -29,12 +37,12 @@ export async function waitForEarlyAgent(steps: Steps, options: AgentWaitOptions)
 
 class EarlyWaiter {
   readonly #steps: Steps;
-  readonly #options: AgentWaitOptions;
+  readonly #options: EarlyAgentWaitOptions;
   readonly #wait: Wait;
   readonly #startedAt: Instant;
   #told: string | undefined;
 
-  constructor(steps: Steps, options: AgentWaitOptions, wait: Wait) {
+  constructor(steps: Steps, options: EarlyAgentWaitOptions, wait: Wait) {
     this.#steps = steps;
     this.#options = options;
     this.#wait = wait;

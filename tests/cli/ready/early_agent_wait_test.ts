@@ -1,7 +1,9 @@
 /** The words of the command of June 2023, by what the agent's state is (docs/protocol/ssh.md#waiting-for-the-agent). */
 import assert from "node:assert/strict";
-import type { AgentWaitOptions } from "../../../lib/cli/ready/agent_wait.ts";
-import { waitForEarlyAgent } from "../../../lib/cli/ready/early_agent_wait.ts";
+import {
+  type EarlyAgentWaitOptions,
+  waitForEarlyAgent,
+} from "../../../lib/cli/ready/early_agent_wait.ts";
 import { describe } from "../../../lib/coder/errors.ts";
 import { apiFailure } from "../../support/fake_coder.ts";
 import { IDS, type Wire, wireAgent } from "../../support/fake_coder_objects.ts";
@@ -23,11 +25,10 @@ const of = (lifecycle_state: string, more: Wire = {}) =>
 
 const AGAIN = " Wait for it to (re)connect or restart your workspace.";
 
-function wait(fake: FakeSurroundings, options: Partial<AgentWaitOptions> = {}) {
+function wait(fake: FakeSurroundings, options: Partial<EarlyAgentWaitOptions> = {}) {
   return waitForEarlyAgent(fake.steps, {
     agentId: IDS.agent,
     wait: "auto",
-    docsUrl: "",
     ...options,
   });
 }
