@@ -85,8 +85,9 @@ export class RemoteFiles implements Disposable {
     try {
       const pieces: Promise<Uint8Array>[] = [];
       let asked = from;
-      for (;;) {
-        while (pieces.length < MAX_IN_FLIGHT) {
+      // A small file is not asked for in pieces that it does not have.
+      for (let allowed = 1;; allowed = Math.min(allowed * 2, MAX_IN_FLIGHT)) {
+        while (pieces.length < allowed) {
           const piece = this.#readPiece(handle, asked);
           piece.catch(() => {}); // told when its turn comes
           pieces.push(piece);

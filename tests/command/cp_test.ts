@@ -92,6 +92,25 @@ for (const direction of ["upload", "download"]) {
   );
 }
 
+commandTest(
+  "cp that is interrupted leaves the older file as it was, and what it has for the next time",
+  async (desk) => {
+    using source = new Folder();
+    using target = new Folder();
+    const file = source.write("data", randomBytes(64_000_000));
+    target.write("data", "older");
+    using watching = Deno.watchFs(target.path);
+    await using run = desk.startAny(["cp", file, `myworkspace:${target.path}`]);
+    for await (const { kind, paths } of watching) {
+      if (kind === "modify" && paths.some((path) => path.endsWith(PART))) break;
+    }
+    ok(run.raise("SIGINT"));
+    strictEqual((await run.result()).code, 130);
+    deepStrictEqual(new TextDecoder().decode(target.read("data")), "older");
+    ok(target.read(`data${PART}`).length < 64_000_000, "not all of it");
+  },
+);
+
 commandTest("cp says what is wrong, and touches nothing", async (desk) => {
   using folder = new Folder();
   const rows: readonly (readonly [string[], RegExp])[] = [

@@ -1,6 +1,7 @@
 /** `start`: starts a workspace and waits for the build, saying its stages (docs/protocol/ssh.md#commands-about-workspaces). */
 import { UserError } from "../../base/errors.ts";
 import { StepError } from "../../coder/errors.ts";
+import { goQuote } from "../../coder/text.ts";
 import type { Build, Workspace } from "../../coder/workspace_model.ts";
 import { switchFlag } from "../grammar/flag.ts";
 import { warnAboutProvisioners } from "../ready/autostart.ts";
@@ -79,7 +80,7 @@ async function begin(workspace: Workspace, how: Beginning): Promise<Build | unde
       break;
     case "deleted":
     case "deleting":
-      throw new UserError(`workspace ${JSON.stringify(name)} is ${last.status}`);
+      throw new UserError(`workspace ${goQuote(name)} is ${last.status}`);
   }
   const ready = last.status === "failed" && last.transition === "start"
     ? await cleanUp(workspace, how)
