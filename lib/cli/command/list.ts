@@ -55,7 +55,7 @@ const LIST = {
   all: switchFlag({
     name: "all",
     shorthand: "a",
-    help: "Everybody's workspaces, as far as you may see them.",
+    help: "All workspaces that you may see; --search does not count then.",
   }),
   column: columnFlag(COLUMNS, DEFAULT_COLUMNS),
   output: OUTPUT,
@@ -78,7 +78,7 @@ export const command = defineCommand({
   description: "Lists your workspaces. `ls` is short for it.",
   examples: [
     { line: "hawser list", does: "Your workspaces" },
-    { line: "hawser list --all --search status:running", does: "All that one may see" },
+    { line: "hawser list --all", does: "All that one may see" },
     { line: "hawser list --search status:running", does: "Those that run" },
     { line: "hawser list --column workspace,status", does: "Two columns" },
     { line: "hawser list --output json", does: "For programs" },
