@@ -1,5 +1,5 @@
 /**
- * `deno task fuzz [--seconds=N] [--inputs=N] [--room=NAME] [--seed=N] [--slow-ms=N]`: every decoder and the live cores against mutated
+ * `deno task fuzz [--seconds=N] [--inputs=N] [--room=NAME] [--target=TEXT] [--seed=N] [--slow-ms=N]`: every decoder and the live cores against mutated
  * inputs. Seconds are for each target; an input that takes longer than `--slow-ms` (50) is a fault. Ends with `N passed | N failed`; the exit status says whether all is well.
  */
 import { fuzz, renderReport } from "./runner.ts";
@@ -27,12 +27,16 @@ async function main(args: readonly string[]): Promise<number> {
   const seed = numberOption(args, "seed", crypto.getRandomValues(new Uint32Array(1))[0] ?? 1);
   const slowMs = numberOption(args, "slow-ms", DEFAULT_SLOW_MS);
   const room = option(args, "room");
-  const targets = TARGETS.filter((target) => room === undefined || target.room === room);
+  // Part of a name: one that failed is run again by itself.
+  const part = option(args, "target") ?? "";
+  const targets = TARGETS.filter((target) =>
+    (room === undefined || target.room === room) && target.name.includes(part)
+  );
   const out = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
   if (targets.length === 0) {
     out(
-      `No target in room "${room}": there are ${
-        [...new Set(TARGETS.map((t) => t.room))].join(", ")
+      `No target of that room and name: there are ${
+        TARGETS.map((target) => `${target.room}: ${target.name}`).join(", ")
       }`,
     );
     return 2;
