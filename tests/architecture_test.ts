@@ -60,6 +60,7 @@ const CLI_FLOORS: readonly string[] = [
   "table",
   "config",
   "ssh_config",
+  "account",
   "ready",
   "workspace",
   "diagnose",

@@ -104,7 +104,9 @@ export interface HostFiles {
   stat(path: string): Promise<FileStat | undefined>;
   /** Where the file is when every link is followed; `undefined` when nothing is there. */
   realPath(path: string): Promise<string | undefined>;
-  /** Removes a file; no error when it is not there. */
+  /** Gives a file or a folder another name, in the place of a file that has it. Rejects with `HostError`, `not-found` for one. */
+  rename(from: string, to: string): Promise<void>;
+  /** Removes a file or an empty folder; no error when it is not there. */
   remove(path: string): Promise<void>;
   /** Creates a file that must not exist yet and opens it for appending. Rejects with `HostError` `"exists"` if it does. */
   createExclusive(path: string, options?: ModeOptions): Promise<HostFile>;

@@ -2,17 +2,26 @@
 import type { Command } from "./command/command.ts";
 
 /** What stands behind a name: a command, or a group of them whose names have two words. */
-export type Entry =
-  | {
-    readonly name: string;
-    /** Other names for it, which no list shows. */
-    readonly aliases?: readonly string[];
-    readonly load: () => Promise<{ readonly command: Command }>;
-  }
-  | { readonly name: string; readonly entries: readonly Entry[] };
+export type Entry = CommandEntry | { readonly name: string; readonly entries: readonly Entry[] };
+
+export interface CommandEntry {
+  readonly name: string;
+  /** Other names for it, which no list shows. */
+  readonly aliases?: readonly string[];
+  readonly load: () => Promise<{ readonly command: Command }>;
+  /** Commands whose first word is this one's name, beside the command itself. */
+  readonly below?: readonly CommandEntry[];
+}
 
 export const COMMANDS: readonly Entry[] = [
   { name: "ssh", load: () => import("./command/ssh.ts") },
+  {
+    name: "login",
+    load: () => import("./command/login.ts"),
+    below: [{ name: "token", load: () => import("./command/login_token.ts") }],
+  },
+  { name: "logout", load: () => import("./command/logout.ts") },
+  { name: "whoami", load: () => import("./command/whoami.ts") },
   { name: "list", aliases: ["ls"], load: () => import("./command/list.ts") },
   { name: "show", load: () => import("./command/show.ts") },
   { name: "start", load: () => import("./command/start.ts") },
@@ -49,7 +58,7 @@ export const COMMANDS: readonly Entry[] = [
 export async function loadCommands(entries: readonly Entry[] = COMMANDS): Promise<Command[]> {
   const loaded = await Promise.all(entries.map(async (entry) => {
     if ("entries" in entry) return await loadCommands(entry.entries);
-    return [(await entry.load()).command];
+    return [(await entry.load()).command, ...await loadCommands(entry.below ?? [])];
   }));
   return loaded.flat();
 }

@@ -3,7 +3,7 @@ import type { Host } from "../base/host.ts";
 import { goQuote } from "../coder/text.ts";
 import type { Command } from "./command/command.ts";
 import { columnsOf, print, runCommand } from "./command/run.ts";
-import { COMMANDS, type Entry, loadCommands } from "./commands.ts";
+import { type CommandEntry, COMMANDS, type Entry, loadCommands } from "./commands.ts";
 import { splitCommand } from "./grammar/args.ts";
 import { GLOBAL_FLAGS } from "./grammar/flags_global.ts";
 import { didYouMean } from "./grammar/similar.ts";
@@ -36,14 +36,31 @@ export async function main(args: readonly string[], host: Host): Promise<number>
       if (entry === undefined) throw unknownCommand(words, { name, entries });
       words.push(name);
       rest = split.args;
-      if ("entries" in entry) entries = entry.entries;
-      else return await runCommand((await entry.load()).command, rest, host);
+      if ("entries" in entry) {
+        entries = entry.entries;
+        continue;
+      }
+      const [below, args] = commandBelow(entry.below ?? [], rest);
+      if (below === undefined) return await runCommand((await entry.load()).command, rest, host);
+      words.push(below.name);
+      return await runCommand((await below.load()).command, args, host);
     }
   } catch (error) {
     return reportError(host, error, { command: words.join(" "), verbose: isVerbose(args, host) });
   } finally {
     host.disconnect();
   }
+}
+
+/** The command that the first word behind a command names, and its arguments. */
+function commandBelow(
+  below: readonly CommandEntry[],
+  args: readonly string[],
+): readonly [CommandEntry | undefined, readonly string[]] {
+  // Flags of the command itself are no affair of ours, so they are only looked at when they must be.
+  if (!below.some(({ name }) => args.includes(name))) return [undefined, args];
+  const split = splitCommand(args, GLOBAL_FLAGS);
+  return [below.find(({ name }) => name === split.command), split.args];
 }
 
 function isCalled(entry: Entry, name: string): boolean {

@@ -30,6 +30,26 @@ export function parseDeploymentUrl(text: string): URL {
   return url;
 }
 
+/**
+ * The deployment's address as it is kept and shown: what no request uses is left out, and it ends in a slash only where `typed` does,
+ * as the official command writes it.
+ */
+export function deploymentText(
+  url: URL,
+  typed: string,
+  options: { readonly withCredentials?: boolean } = {},
+): string {
+  const copy = new URL(url);
+  copy.search = "";
+  copy.hash = "";
+  if (options.withCredentials !== true) {
+    copy.username = "";
+    copy.password = "";
+  }
+  const isBare = copy.pathname === "/" && !typed.trim().endsWith("/");
+  return isBare ? copy.href.slice(0, -1) : copy.href;
+}
+
 const MAX_URL_CHARS = 2048;
 
 /** `text` when it is an address that people can open, of http or https and one line; empty for anything else. */

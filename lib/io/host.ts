@@ -175,6 +175,13 @@ const SYSTEM_FILES: HostFiles = {
       throw toHostError(`stat ${path}`, error);
     }
   },
+  async rename(from, to) {
+    try {
+      await Deno.rename(from, to);
+    } catch (error) {
+      throw toHostError(`rename ${from}`, error);
+    }
+  },
   async remove(path) {
     try {
       await Deno.remove(path);

@@ -26,6 +26,7 @@ import { instantBuild } from "./model/build.ts";
 import type { ModelHost } from "./model/host.ts";
 import { LogNumbers } from "./model/log_book.ts";
 import { SandboxTemplate } from "./model/template.ts";
+import { Sessions } from "./model/sessions.ts";
 import type { SandboxUser } from "./model/user.ts";
 import { SandboxWorkspace, type WorkspaceSpec } from "./model/workspace.ts";
 import { SandboxCoordinator } from "./net/coordinator.ts";
@@ -40,14 +41,14 @@ const REGION_ID = 999;
 const SECRET_BYTES = 16;
 /** Servers before this one know no RefreshResumeToken. */
 const RESUME_SINCE = "v2.15.0";
-const TOKEN_ID_LENGTH = 10;
-const TOKEN_SECRET_LENGTH = 22;
 
 export class Sandbox implements AsyncDisposable {
   /** Where it is, e.g. `http://127.0.0.1:41234`. */
   readonly url: URL;
   /** A session token of its user. */
   readonly token: string;
+  /** All of its sessions; the first is that of `token`. */
+  readonly sessions: Sessions;
   readonly faults: SandboxFaults = noFaults();
   readonly settings: DeploymentSettings;
   readonly relay: SandboxRelay;
@@ -78,8 +79,8 @@ export class Sandbox implements AsyncDisposable {
     const random = this.#random;
     const clock = this.#clock;
     this.settings = { ...defaultSettings(), ...options.settings };
-    const secret = (count: number) => toHex(randomBytes(random, SECRET_BYTES)).slice(0, count);
-    this.token = `${secret(TOKEN_ID_LENGTH)}-${secret(TOKEN_SECRET_LENGTH)}`;
+    this.sessions = new Sessions(random);
+    this.token = this.sessions.begin();
     const agentSecret = toHex(randomBytes(random, SECRET_BYTES));
     this.#server = new HttpServer({
       handler: (request) => this.api.handle(request),
@@ -125,7 +126,7 @@ export class Sandbox implements AsyncDisposable {
       host: this.#host,
       faults: this.faults,
       settings: this.settings,
-      token: this.token,
+      sessions: this.sessions,
       deploymentId: this.#host.newId(),
       organizationId: this.#host.newId(),
       provisionerId: this.#host.newId(),

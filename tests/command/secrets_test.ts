@@ -165,6 +165,8 @@ const SSH_CONFIG = ["--ssh-config-file", "{out}config"];
 const EXTENSION = ["--session-token-file", "{in}/token", "--url-file", "{in}/url", ...NET];
 
 /** Rows by the command that they run. */
+const LOGIN_URL = "http://127.0.0.1:1";
+const NO_TOKEN = { CODER_SESSION_TOKEN: "" };
 const RELAYED = ["--disable-direct-connections"];
 
 const ROWS: Readonly<Record<string, readonly Row[]>> = {
@@ -210,6 +212,28 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     { args: ["--debug-options", "myworkspace"], code: 0 },
     { args: ["--help"], code: 0 },
     { args: ["my"], env: { COMPLETION_MODE: "1" }, code: 0 },
+  ],
+  login: [
+    { args: [LOGIN_URL], env: NO_TOKEN, code: 1 },
+    { args: ["--use-token-as-session", LOGIN_URL], code: 1 },
+    { args: [LOGIN_URL], code: 1 },
+    { args: ["--token", STRANGER, LOGIN_URL], env: NO_TOKEN, code: 1 },
+    { args: ["--tokn", STRANGER], code: 1 },
+  ],
+  "login token": [
+    { args: [], env: { CODER_CONFIG_DIR: "{out}none" }, code: 1 },
+    { args: ["--tokn", STRANGER], code: 1 },
+  ],
+  logout: [
+    { args: ["--yes"], env: { CODER_SESSION_TOKEN: STRANGER }, code: 0 },
+    { args: [], env: { CODER_SESSION_TOKEN: STRANGER }, code: 1 },
+    { args: ["--tokn", STRANGER], code: 1 },
+  ],
+  whoami: [
+    { args: [], code: 0 },
+    { args: ["--output", "json"], code: 0 },
+    { args: [], env: { CODER_SESSION_TOKEN: STRANGER }, code: 1 },
+    { args: ["--tokn", STRANGER], code: 1 },
   ],
   list: [
     { args: [], code: 0 },

@@ -274,6 +274,16 @@ export class FakeFiles implements HostFiles {
   }
 
   // deno-lint-ignore require-await
+  async rename(from: string, to: string): Promise<void> {
+    this.#check(from);
+    this.#check(to);
+    const file = this.entries.get(from);
+    if (file === undefined) throw new HostError("not-found", `rename ${from}: no such file`);
+    this.entries.set(to, file);
+    this.entries.delete(from);
+  }
+
+  // deno-lint-ignore require-await
   async remove(path: string): Promise<void> {
     this.#check(path);
     this.entries.delete(path);

@@ -20,6 +20,8 @@ export interface Configuration {
   /** `undefined` when the machine has no home folder and none was named. */
   readonly dir: string | undefined;
   readonly url: URL;
+  /** As it was given or saved. */
+  readonly urlText: string;
   /** `undefined`: requests go out without, and get their 401. */
   readonly token: string | undefined;
   readonly headers: HttpHeaders;
@@ -45,16 +47,25 @@ export async function readConfiguration(
     );
   }
   const url = parseDeploymentUrl(urlText);
-  const [token, headers, network] = await Promise.all([
+  const [token, wire] = await Promise.all([
     readToken(host, { ...options, dir, deployment: url }, signal),
-    readHeaders(
-      host,
-      { headers: options.headers, headerCommand: options.headerCommand, url },
-      signal,
-    ),
+    readWireOptions(host, { ...options, deployment: url }, signal),
+  ]);
+  return { dir, url, urlText, token: token === "" ? undefined : token, ...wire };
+}
+
+/** How requests to a deployment go out, whoever asks. Throws `UserError`. */
+export async function readWireOptions(
+  host: Host,
+  options: GlobalOptions & { readonly deployment: URL },
+  signal?: AbortSignal,
+): Promise<Pick<Configuration, "headers" | "network">> {
+  const { headers: own, headerCommand, deployment } = options;
+  const [headers, network] = await Promise.all([
+    readHeaders(host, { headers: own, headerCommand, url: deployment }, signal),
     readNetworkOptions(host, options),
   ]);
-  return { dir, url, token: token === "" ? undefined : token, headers, network };
+  return { headers, network };
 }
 
 /** The folder named, or the system's default; `undefined` when there is no home folder to look in. */
@@ -82,7 +93,11 @@ export function defaultConfigDir(host: Host): string | undefined {
 }
 
 /** A file of the folder, surrounding space trimmed; empty when it is not there. */
-async function readConfigFile(host: Host, dir: string | undefined, name: string): Promise<string> {
+export async function readConfigFile(
+  host: Host,
+  dir: string | undefined,
+  name: string,
+): Promise<string> {
   if (dir === undefined) return "";
   const path = joinPath(host.os, dir, name);
   try {

@@ -75,7 +75,7 @@ export async function runPrompt<State, Result>(
 }
 
 /** Keys as they come, to the end of the input or the signal, whose reason it rejects with. */
-async function* keysOf(
+export async function* keysOf(
   { stdin, clock }: Host,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<readonly Key[]> {

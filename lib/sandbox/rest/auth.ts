@@ -1,13 +1,13 @@
 /** Who asks: the session token in the places and order of the real server (docs/protocol/api.md#authentication; coderd `httpmw/apikey.go`). */
-import { equalSecret } from "../../base/bytes.ts";
 import { failureAnswer, type HttpAnswer, type HttpRequest } from "../http/messages.ts";
+import type { Sessions } from "../model/sessions.ts";
 
 const NAME = "coder_session_token";
 const SIGNED_OUT =
   "You are signed out or your session has expired. Please sign in again to continue.";
 
-/** The refusal; `undefined` when the token is the right one. */
-export function refusalOfToken(request: HttpRequest, token: string): HttpAnswer | undefined {
+/** The refusal; `undefined` when the token is of a session that goes on. */
+export function refusalOfToken(request: HttpRequest, sessions: Sessions): HttpAnswer | undefined {
   const given = tokenOf(request);
   if (given === "") {
     return signedOut(`Cookie "${NAME}" or query parameter must be provided.`);
@@ -18,13 +18,11 @@ export function refusalOfToken(request: HttpRequest, token: string): HttpAnswer 
       `Invalid API key format: incorrect amount of API key parts, expected 2 got ${parts}`,
     );
   }
-  const encoder = new TextEncoder();
-  const isRight = equalSecret(encoder.encode(given), encoder.encode(token));
-  return isRight ? undefined : signedOut("API key is invalid.");
+  return sessions.has(given) ? undefined : signedOut("API key is invalid.");
 }
 
 /** A stale cookie beats a good header there, so it does here. */
-function tokenOf({ headers, query }: HttpRequest): string {
+export function tokenOf({ headers, query }: HttpRequest): string {
   const cookie = (headers.get("cookie") ?? "").split(/; */)
     .find((pair) => pair.startsWith(`${NAME}=`))?.slice(NAME.length + 1);
   const bearer = /^Bearer (.+)$/i.exec(headers.get("authorization") ?? "")?.[1];

@@ -5,6 +5,7 @@ import type { SandboxAgent } from "../model/agent.ts";
 import type { SandboxBuild } from "../model/build.ts";
 import type { ModelHost } from "../model/host.ts";
 import type { SandboxTemplate } from "../model/template.ts";
+import type { Sessions } from "../model/sessions.ts";
 import type { SandboxUser } from "../model/user.ts";
 import type { SandboxWorkspace } from "../model/workspace.ts";
 import type { Surroundings } from "./object_parts.ts";
@@ -13,7 +14,7 @@ export interface Deployment {
   readonly host: ModelHost;
   readonly faults: SandboxFaults;
   readonly settings: DeploymentSettings;
-  readonly token: string;
+  readonly sessions: Sessions;
   readonly deploymentId: string;
   readonly organizationId: string;
   readonly provisionerId: string;
@@ -43,6 +44,10 @@ export interface DeploymentSettings {
   docsUrl: string | undefined;
   /** Warnings of the entitlements; `undefined`: 404, as a build without licence. @default undefined */
   entitlementWarnings: readonly string[] | undefined;
+  /** Whether anybody can log in yet. @default true */
+  hasFirstUser: boolean;
+  /** It says that it is a proxy for workspaces. @default false */
+  isWorkspaceProxy: boolean;
   /** @default [] */
   experiments: readonly string[];
   /** Containers of every agent, as the API sends them. @default none */
@@ -60,6 +65,8 @@ export function defaultSettings(): DeploymentSettings {
     disablesDirect: true,
     docsUrl: undefined,
     entitlementWarnings: undefined,
+    hasFirstUser: true,
+    isWorkspaceProxy: false,
     experiments: [],
     containers: [],
   };

@@ -1,6 +1,7 @@
 /** The deployment as a whole and its users (docs/protocol/api.md#deployment-and-users, #connection-information). */
 import { failureAnswer, type HttpAnswer, jsonAnswer } from "../http/messages.ts";
 import { derpMapToJson } from "../../tailnet/derp_map_json.ts";
+import { tokenOf } from "./auth.ts";
 import { type Call, findUser, surroundingsOf } from "./deployment.ts";
 import { websocketAnswer } from "./follow.ts";
 import { userJson } from "./objects.ts";
@@ -14,7 +15,7 @@ function buildInfo({ deployment }: Call): HttpAnswer {
     version: settings.version,
     dashboard_url: host.url.origin,
     telemetry: false,
-    workspace_proxy: false,
+    workspace_proxy: settings.isWorkspaceProxy,
     agent_api_version: "1.0",
     provisioner_api_version: "1.18",
     upgrade_message: settings.upgradeMessage,
@@ -71,6 +72,24 @@ export function connectionInfo({ deployment }: Call): HttpAnswer {
   });
 }
 
+function firstUser({ deployment }: Call): HttpAnswer {
+  const { hasFirstUser, isWorkspaceProxy } = deployment.settings;
+  if (isWorkspaceProxy) return ROUTE_NOT_FOUND;
+  return hasFirstUser
+    ? failureAnswer(200, "The initial user has already been created!")
+    : failureAnswer(404, "The initial user has not been created!");
+}
+
+function newSession(call: Call): HttpAnswer {
+  findUser(call);
+  return jsonAnswer({ key: call.deployment.sessions.begin() }, { status: 201 });
+}
+
+function logOut({ request, deployment }: Call): HttpAnswer {
+  deployment.sessions.end(tokenOf(request));
+  return jsonAnswer({ message: "Logged out!" });
+}
+
 function user(call: Call): HttpAnswer {
   return jsonAnswer(userJson(findUser(call), surroundingsOf(call.deployment)));
 }
@@ -97,7 +116,7 @@ export const DEPLOYMENT_ROUTES: readonly Route[] = [
   {
     name: "GET /users/first",
     isOpen: true,
-    handle: () => failureAnswer(200, "The initial user has already been created!"),
+    handle: firstUser,
   },
   {
     name: "GET /regions",
@@ -114,6 +133,8 @@ export const DEPLOYMENT_ROUTES: readonly Route[] = [
         }],
       }),
   },
+  { name: "POST /users/logout", handle: logOut },
+  { name: "POST /users/{user}/keys", handle: newSession },
   { name: "GET /users/{user}", handle: user },
   {
     name: "GET /derp-map",

@@ -21,7 +21,14 @@ const host: Host = { ...real, network: () => coder.transport() };
 const say = (message: string) => host.stdout.print(`${message}\n`);
 const log: Log = { debug: say, info: say, warn: say, error: say, child: () => log };
 const abort = new AbortController();
-const configuration = { dir: undefined, url: coder.url, token: "t", headers: [], network: {} };
+const configuration = {
+  dir: undefined,
+  url: coder.url,
+  urlText: coder.url.href,
+  token: "t",
+  headers: [],
+  network: {},
+};
 const client = createClient(host, { configuration, command: "hawser ssh", log });
 const steps = createSteps({
   host,

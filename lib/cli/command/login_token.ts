@@ -1,0 +1,31 @@
+/** `login token`: the session token, for scripts. The one command that prints it. */
+import { UserError } from "../../base/errors.ts";
+import { readConfiguration } from "../config/config.ts";
+import { writeText } from "../terminal/print.ts";
+import { defineCommand } from "./command.ts";
+
+export const command = defineCommand({
+  name: "login token",
+  usage: "",
+  summary: "Print the session token.",
+  description: "Prints the session token that was kept at login, for scripts and other programs.",
+  examples: [
+    {
+      line: 'curl -H "Coder-Session-Token: $(hawser login token)" "$URL/api/v2/users/me"',
+      does: "Ask the API",
+    },
+  ],
+  flags: {},
+  positionals: { min: 0, max: 0 },
+  async run(_, { host, global }) {
+    // The one that was kept, whatever the environment says.
+    const { token } = await readConfiguration(host, { ...global, token: "" });
+    if (token === undefined) {
+      throw new UserError("no session token found - run 'coder login' first", {
+        hint: "'hawser login' does as well",
+      });
+    }
+    await writeText(host.stdout, `${token}\n`);
+    return 0;
+  },
+});

@@ -1,0 +1,72 @@
+/** `logout`: ends the session at the deployment and forgets it here (docs/protocol/ssh.md#login). */
+import { UserError } from "../../base/errors.ts";
+import type { Host } from "../../base/host.ts";
+import { endSession } from "../../coder/account.ts";
+import { CanceledError, describe } from "../../coder/errors.ts";
+import { isSameDeployment } from "../../coder/origin.ts";
+import { accountClient } from "../account/clients.ts";
+import { type Configuration, readConfigFile, readConfiguration } from "../config/config.ts";
+import { forgetLogin } from "../config/saved_login.ts";
+import { switchFlag } from "../grammar/flag.ts";
+import { confirm, LineInput } from "../terminal/confirm.ts";
+import { writeText } from "../terminal/print.ts";
+import { defineCommand, type Invocation } from "./command.ts";
+
+const DONE = "  You are no longer logged in. You can log in using 'coder login <url>'.";
+
+export const command = defineCommand({
+  name: "logout",
+  usage: "[flags]",
+  summary: "End the session and forget it.",
+  description: "Ends the session at the deployment, and forgets URL and token here.",
+  examples: [
+    { line: "hawser logout", does: "After a question" },
+    { line: "hawser logout --yes", does: "Without one, in a script" },
+  ],
+  flags: { yes: switchFlag({ name: "yes", shorthand: "y", help: "Ask nothing." }) },
+  positionals: { min: 0, max: 0 },
+  async run({ yes }, invocation) {
+    const { host, global } = invocation;
+    const configuration = await readConfiguration(host, global);
+    if (!yes) await askWhether(host);
+    const failures = [
+      ...await endAt(invocation, configuration),
+      ...await forget(host, configuration),
+    ];
+    if (failures.length > 0) {
+      throw new UserError("Failed to log out.", { details: failures.map((line) => `\t${line}`) });
+    }
+    await writeText(host.stdout, `${DONE}\n`);
+    return 0;
+  },
+});
+
+/** Throws when the answer is no. */
+async function askWhether(host: Host): Promise<void> {
+  const answer = await confirm("Are you sure you want to log out?", {
+    say: (text) => writeText(host.stdout, text),
+    lines: new LineInput(host.stdin),
+  });
+  if (answer === "none") throw new UserError("EOF", { hint: "--yes asks nothing" });
+  if (answer === "no") throw new CanceledError();
+}
+
+async function endAt(invocation: Invocation, configuration: Configuration): Promise<string[]> {
+  const client = accountClient(invocation, configuration);
+  try {
+    await invocation.progress.during("Ending the session", () => endSession(client));
+    return [];
+  } catch (error) {
+    // Told with the rest: what is kept here goes whatever the deployment says.
+    if (!(error instanceof Error)) throw error;
+    return [`logout api: ${describe(error)}`];
+  }
+}
+
+/** What is kept for another deployment than the one that was left stays. */
+async function forget(host: Host, { dir, url }: Configuration): Promise<string[]> {
+  if (dir === undefined) return [];
+  const saved = URL.parse(await readConfigFile(host, dir, "url"));
+  if (saved !== null && !isSameDeployment(saved, url)) return [];
+  return await forgetLogin(host, dir);
+}
