@@ -10,10 +10,7 @@ export const command = defineCommand({
   summary: "Print the session token.",
   description: "Prints the session token that was kept at login, for scripts and other programs.",
   examples: [
-    {
-      line: 'curl -H "Coder-Session-Token: $(hawser login token)" "$URL/api/v2/users/me"',
-      does: "Ask the API",
-    },
+    { line: "hawser login token", does: "As the value of a header, Coder-Session-Token, say" },
   ],
   flags: {},
   positionals: { min: 0, max: 0 },
