@@ -85,4 +85,39 @@ for (const version of ["coder-v0.24.0", "coder-v2.5.1"]) {
       assert.deepEqual(plain(nodeToJson(node)), plain(theirs));
     }
   });
+  captureTest(`what we send has the form of what clients of ${version} sent`, capture, (text) => {
+    const forms = new Map<string, Set<string>>();
+    for (const payload of binaryPayloads(parseWire(text), ">")) {
+      for (const [key, value] of Object.entries(JSON.parse(new TextDecoder().decode(payload)))) {
+        forms.set(key, (forms.get(key) ?? new Set()).add(formOf(value)));
+      }
+    }
+    // The official client leaves the list out where direct connections are switched off.
+    forms.get("endpoints")?.add("list of nothing");
+    for (const seed of [1, 2, 3]) {
+      const ours = JSON.parse(nodeToJson({ ...testNode(seed), preferredDerp: 999 }));
+      assert.deepEqual(Object.keys(ours), [...forms.keys()], "the same keys in the same order");
+      for (const [key, value] of Object.entries(ours)) {
+        const known = forms.get(key);
+        assert.ok(
+          known?.has(formOf(value)),
+          `${key}: ${JSON.stringify(value)} is not ${[...known ?? []]}`,
+        );
+      }
+    }
+  });
+}
+
+/** The kind of a value, and of what is in it. */
+function formOf(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) {
+    return `list of ${[...new Set(value.map(formOf))].sort().join() || "nothing"}`;
+  }
+  if (typeof value === "object") return "map";
+  if (typeof value !== "string") return typeof value;
+  if (/^(nodekey|discokey):[0-9a-f]{64}$/.test(value)) return value.split(":")[0] ?? "";
+  if (/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(value)) return "time";
+  if (/^[0-9a-f:]+\/128$/.test(value)) return "address";
+  return /^(\d+\.){3}\d+:\d+$|^\[[0-9a-f:]+\]:\d+$/.test(value) ? "endpoint" : "text";
 }

@@ -4,6 +4,7 @@ import { MapSocket, type MapSocketEvent } from "../../../lib/tailnet/coordinator
 import { derpMapToJson } from "../../../lib/tailnet/derp_map_json.ts";
 import type { Line } from "../../../lib/tailnet/line.ts";
 import { encodeFrame, HttpUpgradeServer } from "../../../lib/websocket/mod.ts";
+import { binaryPayloads, captureTest, parseWire } from "../../support/captures.ts";
 import { SeededRandom } from "../../support/seeded_random.ts";
 import { MAP } from "./support.ts";
 
@@ -164,3 +165,21 @@ Deno.test("MapSocket is quiet once it was stopped", () => {
   pair.end();
   assert.deepEqual(pair.kinds(), []);
 });
+
+for (const name of ["derp-map", "derp-map-server-stop", "probe-derp-map-no-token"]) {
+  const capture = `coder-v2.5.1/wire/${name}.jsonl`;
+  captureTest(`${capture}: MapSocket understands it`, capture, (text) => {
+    const pair = started();
+    pair.accept();
+    const said = binaryPayloads(parseWire(text), "<");
+    assert.ok(said.length > 0);
+    for (const payload of said) {
+      pair.receive(encodeFrame({ role: "server", random: RANDOM }, payload));
+    }
+    for (const event of pair.events()) {
+      assert.ok(event.kind === "derpMap");
+      assert.deepEqual([...event.map.regions.keys()], [999]);
+      assert.equal(event.map.leftOut, 0);
+    }
+  });
+}
