@@ -14,6 +14,9 @@ import { VERSION } from "./version.ts";
 
 const VERBOSE_WORDS: ReadonlySet<string> = new Set(["-v", "--verbose", "--verbose=true"]);
 
+/** Commands whose examples the list of all shows. */
+const FIRST_STEPS: ReadonlySet<string> = new Set(["ssh", "login", "list", "config-ssh", "demo"]);
+
 /** Runs the program; the exit code. Never throws. */
 export async function main(args: readonly string[], host: Host): Promise<number> {
   const words: string[] = ["hawser"];
@@ -116,7 +119,9 @@ async function printHelp(
     const [first = "", ...rest] = wrap(summary, columns, " ".repeat(width + 2)).split("\n");
     return [`  ${name.padEnd(width)}${first.trim()}`, ...rest].join("\n");
   };
-  const examples = exampleBlock(shown.flatMap((command) => command.examples?.[0] ?? []), columns);
+  // Of all commands together the first steps are enough.
+  const shownBy = isWhole ? shown.filter(({ name }) => FIRST_STEPS.has(name)) : shown;
+  const examples = exampleBlock(shownBy.flatMap((command) => command.examples?.[0] ?? []), columns);
   const title = isWhole
     ? `hawser v${VERSION}: shells, commands and SSH in Coder workspaces\n\n`
     : "";
