@@ -279,3 +279,21 @@ Deno.test("a file holds one concept: nothing long without a reason", async () =>
   }
   deepStrictEqual(wrong, []);
 });
+
+/** May go on after any `Error`: the reason stands there. */
+const SWALLOWERS: ReadonlySet<string> = new Set(["lib/io/dial.ts", "lib/io/relay_probe.ts"]);
+
+Deno.test("who goes on after a failure goes on after an expected one: no bug passes for the world's fault", async () => {
+  const wrong: string[] = [];
+  for (const { path, room, text } of await readSources()) {
+    // The double answers for whatever its files and programs throw, as a server does.
+    if (room === "sandbox" || SWALLOWERS.has(path)) continue;
+    if (/if \(!\(\w+ instanceof Error\)\) throw|if \(\w+ instanceof Error\) return/.test(text)) {
+      wrong.push(`${path}: takes any Error for expected`);
+    }
+    if (/some\(\(kind\) => \w+ instanceof kind\)/.test(text) && path !== "lib/base/errors.ts") {
+      wrong.push(`${path}: a bundle of kinds of its own`);
+    }
+  }
+  deepStrictEqual(wrong, []);
+});

@@ -3,6 +3,25 @@
  * `ProtocolError`: a peer broke its protocol. `UserError`: the user's situation, with what to do about it.
  */
 
+/**
+ * Under everything that is no mistake of this program's: the network's, the machine's, a peer's, the deployment's, the user's. Whoever
+ * goes on after a failure goes on after such a one; anything else is a bug, and is not caught.
+ */
+export class ExpectedError extends Error {
+  override name = "ExpectedError";
+}
+
+/** What the language throws at a program that is wrong. */
+const DEFECTS = [TypeError, RangeError, ReferenceError, SyntaxError, EvalError, URIError];
+
+/**
+ * Whether this is a bug rather than a failure, for the doors to the platform, whose own failures come in all kinds of `Error`.
+ * Behind those doors they are `ExpectedError`s.
+ */
+export function isDefect(thrown: unknown): boolean {
+  return !(thrown instanceof Error) || DEFECTS.some((kind) => thrown instanceof kind);
+}
+
 export interface ProtocolErrorOptions {
   /** Stable identifier of the violation, kebab-case, e.g. `"frame-too-large"`. */
   readonly code: string;
@@ -12,7 +31,7 @@ export interface ProtocolErrorOptions {
 }
 
 /** A peer's violation of a byte-stream protocol. Fatal for that one connection, never for the program. */
-export class ProtocolError extends Error {
+export class ProtocolError extends ExpectedError {
   override name = "ProtocolError";
   readonly code: string;
   readonly spec: string | undefined;
@@ -35,7 +54,7 @@ export interface UserErrorOptions {
 }
 
 /** A situation that the user must know of: one line of what failed, one of what to do. */
-export class UserError extends Error {
+export class UserError extends ExpectedError {
   override name = "UserError";
   readonly details: readonly string[];
   readonly hint: string | undefined;

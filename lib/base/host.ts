@@ -3,6 +3,7 @@
  * `tests/support/fake_host.ts`. Commands name neither `Deno` nor a timer; everything they wait for comes from here.
  * Not here: the node of the tailnet, UDP sockets and relays, which the session room is handed by `lib/io/`.
  */
+import { ExpectedError } from "./errors.ts";
 import type { Clock, Random } from "./core.ts";
 import type { HttpTransport } from "./http.ts";
 
@@ -189,7 +190,7 @@ export type HostErrorCode =
   | "other";
 
 /** A file, program or standard stream failed. The message says which and why, in words for people. */
-export class HostError extends Error {
+export class HostError extends ExpectedError {
   override name = "HostError";
   readonly code: HostErrorCode;
 

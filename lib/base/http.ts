@@ -3,6 +3,7 @@
  * The implementer knows proxies, certificates and redirects of sockets; this room knows Coder. Implemented in `lib/io/`,
  * faked in `tests/support/fake_coder.ts`. No cookie is ever kept or sent: a stale one beats a good token (docs/protocol/api.md#authentication).
  */
+import { ExpectedError } from "./errors.ts";
 
 /** Name and value pairs; a name may repeat. Names of answers are in lower case. */
 export type HttpHeaders = readonly (readonly [name: string, value: string])[];
@@ -100,7 +101,7 @@ export type TransportErrorCode =
   | "other";
 
 /** The network, not the server, failed. The message says what was tried, e.g. `dial tcp 127.0.0.1:1: connection refused`. */
-export class TransportError extends Error {
+export class TransportError extends ExpectedError {
   override name = "TransportError";
   readonly code: TransportErrorCode;
 

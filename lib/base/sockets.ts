@@ -2,7 +2,13 @@
  * Stream sockets of this machine as the rooms above the network see them: TCP, unix sockets, Windows named pipes.
  * Implemented in `lib/io/local_sockets.ts`, in memory in `tests/support/memory_sockets.ts`.
  */
+import { ExpectedError } from "./errors.ts";
 import type { ByteStream } from "./stream.ts";
+
+/** A socket of this machine, or what stands for one, failed. The message says which and why, in words for people. */
+export class SocketError extends ExpectedError {
+  override name = "SocketError";
+}
 
 /** An endpoint on this machine, or on one it can reach. */
 export type LocalTarget =
@@ -21,7 +27,7 @@ export interface LocalListener {
 }
 
 export interface LocalSockets {
-  /** Rejects with an `Error` whose message says why, in words for people. */
+  /** Rejects with `SocketError`, or the reason of the signal. */
   connect(target: LocalTarget, signal?: AbortSignal): Promise<ByteStream>;
   /** Rejects likewise. A unix socket's file that nobody listens on is replaced. */
   listen(target: LocalTarget): Promise<LocalListener>;

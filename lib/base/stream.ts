@@ -2,6 +2,7 @@
  * A byte stream as the rooms above the network see it: pull to read, await to write, half-close by itself.
  * Backpressure is real: what is not read closes the sender's window, `write` resolves when the bytes were taken.
  */
+import { ExpectedError } from "./errors.ts";
 
 /** Why a stream ended. */
 export type StreamEnd =
@@ -35,7 +36,7 @@ export interface ByteStream {
 }
 
 /** A stream broke; `end` says how. */
-export class StreamError extends Error {
+export class StreamError extends ExpectedError {
   override name = "StreamError";
   readonly end: StreamEnd;
 

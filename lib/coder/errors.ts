@@ -2,7 +2,7 @@
  * What can go wrong between us and a deployment (docs/protocol/api.md#errors): an answer with an error status, an answer that is no
  * Coder answer, and a step that failed because of something else.
  */
-import { UserError } from "../base/errors.ts";
+import { ExpectedError, UserError } from "../base/errors.ts";
 import { stripControls } from "./text.ts";
 
 export interface ApiValidation {
@@ -25,7 +25,7 @@ export interface ApiErrorOptions {
 }
 
 /** The server answered with an error status. The message is the full text form of docs/protocol/api.md#errors. */
-export class ApiError extends Error {
+export class ApiError extends ExpectedError {
   override name = "ApiError";
   readonly status: number;
   readonly method: string;
@@ -59,7 +59,7 @@ function textForm(options: ApiErrorOptions): string {
 }
 
 /** A step failed because of `cause`; printed as `<step>: <cause>`, with the hint of whoever has one. */
-export class StepError extends Error {
+export class StepError extends ExpectedError {
   override name = "StepError";
   readonly hint: string | undefined;
 
@@ -70,7 +70,7 @@ export class StepError extends Error {
 }
 
 /** The wait or the build was called off. Ends the command with status 1 and no words (docs/protocol/ssh.md#exit-codes-and-errors). */
-export class CanceledError extends Error {
+export class CanceledError extends ExpectedError {
   override name = "CanceledError";
 
   constructor(message = "canceled") {

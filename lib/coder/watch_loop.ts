@@ -1,13 +1,12 @@
 /** Drives a `WorkspaceWatch` over the event stream of `GET /workspaces/{id}/watch` until it says that the session ends. */
 import type { Clock, Random } from "../base/core.ts";
-import { UserError } from "../base/errors.ts";
+import { ExpectedError } from "../base/errors.ts";
 import { type Log, SILENT_LOG } from "../base/log.ts";
 import { checkJson } from "./answer.ts";
 import type { CoderClient } from "./client.ts";
-import { ApiError, describe, StepError } from "./errors.ts";
+import { describe } from "./errors.ts";
 import { MAX_JSON_ELEMENTS, parseJson } from "./json.ts";
 import { EventStreamError, EventStreamParser } from "./sse.ts";
-import { TransportError } from "../base/http.ts";
 import { segment } from "./url.ts";
 import { type WatchEnd, WorkspaceWatch } from "./watch.ts";
 import { WORKSPACE, type Workspace } from "./workspace_model.ts";
@@ -65,7 +64,7 @@ async function followOnce(
     silence = timeSilence(watch, options, scope);
     await readEvents(body, watch, options);
   } catch (error) {
-    if (signal.aborted || !(scope.signal.aborted || isStreamFailure(error))) throw error;
+    if (signal.aborted || !(scope.signal.aborted || error instanceof ExpectedError)) throw error;
     log.debug("watch lost", { error: describe(error) });
   } finally {
     scope.abort();
@@ -92,12 +91,6 @@ async function timeSilence(
     if (!watch.isOpen) scope.abort();
     if (scope.signal.aborted) return;
   }
-}
-
-function isStreamFailure(error: unknown): boolean {
-  return [StepError, ApiError, UserError, TransportError, EventStreamError].some((kind) =>
-    error instanceof kind
-  );
 }
 
 async function readEvents(

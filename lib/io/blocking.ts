@@ -4,6 +4,7 @@
  * telling how many. So the flag is taken off before the first write. Deno has no call for that, its Node layer has:
  * `setBlocking` of the handle that `net.Socket` is made of (libuv `uv_stream_set_blocking`), for any kind of descriptor.
  */
+import { isDefect } from "../base/errors.ts";
 
 /** Of Node's pipe handles (nodejs/node `src/pipe_wrap.cc`, `src/stream_base.cc`) what is used here. */
 interface PipeHandle {
@@ -37,8 +38,8 @@ function areKnownToBlock(fds: readonly number[]): boolean {
       return flags !== undefined && (parseInt(flags, 8) & O_NONBLOCK) === 0;
     });
   } catch (error) {
-    if (error instanceof Error) return false; // not permitted to look, or nothing there: made sure of the other way
-    throw error;
+    if (isDefect(error)) throw error;
+    return false; // not permitted to look, or nothing there: made sure of the other way
   }
 }
 

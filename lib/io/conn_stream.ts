@@ -1,7 +1,7 @@
 /** A `ByteStream` over a connection of the platform, with the platform's errors in words for people. */
-import { messageOf } from "../base/errors.ts";
+import { isDefect } from "../base/errors.ts";
 import { type ByteStream, type StreamEnd, StreamError } from "../base/stream.ts";
-import { cutBefore } from "../base/trim.ts";
+import { reasonOf } from "./host_errors.ts";
 
 /** A connection of which one direction can be ended by itself; `Deno.Conn` fits. */
 export interface HalfCloseConn {
@@ -49,7 +49,7 @@ export class ConnStream implements ByteStream {
       await this.#connection.closeWrite();
     } catch (error) {
       // The peer has reset the connection already: `read` will say so.
-      if (!(error instanceof Error)) throw error;
+      if (isDefect(error)) throw error;
     }
     this.#finishWhenBothEnded();
   }
@@ -78,20 +78,4 @@ export class ConnStream implements ByteStream {
     this.#connection.close();
     this.#resolveClosed(end);
   }
-}
-
-/** Why a socket call failed, as the system's own tools say it. */
-export function reasonOf(error: unknown): string {
-  const { errors } = Deno;
-  if (error instanceof errors.ConnectionRefused) return "connection refused";
-  if (error instanceof errors.NotFound) return "no such file or directory";
-  if (error instanceof errors.AddrInUse) return "address already in use";
-  if (error instanceof errors.AddrNotAvailable) return "cannot assign requested address";
-  if (error instanceof errors.PermissionDenied) return "permission denied";
-  if (error instanceof errors.ConnectionReset) return "connection reset by peer";
-  if (error instanceof errors.BrokenPipe) return "broken pipe";
-  if (error instanceof errors.NotCapable) {
-    return `not permitted: ${cutBefore(error.message, ", run again")}`;
-  }
-  return messageOf(error).replace(/ \(os error \d+\)$/, "");
 }

@@ -225,6 +225,7 @@ async function connectToKnown(
     return await Deno.connect({ hostname, port, signal: soon });
   } catch (error) {
     signal.throwIfAborted();
+    // Of any kind: the platform has a `TypeError` for names that are none, which come from a relay map.
     if (!(error instanceof Error)) throw error;
     return undefined;
   }

@@ -1,5 +1,5 @@
 /** What can go wrong in a dial, in the words of whoever reports it: a relay or coordinator that is waited for, or the API. */
-import { messageOf, UserError } from "../base/errors.ts";
+import { ExpectedError, messageOf, UserError } from "../base/errors.ts";
 import { TransportError, type TransportErrorCode } from "../base/http.ts";
 import { cutBefore } from "../base/trim.ts";
 import { Http1Error } from "../http1/mod.ts";
@@ -11,7 +11,7 @@ export function hostPort({ host, port }: { readonly host: string; readonly port:
 }
 
 /** Nobody that is trusted vouches for the server's certificate. */
-export class UnknownAuthorityError extends Error {
+export class UnknownAuthorityError extends ExpectedError {
   override name = "UnknownAuthorityError";
 
   /** `stores`: who was asked, besides the list that the platform has built in. */
@@ -22,7 +22,7 @@ export class UnknownAuthorityError extends Error {
 }
 
 /** A name leads to this machine or its link, to which nobody but the user may send us. */
-export class LocalAddressError extends Error {
+export class LocalAddressError extends ExpectedError {
   override name = "LocalAddressError";
 
   constructor(address: string) {

@@ -1,4 +1,5 @@
 /** The real host: this machine behind the `Host` interface that commands are handed. */
+import { isDefect } from "../base/errors.ts";
 import { concatBytes } from "../base/bytes.ts";
 import {
   type FileStat,
@@ -226,7 +227,7 @@ function appendingFile(file: Deno.FsFile): HostFile {
         for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
       } catch (error) {
         // A full disk must not end a session.
-        if (!(error instanceof Error)) throw error;
+        if (isDefect(error)) throw error;
       }
     },
     close() {
@@ -277,7 +278,7 @@ async function feed(sink: WritableStream<Uint8Array>, bytes: Uint8Array): Promis
     await writer.close();
   } catch (error) {
     // The program ended before it read everything: its exit status tells the story.
-    if (!(error instanceof Error)) throw error;
+    if (isDefect(error)) throw error;
   }
 }
 

@@ -1,4 +1,4 @@
-/** The platform's errors of files, programs and standard streams in the words of `Host`; those of the network: `dial_errors.ts`. */
+/** The platform's errors of files, programs, standard streams and local sockets in words for people; those of the network: `dial_errors.ts`. */
 import { messageOf } from "../base/errors.ts";
 import { HostError, type HostErrorCode } from "../base/host.ts";
 import { cutBefore } from "../base/trim.ts";
@@ -6,11 +6,17 @@ import { cutBefore } from "../base/trim.ts";
 /** The `HostError` for a failure of `what`, e.g. `open /tmp/x`. */
 export function toHostError(what: string, error: unknown): HostError {
   if (error instanceof HostError) return error;
-  const [code, words] = classifyFileError(error);
+  const [code, words] = failureOf(error);
   return new HostError(code, `${what}: ${words}`, error);
 }
 
-function classifyFileError(error: unknown): [HostErrorCode, string] {
+/** Why a call of the platform failed, as the system's own tools say it. */
+export function reasonOf(error: unknown): string {
+  return failureOf(error)[1];
+}
+
+/** The one dictionary of what files, programs, streams and sockets of this machine fail of. */
+function failureOf(error: unknown): [HostErrorCode, string] {
   const text = messageOf(error);
   if (error instanceof Deno.errors.NotFound) return ["not-found", "no such file or directory"];
   if (error instanceof Deno.errors.AlreadyExists) return ["exists", "file exists"];
@@ -18,6 +24,11 @@ function classifyFileError(error: unknown): [HostErrorCode, string] {
   // A standard stream that is a socket.
   if (error instanceof Deno.errors.ConnectionReset) {
     return ["broken-pipe", "connection reset by peer"];
+  }
+  if (error instanceof Deno.errors.ConnectionRefused) return ["other", "connection refused"];
+  if (error instanceof Deno.errors.AddrInUse) return ["other", "address already in use"];
+  if (error instanceof Deno.errors.AddrNotAvailable) {
+    return ["other", "cannot assign requested address"];
   }
   if (error instanceof Deno.errors.NotCapable) {
     return ["not-permitted", `not permitted: ${cutBefore(text, ", run again")}`];

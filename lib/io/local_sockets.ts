@@ -2,16 +2,19 @@
  * Sockets of this machine for the ssh room: TCP and unix sockets by Deno, Windows named pipes by Node's layer, which is loaded
  * only then. Implements `LocalSockets` of `lib/base/sockets.ts`.
  */
+import { isDefect } from "../base/errors.ts";
 import {
   formatTarget,
   type LocalListener,
   type LocalSockets,
   type LocalTarget,
+  SocketError,
   socketPathProblem,
 } from "../base/sockets.ts";
 import type { ByteStream } from "../base/stream.ts";
 import { MAX_SOCKET_FILE_BYTES } from "../ssh/gpg_socket_file.ts";
-import { ConnStream, reasonOf } from "./conn_stream.ts";
+import { ConnStream } from "./conn_stream.ts";
+import { reasonOf } from "./host_errors.ts";
 
 const PIPE_FOLDER = "\\\\.\\pipe\\";
 
@@ -25,20 +28,20 @@ export async function listPipes(): Promise<string[]> {
     for await (const entry of Deno.readDir(PIPE_FOLDER)) names.push(entry.name);
     return names;
   } catch (error) {
-    // Not to be listed is the same as not being there for who looks for one by its name.
-    if (error instanceof Error) return [];
-    throw error;
+    // To somebody who looks for a pipe by its name, a folder that cannot be listed is an empty one.
+    if (isDefect(error)) throw error;
+    return [];
   }
 }
 
 /**
- * The bytes of a file that stands for a socket; of one that is longer than such are, one byte more than those have. Rejects with an
- * `Error` in words for people, also for what is no file, which might never end.
+ * The bytes of a file that stands for a socket; of one that is longer than such are, one byte more than those have. Rejects with
+ * `SocketError` in words for people, also for what is no file, which might never end.
  */
 export async function readSocketFile(path: string): Promise<Uint8Array> {
   try {
     // Before it is opened: a pipe without a writer would not let go of us.
-    if (!(await Deno.stat(path)).isFile) throw new Error("not a file");
+    if (!(await Deno.stat(path)).isFile) throw new SocketError("not a file");
     using file = await Deno.open(path);
     const bytes = new Uint8Array(MAX_SOCKET_FILE_BYTES + 1);
     let length = 0;
@@ -49,8 +52,13 @@ export async function readSocketFile(path: string): Promise<Uint8Array> {
     }
     return bytes.subarray(0, length);
   } catch (error) {
-    throw new Error(`open ${path}: ${reasonOf(error)}`, { cause: error });
+    throw failed(`open ${path}`, error);
   }
+}
+
+/** `what` failed of `error`. */
+function failed(what: string, error: unknown): SocketError {
+  return new SocketError(`${what}: ${reasonOf(error)}`, { cause: error });
 }
 
 async function connect(target: LocalTarget, signal?: AbortSignal): Promise<ByteStream> {
@@ -72,7 +80,7 @@ async function connect(target: LocalTarget, signal?: AbortSignal): Promise<ByteS
     }
   } catch (error) {
     signal?.throwIfAborted();
-    throw new Error(`dial ${formatTarget(target)}: ${reasonOf(error)}`, { cause: error });
+    throw failed(`dial ${formatTarget(target)}`, error);
   }
 }
 
@@ -89,10 +97,10 @@ async function listen(target: LocalTarget): Promise<LocalListener> {
         await removeStale(target.path);
         return new SystemListener(listenPrivately(target.path), target);
       case "pipe":
-        throw new Error("named pipes cannot be listened on");
+        throw new SocketError("named pipes cannot be listened on");
     }
   } catch (error) {
-    throw new Error(`listen on ${formatTarget(target)}: ${reasonOf(error)}`, { cause: error });
+    throw failed(`listen on ${formatTarget(target)}`, error);
   }
 }
 
@@ -125,7 +133,7 @@ function listenPrivately(path: string): Deno.Listener {
 function checkPath(target: LocalTarget, what: string): void {
   if (target.kind !== "unix") return;
   const problem = socketPathProblem(target.path, Deno.build.os);
-  if (problem !== undefined) throw new Error(`${what} ${target.path}: ${problem}`);
+  if (problem !== undefined) throw new SocketError(`${what} ${target.path}: ${problem}`);
 }
 
 /** Removes a socket that nobody listens on; anything else at the path is left for `listen` to fail on. */
@@ -159,9 +167,7 @@ class SystemListener implements LocalListener {
         if (this.#isClosed) return undefined;
         // The client gave up between its SYN and our accept.
         if (error instanceof Deno.errors.ConnectionAborted) continue;
-        throw new Error(`accept on ${formatTarget(this.target)}: ${reasonOf(error)}`, {
-          cause: error,
-        });
+        throw failed(`accept on ${formatTarget(this.target)}`, error);
       }
     }
   }

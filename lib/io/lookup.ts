@@ -3,6 +3,7 @@
  * Windows they are routed by the system's own rules, which only its `getaddrinfo` obeys; elsewhere the name server of
  * resolv.conf does, and asking it costs no module.
  */
+import { isDefect } from "../base/errors.ts";
 
 /** All addresses; none when the name is unknown or may not be asked for. Rejects only with the signal's reason. */
 export async function lookupIpv6(name: string, signal: AbortSignal): Promise<readonly string[]> {
@@ -17,7 +18,7 @@ async function askNameServer(name: string, signal: AbortSignal): Promise<readonl
   } catch (error) {
     signal.throwIfAborted();
     // No such name, no name server, no permission: for the probe all the same.
-    if (!(error instanceof Error)) throw error;
+    if (isDefect(error)) throw error;
     return [];
   }
 }

@@ -1,4 +1,5 @@
 /** The terminal that the standard streams share: raw mode and size. */
+import { isDefect } from "../base/errors.ts";
 import type { TerminalSize } from "../base/host.ts";
 
 export interface TerminalMode {
@@ -23,7 +24,7 @@ export function leaveRawMode(terminal: TerminalMode): void {
     Deno.stdin.setRaw(COOKED);
   } catch (error) {
     // The terminal is gone (hang-up): there is nothing left to restore.
-    if (!(error instanceof Error)) throw error;
+    if (isDefect(error)) throw error;
   }
 }
 
@@ -50,7 +51,7 @@ export function terminalSize(stream: { isTerminal(): boolean }): TerminalSize | 
     return Deno.consoleSize(); // asks each of the standard streams
   } catch (error) {
     // A terminal that does not know its size is used without one.
-    if (error instanceof Error) return undefined;
-    throw error;
+    if (isDefect(error)) throw error;
+    return undefined;
   }
 }

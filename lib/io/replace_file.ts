@@ -1,4 +1,5 @@
 /** Replaces a file as a whole: whoever reads it sees the old text or the new one, never half of it. */
+import { isDefect } from "../base/errors.ts";
 import { toHex } from "../base/bytes.ts";
 import { randomBytes } from "../base/core.ts";
 import { SYSTEM_RANDOM } from "./random.ts";
@@ -121,6 +122,6 @@ async function removeQuietly(path: string): Promise<void> {
     await Deno.remove(path);
   } catch (error) {
     // It was never made, or is as stuck as the write: that one's failure is told.
-    if (!(error instanceof Error)) throw error;
+    if (isDefect(error)) throw error;
   }
 }

@@ -2,6 +2,7 @@
  * All addresses of a host, for STUN servers, which are asked in each family. The name server is asked first, for that costs
  * no module; then the system, which also knows names of this machine and network.
  */
+import { isDefect } from "../base/errors.ts";
 import { parseAddress } from "../tailnet/endpoint_text.ts";
 
 /** 16 bytes each, IPv4 mapped; none when the name is unknown, or may not be asked for. Rejects only with the signal's reason. */
@@ -24,7 +25,7 @@ async function ask(host: string, type: "A" | "AAAA", signal: AbortSignal): Promi
   } catch (error) {
     signal.throwIfAborted();
     // No such name, no name server, no permission: the relay carries what there is to carry.
-    if (!(error instanceof Error)) throw error;
+    if (isDefect(error)) throw error;
     return [];
   }
 }

@@ -3,6 +3,7 @@
  * written arrives or fails aloud, also where a stream was made non-blocking; whoever does not read holds up his own stream, and
  * not the clockwork of the program.
  */
+import { isDefect } from "../base/errors.ts";
 import { HostError, type HostInput, type HostOutput, type TerminalSize } from "../base/host.ts";
 import { makeBlocking } from "./blocking.ts";
 import { toHostError } from "./host_errors.ts";
@@ -173,7 +174,7 @@ export class StandardOutput implements HostOutput {
     } catch (error) {
       if (error instanceof Deno.errors.WouldBlock) return rest;
       // Nobody reads what is printed for people: not worth dying for.
-      if (!(error instanceof Error)) throw error;
+      if (isDefect(error)) throw error;
       return rest.subarray(rest.length);
     }
   }

@@ -4,7 +4,7 @@
  * here; macOS and Windows have stores of their own. Reading everything is slow in places, and most deployments need none
  * of it: the bundle comes first, the rest is asked when nobody of the bundle vouches for a server.
  */
-import { messageOf } from "../base/errors.ts";
+import { isDefect, messageOf } from "../base/errors.ts";
 import type { GetEnv } from "./proxy.ts";
 import { certificatesIn } from "./pem.ts";
 
@@ -165,7 +165,7 @@ function reasonOf(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return NOT_THERE;
   if (error instanceof Deno.errors.NotCapable) return "not permitted";
   if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
-  if (error instanceof TypeError || !(error instanceof Error)) throw error;
+  if (isDefect(error)) throw error;
   return messageOf(error);
 }
 

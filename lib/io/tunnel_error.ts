@@ -1,9 +1,9 @@
 /** Why there is no tunnel, as an error: data for whoever has better words, and plain ones for everybody else. */
-import { messageOf } from "../base/errors.ts";
+import { ExpectedError, messageOf } from "../base/errors.ts";
 import type { AgentLoss, SessionFailure } from "../tailnet/agent_session_events.ts";
 
 /** The agent is not reached. Attempts may go on: `failure` says how it stands. */
-export class TunnelError extends Error {
+export class TunnelError extends ExpectedError {
   override name = "TunnelError";
   readonly failure: SessionFailure | { readonly kind: "closed" };
 

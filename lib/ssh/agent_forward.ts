@@ -2,7 +2,7 @@
  * Agent forwarding: which local agent, whether it is there, and the dialler that `SshConnectionOptions.dialAgent` takes.
  * Unix sockets, the named pipe of Windows' own OpenSSH agent, and Pageant's pipe. The agent's protocol passes through untouched.
  */
-import { messageOf, UserError } from "../base/errors.ts";
+import { ExpectedError, messageOf, UserError } from "../base/errors.ts";
 import type { ByteStream } from "../base/stream.ts";
 import { formatTarget, type LocalSockets, type LocalTarget, socketPathProblem } from "./host.ts";
 
@@ -118,7 +118,9 @@ function boundedDialler(dial: () => Promise<ByteStream>): () => Promise<ByteStre
   let open = 0;
   return async () => {
     if (open >= MAX_AGENT_CONNECTIONS) {
-      throw new Error(`more than ${MAX_AGENT_CONNECTIONS} connections to the SSH agent at a time`);
+      throw new ExpectedError(
+        `more than ${MAX_AGENT_CONNECTIONS} connections to the SSH agent at a time`,
+      );
     }
     open++;
     const release = () => void open--;

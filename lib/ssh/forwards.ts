@@ -2,7 +2,7 @@
  * Forwards to one far side: `-L`, `-D` and, over SSH, `-R`, several each. Half-closes pass through; what cannot be made is said and,
  * if asked for, ends the command. Connections at a time are bounded: beyond that new ones are closed at once.
  */
-import { messageOf, UserError } from "../base/errors.ts";
+import { ExpectedError, messageOf, UserError } from "../base/errors.ts";
 import type { ByteStream } from "../base/stream.ts";
 import type { FarSide } from "./far_side.ts";
 import type { DynamicForward, LocalForward, RemoteForward } from "./forward_spec.ts";
@@ -100,7 +100,7 @@ export class ForwardSet implements AsyncDisposable {
         const channel = await this.#far.open(to);
         await this.#join(stream, channel, `direct to ${name}`);
       } catch (error) {
-        if (!(error instanceof Error)) throw error;
+        if (!(error instanceof ExpectedError)) throw error;
         stream.abort();
         this.#say(this.#notConnected(to, error.message));
       }
@@ -126,7 +126,9 @@ export class ForwardSet implements AsyncDisposable {
     const name = formatTarget(listen);
     const handler = (incoming: IncomingConnection) => this.#run(this.#serveRemote(incoming, to));
     try {
-      if (this.#far.listen === undefined) throw new Error("nothing can listen over there for us");
+      if (this.#far.listen === undefined) {
+        throw new ExpectedError("nothing can listen over there for us");
+      }
       const listener = await this.#far.listen(listen, handler);
       this.#undo.push(() => listener.close());
       const { target } = listener;
@@ -185,7 +187,7 @@ export class ForwardSet implements AsyncDisposable {
     try {
       this.#accept(await this.#host.sockets.listen(target), serve);
     } catch (error) {
-      if (!(error instanceof Error)) throw error;
+      if (!(error instanceof ExpectedError)) throw error;
     }
   }
 

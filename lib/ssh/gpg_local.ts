@@ -1,7 +1,7 @@
 /**
  * GnuPG on this machine: its programs, and the way to its agent's socket or to what stands for it.
  */
-import { messageOf } from "../base/errors.ts";
+import { ExpectedError, messageOf } from "../base/errors.ts";
 import type { ByteStream } from "../base/stream.ts";
 import { isRedirect, parseRedirect, parseSocketFile, socketGreeting } from "./gpg_socket_file.ts";
 import { formatTarget, type LocalSockets, type LocalTarget } from "./host.ts";
@@ -48,7 +48,7 @@ export class LocalGpg {
       this.#launch(),
     ]);
     const text = new TextDecoder().decode(path).trim();
-    if (text === "") throw new Error("gpgconf --list-dir agent-extra-socket gives no path");
+    if (text === "") throw new ExpectedError("gpgconf --list-dir agent-extra-socket gives no path");
     return text;
   }
 
@@ -56,7 +56,7 @@ export class LocalGpg {
     try {
       return await this.#dial(path);
     } catch (error) {
-      if (!(error instanceof Error)) throw error;
+      if (!(error instanceof ExpectedError)) throw error;
       await this.#launch(); // the agent has ended since we looked
       return await this.#dial(path);
     }
@@ -72,7 +72,9 @@ export class LocalGpg {
       if (found.kind === "stream") return found.stream;
       at = found.path;
     }
-    throw new Error(`${path} leads to ${at}, by way of more than ${MAX_REDIRECTS} redirects`);
+    throw new ExpectedError(
+      `${path} leads to ${at}, by way of more than ${MAX_REDIRECTS} redirects`,
+    );
   }
 
   /** A unix socket, or a file that says where it is: file systems without sockets have such. */
@@ -81,7 +83,7 @@ export class LocalGpg {
     try {
       return { kind: "stream", stream: await sockets.connect({ kind: "unix", path }) };
     } catch (error) {
-      if (!(error instanceof Error)) throw error;
+      if (!(error instanceof ExpectedError)) throw error;
       // What is no small file is not it: then the first failure tells the story.
       const bytes = await readSocketFile(path).catch(() => NOTHING);
       if (!isRedirect(bytes)) throw error;
@@ -103,7 +105,7 @@ export class LocalGpg {
       return { kind: "stream", stream };
     } catch (error) {
       stream.abort();
-      throw new Error(
+      throw new ExpectedError(
         `Write cookie to local connection: ${formatTarget(target)}: ${messageOf(error)}`,
         { cause: error },
       );
@@ -124,10 +126,12 @@ export class LocalGpg {
     const decoder = new TextDecoder();
     const command = [program, ...args].join(" ");
     if (result.code !== 0) {
-      throw new Error(`\`${command}\` failed: stderr: ${decoder.decode(result.stderr).trim()}`);
+      throw new ExpectedError(
+        `\`${command}\` failed: stderr: ${decoder.decode(result.stderr).trim()}`,
+      );
     }
     if (result.stdout.length >= MAX_KEYRING_BYTES) {
-      throw new Error(`\`${command}\` gives more than ${MAX_KEYRING_BYTES} bytes`);
+      throw new ExpectedError(`\`${command}\` gives more than ${MAX_KEYRING_BYTES} bytes`);
     }
     return result.stdout;
   }
@@ -141,7 +145,7 @@ function parsed<Value>(path: string, parse: () => Value): Value {
   try {
     return parse();
   } catch (error) {
-    throw new Error(`parse gpg-agent-extra socket file "${path}": ${messageOf(error)}`, {
+    throw new ExpectedError(`parse gpg-agent-extra socket file "${path}": ${messageOf(error)}`, {
       cause: error,
     });
   }
@@ -151,7 +155,7 @@ async function skip(stream: ByteStream, count: number): Promise<void> {
   const buffer = new Uint8Array(count);
   for (let read = 0; read < count;) {
     const more = await stream.read(buffer.subarray(read));
-    if (more === null) throw new Error("the agent closed the connection");
+    if (more === null) throw new ExpectedError("the agent closed the connection");
     read += more;
   }
 }

@@ -4,7 +4,7 @@
  * lost, so nothing is left behind. The script avoids single quotes and backslashes: it travels in single quotes, through
  * whatever shell the user has there.
  */
-import { UserError } from "../base/errors.ts";
+import { ExpectedError, UserError } from "../base/errors.ts";
 import { trimEnd } from "../base/trim.ts";
 import type { SshConnection } from "./connection.ts";
 import type { SshSession } from "./session.ts";
@@ -132,7 +132,7 @@ async function feed(session: SshSession, stdin: Uint8Array): Promise<void> {
     await session.closeStdin();
   } catch (error) {
     // A program that ended before it read everything: its exit status tells the story.
-    if (!(error instanceof Error)) throw error;
+    if (!(error instanceof ExpectedError)) throw error;
   }
 }
 

@@ -5,7 +5,7 @@
  * from the names of owner, workspace and agent.
  */
 import { equalBytes } from "../base/bytes.ts";
-import { messageOf, UserError } from "../base/errors.ts";
+import { ExpectedError, messageOf, UserError } from "../base/errors.ts";
 import { HostError } from "../base/host.ts";
 import { isAtLeast } from "../base/version.ts";
 import type { HostKeyNames } from "./host_key_names.ts";
@@ -150,7 +150,7 @@ async function readKnown(options: HostKeyOptions): Promise<string | undefined> {
   try {
     return await files.readText(place.path) ?? "";
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
+    if (!(error instanceof ExpectedError)) throw error;
     const say = isWithheld(place, error) ? tell : warn;
     say(`Cannot read the known hosts file, so host keys are not checked: ${error.message}`);
     return undefined;
@@ -184,7 +184,7 @@ async function record(
     );
   } catch (error) {
     // A read-only home must not keep anybody out; the next connection will say it again.
-    if (!(error instanceof Error)) throw error;
+    if (!(error instanceof ExpectedError)) throw error;
     const say = what.isKnown || isWithheld(place, error) ? tell : warn;
     say(`Failed to add the host to the list of known hosts: ${messageOf(error)}`);
   }

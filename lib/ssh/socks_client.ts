@@ -1,4 +1,5 @@
 /** Serves one client of a dynamic forward up to the point where its connection can be joined. */
+import { ExpectedError } from "../base/errors.ts";
 import { type ByteStream, StreamError } from "../base/stream.ts";
 import { formatHostPort } from "./host.ts";
 import { SocksHandshake } from "./socks.ts";
@@ -66,7 +67,7 @@ async function connect(
   try {
     channel = await to.open(to.host, to.port);
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
+    if (!(error instanceof ExpectedError)) throw error;
     const isRefused = /refused/i.test(error.message);
     await client.write(handshake.refused(isRefused ? "refused" : "unreachable"));
     await closeAfterReply(client);

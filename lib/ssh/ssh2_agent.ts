@@ -1,4 +1,5 @@
 /** The local SSH agent as npm ssh2 wants it: whatever the workspace opens to it leads to a connection of its own. */
+import { ExpectedError } from "../base/errors.ts";
 import { type ByteStream, StreamError } from "../base/stream.ts";
 import { ByteStreamDuplex } from "./duplex.ts";
 import type { Ssh2Agent } from "./ssh2_types.ts";
@@ -10,7 +11,7 @@ const MAX_CONNECTIONS = 64;
 export function forwardedAgent(base: object, dial: () => Promise<ByteStream>): Ssh2Agent {
   let open = 0;
   const connect = async (): Promise<ByteStream> => {
-    if (open >= MAX_CONNECTIONS) throw new Error("Too many connections to the agent");
+    if (open >= MAX_CONNECTIONS) throw new ExpectedError("Too many connections to the agent");
     open++;
     try {
       const stream = await dial();

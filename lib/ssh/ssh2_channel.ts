@@ -2,6 +2,7 @@
  * One channel of npm ssh2 (RFC 4254 §5) as a `ByteStream`, and what can be asked of a session channel (§6).
  * Every request wants a reply, so that a refusal is told; ssh2's own `exec` and `shell` ask for fewer.
  */
+import { ExpectedError } from "../base/errors.ts";
 import type { Readable } from "node:stream";
 import { ByteWriter } from "../base/bytes.ts";
 import { type StreamEnd, StreamError } from "../base/stream.ts";
@@ -139,12 +140,12 @@ export class SshChannel extends NodeByteStream {
     return new Promise((resolve, reject) => {
       this.closed.then((end) => reject(new StreamError(end)));
       if (this.#channel.outgoing.state !== "open") {
-        reject(new Error("channel is closed"));
+        reject(new ExpectedError("channel is closed"));
         return;
       }
       this.#channel._callbacks.push((failure) => {
         if (failure === false) resolve();
-        else reject(failure === true ? new Error("request refused") : failure);
+        else reject(new ExpectedError(failure === true ? "request refused" : failure.message));
       });
       send(this.#channel.outgoing.id);
     });

@@ -4,6 +4,7 @@
  * Its own timers stay off: time limits and keepalives belong to `connection.ts`, which is handed a clock.
  */
 import { equalBytes } from "../base/bytes.ts";
+import { ExpectedError } from "../base/errors.ts";
 import type { ByteStream, StreamEnd } from "../base/stream.ts";
 import { ByteStreamDuplex } from "./duplex.ts";
 import { forwardedAgent } from "./ssh2_agent.ts";
@@ -159,7 +160,7 @@ export class SshTransport {
         { type: "session" },
       );
       const number = this.#client._chanMgr.add(opened);
-      if (number === -1) throw new Error("No free channels available");
+      if (number === -1) throw new ExpectedError("No free channels available");
       this.#client._protocol.session(number, WINDOW_BYTES, PACKET_BYTES);
     });
     return this.#wrap(channel);
@@ -317,15 +318,17 @@ export class SshTransport {
   #call<Value>(start: (done: (error: Error | undefined, value: Value) => void) => void) {
     return new Promise<Value>((resolve, reject) => {
       // ssh2 answers what is pending when it closes, but not what is asked for afterwards.
-      if (this.#isClosed) throw this.#error ?? new Error("Connection to the workspace ended");
+      if (this.#isClosed) {
+        throw new ExpectedError(this.#error?.message ?? "Connection to the workspace ended");
+      }
       start((error, value) => error ? reject(inPlainWords(error)) : resolve(value));
     });
   }
 }
 
 /** ssh2 wraps what the workspace says; only that is of use. */
-function inPlainWords(error: Error): Error {
+function inPlainWords(error: Error): ExpectedError {
   const message = error.message.replace(/^\(SSH\) Channel open failure: /, "")
     .replace(/^Unable to (un)?bind .*$/, "request denied by peer");
-  return message === error.message ? error : new Error(message, { cause: error });
+  return new ExpectedError(message, { cause: error });
 }

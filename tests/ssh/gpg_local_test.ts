@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { concatBytes } from "../../lib/base/bytes.ts";
+import { SocketError } from "../../lib/base/sockets.ts";
 import { LocalGpg } from "../../lib/ssh/gpg_local.ts";
 import type { LocalTarget } from "../../lib/ssh/host.ts";
 import { MemorySockets } from "../support/memory_sockets.ts";
@@ -27,7 +28,7 @@ async function dial(scene: Scene): Promise<string> {
     run: () => Promise.resolve({ code: 0, stdout: encode(""), stderr: encode("") }),
     readSocketFile: (path) => {
       const file = files[path];
-      if (file === undefined) return Promise.reject(new Error(`open ${path}: not a file`));
+      if (file === undefined) return Promise.reject(new SocketError(`open ${path}: not a file`));
       return Promise.resolve(typeof file === "string" ? encode(file) : file);
     },
     env: (name) => ENV[name],

@@ -281,7 +281,7 @@ Deno.test("refusal quotes a path for the shell", async () => {
 
 Deno.test("host key file that cannot be written costs a warning, or nothing when the key is known", async () => {
   const fixture = new Fixture();
-  fixture.writeFailure = new Error("open known_hosts: read-only file system");
+  fixture.writeFailure = new HostError("read-only", "open known_hosts: read-only file system");
   await fixture.verify(ED25519.blob);
   const text =
     "Failed to add the host to the list of known hosts: open known_hosts: read-only file system";
@@ -294,7 +294,7 @@ Deno.test("host key file that cannot be written costs a warning, or nothing when
 
 Deno.test("host key file that cannot be read is said once, and refused under strict checking", async () => {
   const fixture = new Fixture();
-  fixture.readFailure = new Error("open known_hosts: is a directory");
+  fixture.readFailure = new HostError("other", "open known_hosts: is a directory");
   await fixture.verify(ED25519.blob);
   const text =
     "warn Cannot read the known hosts file, so host keys are not checked: open known_hosts: is a directory";

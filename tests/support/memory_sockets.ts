@@ -1,4 +1,5 @@
 /** `LocalSockets` in memory: every target that is listened on can be connected to, with the errors that a system gives. */
+import { SocketError } from "../../lib/base/sockets.ts";
 import type { ByteStream } from "../../lib/base/stream.ts";
 import {
   formatTarget,
@@ -21,7 +22,7 @@ export class MemorySockets implements LocalSockets {
     const listener = this.#listeners.get(name);
     if (listener === undefined) {
       const reason = target.kind === "tcp" ? "connection refused" : "no such file or directory";
-      return Promise.reject(new Error(`dial ${name}: ${reason}`));
+      return Promise.reject(new SocketError(`dial ${name}: ${reason}`));
     }
     return Promise.resolve(listener.connect());
   }
@@ -32,10 +33,10 @@ export class MemorySockets implements LocalSockets {
       : target;
     const name = formatTarget(actual);
     if (this.#listeners.has(name)) {
-      return Promise.reject(new Error(`listen on ${name}: address already in use`));
+      return Promise.reject(new SocketError(`listen on ${name}: address already in use`));
     }
     if (name.includes(MISSING)) {
-      return Promise.reject(new Error(`listen on ${name}: no such file or directory`));
+      return Promise.reject(new SocketError(`listen on ${name}: no such file or directory`));
     }
     const listener = new MemoryListener(actual, () => this.#listeners.delete(name));
     this.#listeners.set(name, listener);

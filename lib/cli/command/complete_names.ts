@@ -2,10 +2,9 @@
  * Names of workspaces for the shell's completion: `COMPLETION_MODE=1 hawser ssh ""` (docs/protocol/ssh.md#completion). The shells' scripts
  * keep those that fit what was typed. Whatever fails gives no names and no words: people are in the middle of a line.
  */
-import { UserError } from "../../base/errors.ts";
+import { ExpectedError, UserError } from "../../base/errors.ts";
 import { SILENT_LOG } from "../../base/log.ts";
 import type { CoderClient } from "../../coder/client.ts";
-import { ApiError, StepError } from "../../coder/errors.ts";
 import type { Workspace } from "../../coder/workspace_model.ts";
 import { listWorkspaces } from "../../coder/workspaces.ts";
 import { type AnyFlag, parseArgs, type ParsedArgs } from "../grammar/args.ts";
@@ -13,7 +12,7 @@ import { createClient } from "../config/client.ts";
 import { readConfiguration } from "../config/config.ts";
 import { GLOBAL, GLOBAL_FLAGS } from "../grammar/flags_global.ts";
 import { optionsOf } from "../grammar/options.ts";
-import { type Host, HostError } from "../../base/host.ts";
+import type { Host } from "../../base/host.ts";
 import { isAgentName, isWorkspaceName } from "../ready/workspace_name.ts";
 import { writeText } from "../terminal/print.ts";
 
@@ -49,9 +48,7 @@ export async function completeNames(
     const names = await workspaceNames(client, limit.signal);
     await writeText(host.stdout, names.map((name) => `${name}\n`).join(""));
   } catch (error) {
-    const isExpected = limit.signal.aborted ||
-      [ApiError, StepError, UserError, HostError].some((kind) => error instanceof kind);
-    if (!isExpected) throw error;
+    if (!limit.signal.aborted && !(error instanceof ExpectedError)) throw error;
   } finally {
     done.abort();
     await watchdog;

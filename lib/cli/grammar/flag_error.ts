@@ -1,5 +1,7 @@
 /** A flag's text is no value of its kind. The message completes `invalid argument "x" for "--y" flag: …`. */
-export class FlagValueError extends Error {
+import { ExpectedError } from "../../base/errors.ts";
+
+export class FlagValueError extends ExpectedError {
   override name = "FlagValueError";
   /** What may have been meant, as a sentence. */
   readonly hint: string | undefined;

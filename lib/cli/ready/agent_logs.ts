@@ -2,12 +2,11 @@
  * The log of an agent's start-up scripts while one waits for them (docs/protocol/ssh.md#waiting-for-the-agent, docs/protocol/api.md#agent-logs). A stream that drops is
  * opened again behind the last line shown; lines are never doubled.
  */
-import { ProtocolError, UserError } from "../../base/errors.ts";
+import { ExpectedError } from "../../base/errors.ts";
 import { followAgentLogs, getAgentLogs } from "../../coder/agents.ts";
 import { ApiError, describe, StepError } from "../../coder/errors.ts";
 import { type AgentLog, parseAgentLogs } from "../../coder/log_stream.ts";
 import { readMessages } from "../../coder/text_stream.ts";
-import { TransportError } from "../../base/http.ts";
 import { retrying, type Steps } from "./steps.ts";
 
 const FIRST_DELAY_MS = 1_000;
@@ -72,7 +71,7 @@ export class AgentLogFollower {
           progress.line(`Cannot show the startup logs: ${describe(error).split("\n", 1)[0]}`);
           return;
         }
-        if (!isStreamFailure(error)) throw error;
+        if (!(error instanceof ExpectedError)) throw error;
         log.warn("agent log lost", { error: describe(error), after: this.#lastId });
       }
       if (this.#lastId > startedWith) failures = 0;
@@ -100,10 +99,4 @@ export class AgentLogFollower {
       this.#steps.stages.log(text, { atMs: entry.createdAtMs, level: entry.level });
     }
   }
-}
-
-function isStreamFailure(error: unknown): boolean {
-  return [StepError, ApiError, UserError, TransportError, ProtocolError].some((kind) =>
-    error instanceof kind
-  );
 }

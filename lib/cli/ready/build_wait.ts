@@ -2,12 +2,11 @@
  * Waiting for a build, with its log (docs/protocol/ssh.md#build-output, docs/protocol/api.md#build-logs). Unlike the official command, a log stream that drops
  * is opened again where it ended, and a log that cannot be shown does not end the wait.
  */
-import { ProtocolError, UserError } from "../../base/errors.ts";
+import { ExpectedError, UserError } from "../../base/errors.ts";
 import { followBuildLogs, getBuild } from "../../coder/builds.ts";
 import { ApiError, CanceledError, describe, StepError } from "../../coder/errors.ts";
 import { type BuildLog, parseBuildLog } from "../../coder/log_stream.ts";
 import { readMessages } from "../../coder/text_stream.ts";
-import { TransportError } from "../../base/http.ts";
 import type { Build, Job } from "../../coder/workspace_model.ts";
 import type { StageEnd } from "../terminal/stages.ts";
 import { retrying, type Steps } from "./steps.ts";
@@ -250,15 +249,9 @@ class LogFollower {
         progress.line(`Cannot show the build log: ${describe(error).split("\n", 1)[0]}`);
         return true;
       }
-      if (!isStreamFailure(error)) throw error;
+      if (!(error instanceof ExpectedError)) throw error;
       log.warn("build log lost", { error: describe(error), after: this.#lastId });
       return false;
     }
   }
-}
-
-function isStreamFailure(error: unknown): boolean {
-  return [StepError, ApiError, UserError, TransportError, ProtocolError].some((kind) =>
-    error instanceof kind
-  );
 }

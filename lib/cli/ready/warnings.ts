@@ -2,8 +2,7 @@
  * Warnings before connecting (docs/protocol/ssh.md#warnings-before-connecting, #global-flags): retired flags, versions, licences, legacy and outdated workspaces.
  * To terminals only: in a pipe they would clutter every ssh, scp and rsync. None of them ends the command.
  */
-import { ApiError, StepError } from "../../coder/errors.ts";
-import { UserError } from "../../base/errors.ts";
+import { ExpectedError } from "../../base/errors.ts";
 import { trimEnd } from "../../base/trim.ts";
 import { isAtLeast, isUnversioned, parseVersion, releaseOf } from "../../base/version.ts";
 import { type BuildInfo, getBuildInfo, getDocsUrl } from "../../coder/deployment.ts";
@@ -128,10 +127,9 @@ async function optional<T>(steps: Steps, request: () => Promise<T>): Promise<T |
   try {
     return await request();
   } catch (error) {
-    const isExpected = [ApiError, StepError, UserError].some((kind) => error instanceof kind);
-    if (steps.signal.aborted || !isExpected) throw error;
+    if (steps.signal.aborted || !(error instanceof ExpectedError)) throw error;
     steps.log.debug("optional request failed", {
-      error: error instanceof Error ? error.message : String(error),
+      error: error.message,
     });
     return undefined;
   }

@@ -2,6 +2,7 @@
  * What runs beside a session: the watch that ends it when the workspace stops (docs/protocol/ssh.md#watching-the-workspace) or its agent is gone, the usage
  * heartbeat (#usage-heartbeat), the autostop notice (#autostop-notice) and the network file of editors (#network-information-file). None of them delays the session.
  */
+import { ExpectedError } from "../../base/errors.ts";
 import { describe } from "../../coder/errors.ts";
 import { watchWorkspace } from "../../coder/watch_loop.ts";
 import type { WatchEnd } from "../../coder/watch.ts";
@@ -30,7 +31,7 @@ export interface Background extends AsyncDisposable {
 }
 
 /** Why a session is ended from outside, in one line. */
-export class SessionEnded extends Error {
+export class SessionEnded extends ExpectedError {
   override name = "SessionEnded";
   /** Whether the way to the workspace was lost, rather than the workspace stopped. */
   readonly isLost: boolean;

@@ -2,8 +2,8 @@
  * Telling the deployment that the workspace is in use, so that it is not stopped under a session (docs/protocol/ssh.md#usage-heartbeat).
  * Failures are logged and nothing more: the agent's own statistics tell the same story more coarsely.
  */
-import { UserError } from "../../base/errors.ts";
-import { ApiError, describe, StepError } from "../../coder/errors.ts";
+import { ExpectedError } from "../../base/errors.ts";
+import { describe } from "../../coder/errors.ts";
 import { postUsage, type UsageOptions } from "../../coder/workspaces.ts";
 import type { Steps } from "../ready/steps.ts";
 
@@ -45,8 +45,7 @@ export async function runUsageHeartbeat(steps: Steps, options: HeartbeatOptions)
       await postUsage(client, workspaceId, { agentId, appName, signal });
     } catch (error) {
       if (signal.aborted) return;
-      const isExpected = [ApiError, StepError, UserError].some((kind) => error instanceof kind);
-      if (!isExpected) throw error;
+      if (!(error instanceof ExpectedError)) throw error;
       log.warn("failed to post usage", { error: describe(error) });
     }
     try {

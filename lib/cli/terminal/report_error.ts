@@ -2,9 +2,7 @@
  * How a command's failure is told, and its exit code (docs/protocol/ssh.md#exit-codes-and-errors): what failed, what to do, no stack unless asked.
  * Half of the words come from servers: none of them is obeyed by the terminal, and what they say does not look like a line of ours.
  */
-import { ProtocolError, UserError } from "../../base/errors.ts";
-import { TransportError } from "../../base/http.ts";
-import { StreamError } from "../../base/stream.ts";
+import { ExpectedError, isDefect, UserError } from "../../base/errors.ts";
 import { ApiError, CanceledError, describe, StepError } from "../../coder/errors.ts";
 import { goQuote, stripControls, stripToLine } from "../../coder/text.ts";
 import { ExitError } from "./errors.ts";
@@ -29,18 +27,6 @@ export function reportError(
   return exitCodeOf(thrown);
 }
 
-/** Failures that have words of their own. */
-const SITUATIONS = [
-  UserError,
-  ApiError,
-  HostError,
-  TransportError,
-  StreamError,
-  ProtocolError,
-  DOMException,
-];
-/** What the language throws at a program that is wrong. */
-const DEFECTS = [TypeError, RangeError, ReferenceError, SyntaxError, EvalError, URIError];
 const MAX_CHAIN = 16;
 
 /** As a shell reports a program that SIGPIPE ended. */
@@ -151,9 +137,9 @@ function hintOf(thrown: unknown): string | undefined {
 /** Whether the user's world is the reason, and not a mistake of this program's. */
 function isSituation(thrown: unknown): boolean {
   const { last } = unwrap(thrown);
-  if (SITUATIONS.some((kind) => last instanceof kind)) return true;
+  if (last instanceof ExpectedError || last instanceof DOMException) return true;
   // A step may fail of whatever the system says, in an `Error` without a kind of its own.
-  return last !== thrown && !DEFECTS.some((kind) => last instanceof kind);
+  return last !== thrown && !isDefect(last);
 }
 
 /**

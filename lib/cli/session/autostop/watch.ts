@@ -3,8 +3,8 @@
  * each workspace does: it holds a lock file that the official command uses as well; the others look each interval
  * whether the holder is gone.
  */
-import { UserError } from "../../../base/errors.ts";
-import { ApiError, describe, StepError } from "../../../coder/errors.ts";
+import { ExpectedError } from "../../../base/errors.ts";
+import { describe } from "../../../coder/errors.ts";
 import type { Workspace } from "../../../coder/workspace_model.ts";
 import { getWorkspace } from "../../../coder/workspaces.ts";
 import { HostError, type HostLock } from "../../../base/host.ts";
@@ -102,8 +102,7 @@ export class AutostopWatch {
     try {
       this.#observe(await getWorkspace(client, workspaceId, { signal }));
     } catch (error) {
-      const isExpected = [ApiError, StepError, UserError].some((kind) => error instanceof kind);
-      if (!isExpected) throw error;
+      if (!(error instanceof ExpectedError)) throw error;
       log.debug("autostop poll failed", { error: describe(error) });
     }
   }
