@@ -3,9 +3,8 @@
  * bounded in time, and one that fails says what that keeps from working; none changes anything.
  */
 import * as v from "valibot";
-import { UserError } from "../../base/errors.ts";
+import { ExpectedError, UserError } from "../../base/errors.ts";
 import { type Host, HostError } from "../../base/host.ts";
-import { TransportError } from "../../base/http.ts";
 import { getGeneralConnection } from "../../coder/agents.ts";
 import type { CoderClient } from "../../coder/client.ts";
 import { getBuildInfo } from "../../coder/deployment.ts";
@@ -71,9 +70,7 @@ function wordsOf(error: unknown): { readonly text: string; readonly hint?: strin
   if (error instanceof UserError) {
     return { text: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) };
   }
-  const isExpected = [ApiError, StepError, TransportError, HostError]
-    .some((kind) => error instanceof kind);
-  if (!isExpected) throw error;
+  if (!(error instanceof ExpectedError)) throw error;
   const hint = error instanceof StepError ? error.hint : undefined;
   const text = describe(error).split("\n", 1)[0] ?? "";
   return { text, ...(hint === undefined ? {} : { hint }) };
