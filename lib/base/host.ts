@@ -1,7 +1,7 @@
 /**
  * The machine as commands see it: one object, handed to `main(args, host)`. Implemented in `lib/io/host.ts`, faked in
  * `tests/support/fake_host.ts`. Commands name neither `Deno` nor a timer; everything they wait for comes from here.
- * Not here: the node of the tailnet, UDP sockets and relays, which the session room is handed by `lib/io/`.
+ * Not here: tunnels to agents, which `lib/mod.ts` makes for `lib/cli/ready/`.
  */
 import { ExpectedError } from "./errors.ts";
 import type { Clock, Random } from "./core.ts";

@@ -1,7 +1,6 @@
 /**
  * What the API client is handed by whoever owns the sockets: one HTTP exchange, and one websocket of text messages.
- * The implementer knows proxies, certificates and redirects of sockets; this room knows Coder. Implemented in `lib/io/`,
- * faked in `tests/support/fake_coder.ts`. No cookie is ever kept or sent: a stale one beats a good token (docs/protocol/api.md#authentication).
+ * The implementer (`lib/io/`) knows proxies and certificates, the user (`lib/coder/`) knows what Coder means by it. Faked in `tests/support/fake_coder.ts`. No cookie is ever kept or sent: a stale one beats a good token (docs/protocol/api.md#authentication).
  */
 import { ExpectedError } from "./errors.ts";
 

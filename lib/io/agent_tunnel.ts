@@ -327,7 +327,7 @@ export class AgentTunnel {
 
 function newReach(): Reach {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  // A rejection is for whoever waits, and perhaps nobody does.
+  // Whoever waits hears of a rejection; perhaps nobody waits.
   promise.catch(() => {});
   return { promise, resolve, reject, state: "waiting" };
 }

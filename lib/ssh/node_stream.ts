@@ -1,5 +1,5 @@
 /**
- * A `ByteStream` over a Node stream: pull to read, await to write. Used for ssh2's channels and for Windows pipes.
+ * A `ByteStream` over a Node stream: pull to read, await to write. Used for ssh2's channels.
  * Nothing is read ahead of the caller but what the Node stream itself buffers, so its backpressure stays in force.
  */
 import { Buffer } from "node:buffer";

@@ -30,7 +30,7 @@ export type NodeEvent =
   | { readonly kind: "established"; readonly id: string; readonly isFirst: boolean }
   /** The relay says that the peer is not connected to it. */
   | { readonly kind: "absent"; readonly id: string; readonly region: number }
-  /** The peer answered a disco ping; `where` is the way there and back. */
+  /** The peer answered a disco ping; `where` is the way both took. */
   | {
     readonly kind: "pong";
     readonly id: string;

@@ -1,6 +1,6 @@
 /**
  * The WireGuard core: one static key, many peers, both roles (whitepaper §5, §6). Datagrams and packets go in and out,
- * what arrives is judged here in the order in which it gets dear, and what must leave waits to be polled.
+ * what arrives is judged here from the cheapest question to the most expensive one, and what must leave waits to be polled.
  *
  * Four kinds of methods: `handleDatagram` and `handleTimeout` for what happened; `seal`, `initiate`, `addPeer` and the
  * like for what the owner wants; `pollTransmit`, `pollEvent`, `pollTimeout` for what follows, drained after each of the

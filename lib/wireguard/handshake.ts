@@ -113,7 +113,7 @@ export class InitiatorHandshake {
 }
 
 /**
- * The side that answers, step by step, so that the caller can stop before the dear ones: `readStatic`, is it a peer?
+ * The side that answers, step by step, so that the caller can stop before the expensive ones: `readStatic`, is it a peer?
  * `readPayload`, is it new? `writeMessage2`. Whatever happens, `wipe` comes last.
  */
 export class ResponderHandshake {

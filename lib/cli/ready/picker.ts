@@ -1,4 +1,4 @@
-/** Choosing one of many on a terminal: type to narrow, arrows to move, Enter to take. Pure; `prompt.ts` shows it. */
+/** Choosing one of many on a terminal: type to narrow, arrows to move, Enter to take. What is drawn and what a key does are pure functions of the state; `prompt.ts` shows it; `pickWorkspace` asks the deployment. */
 import { cellsOf, clip, clipStart } from "../../base/cells.ts";
 import { UserError } from "../../base/errors.ts";
 import { stripToLine } from "../../coder/text.ts";

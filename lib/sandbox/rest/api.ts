@@ -48,7 +48,7 @@ export class SandboxApi {
     this.#agentSecret = agentSecret;
   }
 
-  /** All requests but those of our own agents, the first first. */
+  /** All requests but those of our own agents, in the order in which they came. */
   get requests(): readonly RecordedRequest[] {
     return this.#requests;
   }

@@ -2,8 +2,8 @@
  * `port-forward --auto`: every port on which something in the workspace listens, as it comes and goes, on the same port here, or on
  * any other where that one is taken.
  */
-import { UserError } from "../../../base/errors.ts";
-import { ApiError, describe, StepError } from "../../../coder/errors.ts";
+import { ExpectedError, UserError } from "../../../base/errors.ts";
+import { describe } from "../../../coder/errors.ts";
 import { getListeningPorts, type ListeningPort } from "../../../coder/ports.ts";
 import { stripToLine } from "../../../coder/text.ts";
 import type { ForwardSet } from "../../../ssh/forwards.ts";
@@ -64,8 +64,7 @@ export class AutoForwards implements AsyncDisposable {
       this.#problem = "";
       return ports;
     } catch (error) {
-      const isExpected = [ApiError, StepError, UserError].some((kind) => error instanceof kind);
-      if (signal.aborted || !isExpected) throw error;
+      if (signal.aborted || !(error instanceof ExpectedError)) throw error;
       const [problem = ""] = describe(error).split("\n", 1);
       if (problem !== this.#problem) this.#host.say(`Cannot see what listens: ${problem}`);
       this.#problem = problem;
