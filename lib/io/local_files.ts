@@ -1,6 +1,6 @@
 /** Files of this machine for copying: read and written in pieces, from any place on. Rejects with `HostError` in words for people. */
 import { HostError } from "../base/host.ts";
-import { reasonOf } from "./conn_stream.ts";
+import { reasonOf } from "./host_errors.ts";
 
 const PIECE_BYTES = 256 * 1024;
 
