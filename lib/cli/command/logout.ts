@@ -1,5 +1,5 @@
 /** `logout`: ends the session at the deployment and forgets it here (docs/protocol/ssh.md#login). */
-import { UserError } from "../../base/errors.ts";
+import { ExpectedError, UserError } from "../../base/errors.ts";
 import type { Host } from "../../base/host.ts";
 import { endSession } from "../../coder/account.ts";
 import { CanceledError, describe } from "../../coder/errors.ts";
@@ -58,7 +58,7 @@ async function endAt(invocation: Invocation, configuration: Configuration): Prom
     return [];
   } catch (error) {
     // Told with the rest: what is kept here goes whatever the deployment says.
-    if (!(error instanceof Error)) throw error;
+    if (!(error instanceof ExpectedError)) throw error;
     return [`logout api: ${describe(error)}`];
   }
 }
