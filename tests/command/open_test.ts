@@ -21,7 +21,10 @@ commandTest(
       stderr,
       /Opening myworkspace\.dev:\/home\/me in VS Code Desktop\nCould not automatically open .*: there is no desktop\nPlease open the following URI instead:\n\n$/,
     );
-    desk.sandbox.api.override("POST /users/{user}/keys", jsonAnswer({ key: TOKEN }, { status: 201 }));
+    desk.sandbox.api.override(
+      "POST /users/{user}/keys",
+      jsonAnswer({ key: TOKEN }, { status: 201 }),
+    );
     const minted = await row("/home/me", "--generate-token");
     ok(minted.stdout.includes(`&token=${TOKEN}&url=`), minted.stdout);
     ok(!minted.stderr.includes(TOKEN));
