@@ -101,6 +101,11 @@ export function isStarting(lifecycle: AgentLifecycle): boolean {
   return lifecycle === "created" || lifecycle === "starting";
 }
 
+/** The agent's scripts have ended well; servers before v0.15.3 tell no life cycle. */
+export function isReady(lifecycle: AgentLifecycle): boolean {
+  return lifecycle === "ready" || lifecycle === "";
+}
+
 /** The agent is going away, or gone. */
 export function isShuttingDown(lifecycle: AgentLifecycle): boolean {
   return ["shutting_down", "shutdown_timeout", "shutdown_error", "off"].includes(lifecycle);

@@ -60,12 +60,3 @@ export async function getRegions(
 ): Promise<readonly Region[]> {
   return (await client.get("/regions", REGIONS, options)).regions;
 }
-
-/** A session token of its own for another program. */
-export async function createSessionToken(
-  client: CoderClient,
-  { signal }: CallOptions = {},
-): Promise<string> {
-  const schema = v.object({ key: NEEDED_TEXT });
-  return (await client.request("POST", "/users/me/keys", { schema, signal })).key;
-}

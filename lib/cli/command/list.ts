@@ -1,6 +1,5 @@
 /** `list`: the workspaces there are, as a table or as the API's JSON (docs/protocol/ssh.md#commands-about-workspaces). */
 import * as v from "valibot";
-import { StepError } from "../../coder/errors.ts";
 import type { Host } from "../../base/host.ts";
 import type { CoderClient } from "../../coder/client.ts";
 import { listWorkspaceViews, type WorkspaceView } from "../../coder/workspace_view.ts";
@@ -13,6 +12,7 @@ import { describeSchedule, nextStart, parseSchedule } from "../workspace/schedul
 import { statusWord } from "../workspace/status_words.ts";
 import { withClient } from "../workspace/surroundings.ts";
 import { defineCommand } from "./command.ts";
+import { inStep } from "../ready/steps.ts";
 
 const DEFAULT_SEARCH = "owner:me";
 
@@ -94,15 +94,14 @@ export const command = defineCommand({
         : flags.all
         ? ""
         : flags.search || DEFAULT_SEARCH;
-      const views = await progress.during("Asking for the workspaces", () =>
-        listed(client, search, signal));
+      const find = () => listWorkspaceViews(client, search, { signal });
+      const views = await progress.during(
+        "Asking for the workspaces",
+        () => inStep(signal, "query workspaces", find),
+      );
       if (flags.output === "json") {
-        await writeJson(
-          host,
-          views.map(({ json }) =>
-            json
-          ),
-        );
+        const wire = views.map(({ json }) => json);
+        await writeJson(host, wire);
         return 0;
       }
       if (views.length === 0) {
@@ -117,19 +116,6 @@ export const command = defineCommand({
       return 0;
     }),
 });
-
-async function listed(
-  client: CoderClient,
-  search: string,
-  signal: AbortSignal,
-): Promise<readonly WorkspaceView[]> {
-  try {
-    return await listWorkspaceViews(client, search, { signal });
-  } catch (error) {
-    if (signal.aborted) throw error;
-    throw new StepError("query workspaces", error);
-  }
-}
 
 async function sharedSearch(
   client: CoderClient,

@@ -1,11 +1,10 @@
 /** `logs`: what a build and the start-up scripts of its agents said (docs/protocol/ssh.md#commands-about-workspaces). */
 import { UserError } from "../../base/errors.ts";
 import { getBuild, getBuildByNumber } from "../../coder/builds.ts";
-import { StepError } from "../../coder/errors.ts";
 import type { Build, Workspace } from "../../coder/workspace_model.ts";
 import { getTemplateVersion } from "../../coder/workspaces.ts";
 import { integerFlag, switchFlag } from "../grammar/flag.ts";
-import type { Steps } from "../ready/steps.ts";
+import { inStep, type Steps } from "../ready/steps.ts";
 import { writeText } from "../terminal/print.ts";
 import { lookUp } from "../workspace/find_workspace.ts";
 import { agentLog, buildLog, type LogLine } from "../workspace/log_lines.ts";
@@ -80,10 +79,6 @@ async function buildOf(steps: Steps, workspace: Workspace, asked: number): Promi
   }
   if (number === 0) return last;
   const { client, signal } = steps;
-  try {
-    return await getBuildByNumber(client, { owner, name, number }, { signal });
-  } catch (error) {
-    if (signal.aborted) throw error;
-    throw new StepError(`failed to get build ${asked}`, error);
-  }
+  const get = () => getBuildByNumber(client, { owner, name, number }, { signal });
+  return await inStep(signal, `failed to get build ${asked}`, get);
 }

@@ -1,7 +1,6 @@
 /** `open app`: an application of a workspace, in the browser or wherever its link leads. */
 import { UserError } from "../../base/errors.ts";
 import { getApps, getRegions } from "../../coder/apps.ts";
-import { StepError } from "../../coder/errors.ts";
 import { goList, goQuote } from "../../coder/text.ts";
 import { textFlag } from "../grammar/flag.ts";
 import { resolveTarget } from "../ready/resolve_workspace.ts";
@@ -9,6 +8,7 @@ import { appLink, TOKEN_MARK } from "../workspace/links.ts";
 import { openLink } from "../workspace/open_link.ts";
 import { withClient } from "../workspace/surroundings.ts";
 import { defineCommand } from "./command.ts";
+import { inStep } from "../ready/steps.ts";
 
 export const command = defineCommand({
   name: "open app",
@@ -45,9 +45,8 @@ export const command = defineCommand({
           hint: `Available apps: ${slugs}`,
         });
       }
-      const regions = await getRegions(client, { signal }).catch((error: unknown) => {
-        throw signal.aborted ? error : new StepError("failed to fetch regions", error);
-      });
+      const get = () => getRegions(client, { signal });
+      const regions = await inStep(signal, "failed to fetch regions", get);
       const region = regions.find(({ name }) => name === asked);
       if (region === undefined) {
         throw new UserError("region not found", {

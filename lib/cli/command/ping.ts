@@ -1,13 +1,14 @@
 /** `ping`: round trips to a workspace's agent, and the way that they take (coder/coder `cli/ping.go`). */
+import { untilAborted } from "../../base/abort.ts";
 import { formatGoDuration } from "../../base/duration.ts";
 import type { Host } from "../../base/host.ts";
 import type { PingResult } from "../../mod.ts";
 import { type LatencySummary, summarize } from "../diagnose/latency_summary.ts";
 import { type Way, withTunnel } from "../diagnose/tunnel_to.ts";
 import { directLines, wayLines } from "../diagnose/way_report.ts";
-import { choiceFlag, countFlag, durationFlag, switchFlag } from "../grammar/flag.ts";
+import { countFlag, durationFlag, switchFlag } from "../grammar/flag.ts";
 import { findDocsUrl } from "../ready/warnings.ts";
-import { writeJson } from "../table/output.ts";
+import { OUTPUT, writeJson } from "../table/output.ts";
 import { type Column, renderTable } from "../table/table.ts";
 import { localRfc3339 } from "../terminal/local_time.ts";
 import { writeText } from "../terminal/print.ts";
@@ -21,13 +22,7 @@ const PING = {
     initial: 0,
     help: "How many pings to send; until interrupted by default.",
   }),
-  output: choiceFlag({
-    name: "output",
-    shorthand: "o",
-    words: ["table", "json"],
-    initial: "table",
-    help: "Output format.",
-  }),
+  output: OUTPUT,
   showsTime: switchFlag({ name: "time", help: "Show when each answer came, in local time." }),
   timeoutMs: durationFlag({
     name: "timeout",
@@ -129,22 +124,19 @@ class Pinger {
     return 0;
   }
 
+  /** Until as many were sent as were asked for, or the signal ends it. */
   async #pingAll(startedAt: number): Promise<void> {
     const { steps: { signal } } = this.#around;
     const { host, flags, way } = this.#options;
     for (let sent = 0; flags.count === 0 || sent < flags.count; sent++) {
-      if (signal.aborted) return;
-      if (sent > 0) {
-        try {
-          await host.clock.sleep(flags.waitMs, signal);
-        } catch (error) {
-          if (!signal.aborted) throw error;
-          return;
-        }
+      let result: PingResult | undefined;
+      try {
+        if (sent > 0) await host.clock.sleep(flags.waitMs, signal);
+        result = await untilAborted(way.tunnel.ping(flags.timeoutMs), signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        throw error;
       }
-      const asked = way.tunnel.ping(flags.timeoutMs);
-      const result = await Promise.race([asked, aborted(signal)]);
-      if (result === "aborted") return;
       this.#latencies.push(result?.latencyMs);
       if (result !== undefined) this.#last = result;
       if (flags.output === "table") await this.#tell(result, host.clock.now() - startedAt);
@@ -235,13 +227,6 @@ const COLUMNS: readonly Column<SummaryRow>[] = [
       durationCell(summary.variance === undefined ? undefined : summary.variance * MS_PER_SECOND),
   },
 ];
-
-function aborted(signal: AbortSignal): Promise<"aborted"> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve("aborted");
-    else signal.addEventListener("abort", () => resolve("aborted"), { once: true });
-  });
-}
 
 /** RFC 1918 and RFC 4193, as Go's `IsPrivate`. */
 function isPrivateEndpoint(endpoint: string): boolean {

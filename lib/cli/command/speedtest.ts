@@ -6,7 +6,7 @@ import { findDocsUrl } from "../ready/warnings.ts";
 import { megabitsPerSecond, runSpeedTest, type SpeedInterval } from "../diagnose/speed_test.ts";
 import { refuseBoth, type Way, withTunnel } from "../diagnose/tunnel_to.ts";
 import { choiceFlag, durationFlag, switchFlag } from "../grammar/flag.ts";
-import { columnFlag, OUTPUT, writeJson } from "../table/output.ts";
+import { chosenOf, columnFlag, OUTPUT, writeJson } from "../table/output.ts";
 import { type Column, renderTable } from "../table/table.ts";
 import { writeText } from "../terminal/print.ts";
 import { type Surroundings, withClient } from "../workspace/surroundings.ts";
@@ -95,9 +95,7 @@ export const command = defineCommand({
           await writeJson(host, wire);
           return 0;
         }
-        const columns = flags.column.length === 0
-          ? COLUMNS
-          : flags.column.flatMap((wanted) => COLUMNS.filter((column) => column.name === wanted));
+        const columns = chosenOf(COLUMNS, flags.column);
         const lines = renderTable([...intervals, overall], { columns, width: undefined })
           .slice(0, -1).split("\n");
         const rule = "-".repeat((lines[0] ?? "").length);

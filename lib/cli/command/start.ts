@@ -1,11 +1,10 @@
 /** `start`: starts a workspace and waits for the build, saying its stages (docs/protocol/ssh.md#commands-about-workspaces). */
 import { UserError } from "../../base/errors.ts";
-import { StepError } from "../../coder/errors.ts";
 import { goQuote } from "../../coder/text.ts";
 import type { Build, Workspace } from "../../coder/workspace_model.ts";
 import { switchFlag } from "../grammar/flag.ts";
 import { warnAboutProvisioners } from "../ready/autostart.ts";
-import type { Steps } from "../ready/steps.ts";
+import { inStep, type Steps } from "../ready/steps.ts";
 import { PARAMETER_FLAGS, PROVISIONER_LOG_DEBUG, REASON, YES } from "../workspace/build_flags.ts";
 import { Builder } from "../workspace/builds.ts";
 import { lookUp } from "../workspace/find_workspace.ts";
@@ -92,15 +91,9 @@ async function begin(workspace: Workspace, how: Beginning): Promise<Build | unde
 /** What a start that failed has left behind goes first. */
 async function cleanUp(workspace: Workspace, { steps, builder }: Beginning): Promise<Workspace> {
   await builder.say("The last start build failed. Cleaning up before retrying...\n");
-  const during = async <T>(what: string, body: () => Promise<T>) => {
-    try {
-      return await body();
-    } catch (error) {
-      if (steps.signal.aborted) throw error;
-      throw new StepError(what, error);
-    }
-  };
-  const build = await during("cleanup stop after failed start", () => builder.stop(workspace));
-  await during("wait for cleanup stop", () => builder.wait(build));
+  const { signal } = steps;
+  const stop = () => builder.stop(workspace);
+  const build = await inStep(signal, "cleanup stop after failed start", stop);
+  await inStep(signal, "wait for cleanup stop", () => builder.wait(build));
   return await lookUp(steps, workspace.id);
 }

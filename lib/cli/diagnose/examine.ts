@@ -149,12 +149,12 @@ async function lookAtRelays(patient: Patient): Promise<readonly Finding[]> {
   const { client, host, signal, configuration, disablesDirect } = patient;
   if (configuration.token === undefined) return [];
   const info = await getGeneralConnection(client, { signal });
-  const { derpMapFromJson, probeRelays, rewriteEmbeddedRelay, SystemClock } = await import(
+  const { derpMapFromJson, probeRelays, rewriteEmbeddedRelay } = await import(
     "./network.ts"
   );
   const map = rewriteEmbeddedRelay(derpMapFromJson(info.derpMap), configuration.url);
   const latencies = await probeRelays(map, {
-    clock: new SystemClock(),
+    clock: host.clock,
     dial: dialOptionsOf(host, configuration.network),
     headers: configuration.headers,
     timeoutMs: LOOK_MS / 2,

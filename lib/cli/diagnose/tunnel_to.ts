@@ -1,10 +1,9 @@
 /** A tunnel to the agent of a workspace that runs, for commands that look at the way to it. Nothing is started for them. */
 import { UserError } from "../../base/errors.ts";
 import type { ConnectionInfo } from "../../coder/agents.ts";
-import { StepError } from "../../coder/errors.ts";
+import { whenReachable } from "../ready/connect.ts";
 import { resolveTarget, type Target } from "../ready/resolve_workspace.ts";
 import { type AgentTunnel, TunnelBeginning } from "../ready/tunnel_beginning.ts";
-import { tunnelFailure, waitWords } from "../ready/tunnel_words.ts";
 import type { Surroundings } from "../workspace/surroundings.ts";
 
 export interface Way {
@@ -24,8 +23,6 @@ export interface WayOptions {
   /** Called when the agent is known, before it is waited for. */
   readonly onTarget?: (target: Target) => Promise<void>;
 }
-
-const STATUS_POLL_MS = 250;
 
 /** Runs `body` once the agent answers. Throws `UserError`, `ApiError`, `StepError`, or the signal's reason. */
 export async function withTunnel(
@@ -48,28 +45,8 @@ export async function withTunnel(
     beginning.begin(target.agent.id);
     await onTarget?.(target);
     const { info, tunnel } = await beginning.begun();
-    await steps.progress.during(what, async (wait) => {
-      const reached = tunnel.reachable(steps.signal);
-      const over = new AbortController();
-      const telling = (async () => {
-        while (!over.signal.aborted) {
-          const status = tunnel.status();
-          if (status.step !== "reachable") wait.now(`${what}: waiting for ${waitWords(status)}`);
-          await steps.host.clock.sleep(STATUS_POLL_MS, over.signal).catch((error) => {
-            if (!over.signal.aborted) throw error;
-          });
-        }
-      })();
-      try {
-        await reached;
-      } catch (error) {
-        if (steps.signal.aborted) throw error;
-        throw new StepError("dial agent", tunnelFailure(error));
-      } finally {
-        over.abort();
-        await telling;
-      }
-    });
+    const { signal } = steps;
+    await whenReachable(steps, tunnel, { signal, what, lead: what }, () => Promise.resolve());
     return await body({ target, info, tunnel });
   } finally {
     await beginning.close();

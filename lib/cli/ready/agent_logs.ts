@@ -4,10 +4,10 @@
  */
 import { ExpectedError } from "../../base/errors.ts";
 import { followAgentLogs, getAgentLogs } from "../../coder/agents.ts";
-import { ApiError, describe, StepError } from "../../coder/errors.ts";
+import { ApiError, describe } from "../../coder/errors.ts";
 import { type AgentLog, parseAgentLogs } from "../../coder/log_stream.ts";
 import { readMessages } from "../../coder/text_stream.ts";
-import { retrying, type Steps } from "./steps.ts";
+import { inStep, retrying, type Steps } from "./steps.ts";
 
 const FIRST_DELAY_MS = 1_000;
 const MAX_DELAY_MS = 8_000;
@@ -46,17 +46,10 @@ export class AgentLogFollower {
   async printRest(sources: LogSources): Promise<void> {
     const { client, signal } = this.#steps;
     this.#sources = sources;
-    try {
-      const after = this.#lastId;
-      const logs = await retrying(
-        this.#steps,
-        () => getAgentLogs(client, this.#agentId, { after, signal }),
-      );
-      this.#print(logs);
-    } catch (error) {
-      if (signal.aborted) throw error;
-      throw new StepError("fetch workspace agent startup logs", error);
-    }
+    const after = this.#lastId;
+    const fetch = () =>
+      retrying(this.#steps, () => getAgentLogs(client, this.#agentId, { after, signal }));
+    this.#print(await inStep(signal, "fetch workspace agent startup logs", fetch));
   }
 
   async #follow(signal: AbortSignal): Promise<void> {

@@ -5,12 +5,11 @@
 import { UserError } from "../../base/errors.ts";
 import { isEarly } from "../../base/version.ts";
 import type { Instant } from "../../base/core.ts";
-import { type Agent, isShuttingDown, isStarting } from "../../coder/agent_model.ts";
+import { type Agent, isReady, isShuttingDown, isStarting } from "../../coder/agent_model.ts";
 import { getAgent } from "../../coder/agents.ts";
-import { StepError } from "../../coder/errors.ts";
 import { AgentLogFollower } from "./agent_logs.ts";
 import type { Wait } from "../terminal/progress.ts";
-import { retrying, type Steps } from "./steps.ts";
+import { inStep, retrying, type Steps } from "./steps.ts";
 
 export interface AgentWaitOptions {
   readonly agentId: string;
@@ -67,13 +66,13 @@ class AgentWaiter {
 
   async run(): Promise<Agent> {
     const { last } = this.#options;
-    const isEnough = last?.status === "connected" && isReady(last);
+    const isEnough = last?.status === "connected" && isReady(last.lifecycle);
     let agent = isEnough ? last : await this.#fetch();
     for (;;) {
       this.#checkAlive(agent);
       switch (agent.status) {
         case "connected":
-          if (!this.#hasWaited && isReady(agent)) return agent;
+          if (!this.#hasWaited && isReady(agent.lifecycle)) return agent;
           agent = await this.#runScripts(agent);
           if (agent.status === "connected") return agent;
           break;
@@ -213,15 +212,9 @@ class AgentWaiter {
 
   async #fetch(): Promise<Agent> {
     const { client, signal } = this.#steps;
-    try {
-      return await retrying(
-        this.#steps,
-        () => getAgent(client, this.#options.agentId, { signal }),
-      );
-    } catch (error) {
-      if (signal.aborted) throw error;
-      throw new StepError("fetch", new StepError("fetch workspace agent", error));
-    }
+    const { agentId } = this.#options;
+    const fetch = () => retrying(this.#steps, () => getAgent(client, agentId, { signal }));
+    return await inStep(signal, "fetch", () => inStep(signal, "fetch workspace agent", fetch));
   }
 
   #moreAbout(anchor: string, agent: Agent): string {
@@ -244,9 +237,4 @@ class AgentWaiter {
     const durationMs = from === undefined || to === undefined ? 0 : to - from;
     stages.end(stage, { end, durationMs });
   }
-}
-
-/** Servers before v0.15.3 tell no life cycle. */
-function isReady(agent: Agent): boolean {
-  return agent.lifecycle === "ready" || agent.lifecycle === "";
 }

@@ -13,7 +13,7 @@ import {
   getActiveVersionId,
   getWorkspace,
 } from "../../coder/workspaces.ts";
-import { retrying, type Steps } from "./steps.ts";
+import { inStep, retrying, type Steps } from "./steps.ts";
 
 export type AutostartResult =
   /** As read again after the start. */
@@ -90,14 +90,10 @@ function checkStartable(
   }
 }
 
-async function activate(steps: Steps, workspaceId: string): Promise<void> {
-  const { client, signal } = steps;
-  try {
-    await activateWorkspace(client, workspaceId, { signal });
-  } catch (error) {
-    if (signal.aborted) throw error;
-    throw new StepError("activate workspace", error);
-  }
+/** Wakes a workspace that is dormant. */
+export async function activate({ client, signal }: Steps, workspaceId: string): Promise<void> {
+  const wake = () => activateWorkspace(client, workspaceId, { signal });
+  await inStep(signal, "activate workspace", wake);
 }
 
 async function start(steps: Steps, workspace: Workspace): Promise<Build | "conflict"> {

@@ -4,12 +4,12 @@
  */
 import { ExpectedError, UserError } from "../../base/errors.ts";
 import { followBuildLogs, getBuild } from "../../coder/builds.ts";
-import { ApiError, CanceledError, describe, StepError } from "../../coder/errors.ts";
+import { ApiError, CanceledError, describe } from "../../coder/errors.ts";
 import { type BuildLog, parseBuildLog } from "../../coder/log_stream.ts";
 import { readMessages } from "../../coder/text_stream.ts";
 import type { Build, Job } from "../../coder/workspace_model.ts";
 import type { StageEnd } from "../terminal/stages.ts";
-import { retrying, type Steps } from "./steps.ts";
+import { inStep, retrying, type Steps } from "./steps.ts";
 
 const POLL_MS = 1_000;
 /** How long the end of the log may come after the end of the build. */
@@ -136,12 +136,8 @@ export async function waitForBuild(steps: Steps, buildId: string): Promise<Build
 
 async function fetchBuild(steps: Steps, buildId: string): Promise<Build> {
   const { client, signal } = steps;
-  try {
-    return await retrying(steps, () => getBuild(client, buildId, { signal }));
-  } catch (error) {
-    if (signal.aborted) throw error;
-    throw new StepError("fetch", error);
-  }
+  const fetch = () => retrying(steps, () => getBuild(client, buildId, { signal }));
+  return await inStep(signal, "fetch", fetch);
 }
 
 /** `completed_at` is the official command's own test. */

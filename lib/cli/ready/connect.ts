@@ -9,7 +9,7 @@ import type { ByteStream } from "../../base/stream.ts";
 import { waitForAgent } from "./agent_wait.ts";
 import type { Configuration } from "../config/config.ts";
 import { resolveTarget, type Target } from "./resolve_workspace.ts";
-import type { Steps } from "./steps.ts";
+import { inStep, type Steps } from "./steps.ts";
 import { type AgentTunnel, TunnelBeginning } from "./tunnel_beginning.ts";
 import { tunnelFailure, waitWords } from "./tunnel_words.ts";
 import { findDocsUrl, warnAboutServer, warnAboutWorkspace } from "./warnings.ts";
@@ -85,26 +85,30 @@ export async function openAgentPort(
   to: { readonly port: number; readonly signal: AbortSignal },
 ): Promise<ByteStream> {
   const { port, signal } = to;
-  return await whenReachable(steps, tunnel, signal, async () => {
-    try {
-      return await tunnel.openTcp(port, signal);
-    } catch (error) {
-      if (signal.aborted) throw error;
-      throw new StepError("connect SSH", error);
-    }
-  });
+  const open = () => inStep(signal, "connect SSH", () => tunnel.openTcp(port, signal));
+  return await whenReachable(steps, tunnel, { signal }, open);
+}
+
+export interface ReachOptions {
+  readonly signal: AbortSignal;
+  /** What people are told while it takes. @default that the agent is being connected to */
+  readonly what?: string;
+  /** The words before what is waited for. @default "Connecting" */
+  readonly lead?: string;
 }
 
 /** Runs `body` once the agent answers, and says what that takes. Throws `StepError`, or the signal's reason. */
 export async function whenReachable<T>(
   { progress, host }: Steps,
   tunnel: AgentTunnel,
-  signal: AbortSignal,
+  options: ReachOptions,
   body: () => Promise<T>,
 ): Promise<T> {
-  return await progress.during("Connecting to the workspace agent", async (wait) => {
+  const { signal, what = "Connecting to the workspace agent", lead = "Connecting" } = options;
+  return await progress.during(what, async (wait) => {
     const over = new AbortController();
-    const telling = tell(tunnel, wait.now, { clock: host.clock, signal: over.signal });
+    const now = (words: string) => wait.now(`${lead}: waiting for ${words}`);
+    const telling = tell(tunnel, now, { clock: host.clock, signal: over.signal });
     try {
       await tunnel.reachable(signal);
     } catch (error) {
@@ -120,13 +124,13 @@ export async function whenReachable<T>(
 
 async function tell(
   tunnel: AgentTunnel,
-  now: (what: string) => void,
+  now: (words: string) => void,
   options: { readonly clock: Steps["host"]["clock"]; readonly signal: AbortSignal },
 ): Promise<void> {
   const { clock, signal } = options;
   while (!signal.aborted) {
     const status = tunnel.status();
-    if (status.step !== "reachable") now(`Connecting: waiting for ${waitWords(status)}`);
+    if (status.step !== "reachable") now(waitWords(status));
     try {
       await clock.sleep(STATUS_POLL_MS, signal);
     } catch (error) {

@@ -5,11 +5,11 @@
  */
 import type { Instant } from "../../base/core.ts";
 import { UserError } from "../../base/errors.ts";
-import { type Agent, isShuttingDown } from "../../coder/agent_model.ts";
+import { type Agent, isReady, isShuttingDown } from "../../coder/agent_model.ts";
 import { getAgent } from "../../coder/agents.ts";
 import { StepError } from "../../coder/errors.ts";
 import type { Wait } from "../terminal/progress.ts";
-import { retrying, type Steps } from "./steps.ts";
+import { inStep, retrying, type Steps } from "./steps.ts";
 
 const POLL_MS = 500;
 /** What is normal is told to those who have waited for so long. */
@@ -53,7 +53,7 @@ class EarlyWaiter {
     const { host, signal } = this.#steps;
     let agent = await this.#fetch();
     if (agent.status === "connected" && !isShuttingDown(agent.lifecycle)) {
-      if (!agent.startBlocksLogin || isReady(agent)) return agent;
+      if (!agent.startBlocksLogin || isReady(agent.lifecycle)) return agent;
       if (!this.#waitsForScripts(agent)) {
         this.#tell(agent);
         return agent;
@@ -80,7 +80,7 @@ class EarlyWaiter {
       );
     }
     if (agent.status !== "connected") return false;
-    if (!this.#waitsForScripts(agent) || isReady(agent)) return true;
+    if (!this.#waitsForScripts(agent) || isReady(agent.lifecycle)) return true;
     if (agent.lifecycle !== "start_error") return false;
     this.#tell(agent); // whoever logs in may mend it
     return true;
@@ -111,21 +111,10 @@ class EarlyWaiter {
 
   async #fetch(): Promise<Agent> {
     const { client, signal } = this.#steps;
-    try {
-      return await retrying(
-        this.#steps,
-        () => getAgent(client, this.#options.agentId, { signal }),
-      );
-    } catch (error) {
-      if (signal.aborted) throw error;
-      throw new StepError("await agent", new StepError("fetch", error));
-    }
+    const { agentId } = this.#options;
+    const fetch = () => retrying(this.#steps, () => getAgent(client, agentId, { signal }));
+    return await inStep(signal, "await agent", () => inStep(signal, "fetch", fetch));
   }
-}
-
-/** Servers before v0.15.3 tell no life cycle. */
-function isReady(agent: Agent): boolean {
-  return agent.lifecycle === "ready" || agent.lifecycle === "";
 }
 
 function waitWords({ status, name }: Agent): string {

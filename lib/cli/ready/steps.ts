@@ -1,7 +1,7 @@
 /** What every step of getting a workspace ready is given, and how one is tried again in the open (docs/protocol/ssh.md#retries). */
 import type { Log } from "../../base/log.ts";
 import type { CoderClient } from "../../coder/client.ts";
-import { describe } from "../../coder/errors.ts";
+import { describe, StepError } from "../../coder/errors.ts";
 import { withRetries } from "../../coder/retry.ts";
 import type { Host } from "../../base/host.ts";
 import type { Progress } from "../terminal/progress.ts";
@@ -19,6 +19,20 @@ export interface Steps {
 /** Puts the steps' surroundings together. */
 export function createSteps(parts: Omit<Steps, "stages">): Steps {
   return { ...parts, stages: new StageWriter(parts.host, parts.progress) };
+}
+
+/** What `work` gives. What fails is told as failed in the step `what`, unless it was called off. */
+export async function inStep<T>(
+  signal: AbortSignal,
+  what: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (signal.aborted) throw error;
+    throw new StepError(what, error);
+  }
 }
 
 /** Tries `attempt` as often as the policy allows; each pause is shown, and logged. */

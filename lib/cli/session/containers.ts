@@ -1,10 +1,9 @@
 /** A container of the workspace instead of the workspace itself, `-c` (docs/protocol/ssh.md#containers). */
 import { listContainers } from "../../coder/agents.ts";
-import { StepError } from "../../coder/errors.ts";
 import { goList, goQuote, stripToLine } from "../../coder/text.ts";
 import { ExitError } from "../terminal/errors.ts";
 import type { EnvSetting } from "./ssh_checks.ts";
-import type { Steps } from "../ready/steps.ts";
+import { inStep, type Steps } from "../ready/steps.ts";
 
 export interface ContainerOptions {
   readonly agentId: string;
@@ -25,15 +24,12 @@ export async function containerEnv(
   const { client, progress, signal } = steps;
   const { agentId, container, containerUser } = options;
   if (container === "") return [];
-  const containers = await progress.during("Looking for the container", async () => {
-    try {
-      // Once: an agent without docker answers with 500, and will not have it in two seconds (docs/protocol/ssh.md#retries).
-      return await listContainers(client, agentId, { signal });
-    } catch (error) {
-      if (signal.aborted) throw error;
-      throw new StepError("list containers", error);
-    }
-  });
+  // Once: an agent without docker answers with 500, and will not have it in two seconds (docs/protocol/ssh.md#retries).
+  const list = () => listContainers(client, agentId, { signal });
+  const containers = await progress.during(
+    "Looking for the container",
+    () => inStep(signal, "list containers", list),
+  );
   if (containers.length === 0) throw new ExitError(1, "No containers found!");
   if (!containers.some(({ id, name }) => id === container || name === container)) {
     const names = containers.map(({ id, name }) => stripToLine(name === "" ? id : name));

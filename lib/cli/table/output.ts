@@ -50,15 +50,23 @@ export interface TableResult<Row> {
   readonly chosen: readonly string[];
 }
 
+/** The chosen columns in the chosen order; all of them when none is. */
+export function chosenOf<Row>(
+  columns: readonly Column<Row>[],
+  chosen: readonly string[],
+): readonly Column<Row>[] {
+  return chosen.length === 0
+    ? columns
+    : chosen.flatMap((name) => columns.filter((column) => column.name === name));
+}
+
 /** Prints the rows as a table, the chosen columns in the chosen order. */
 export async function writeTable<Row>(
   host: Host,
   rows: readonly Row[],
   { columns, chosen }: TableResult<Row>,
 ): Promise<void> {
-  const shown = chosen.length === 0
-    ? columns
-    : chosen.flatMap((name) => columns.filter((column) => column.name === name));
+  const shown = chosenOf(columns, chosen);
   const width = host.stdout.isTerminal ? host.stdout.size()?.columns : undefined;
   await writeText(host.stdout, renderTable(rows, { columns: shown, width }));
 }

@@ -3,11 +3,11 @@ import type { Host } from "../../base/host.ts";
 import { ApiError, StepError } from "../../coder/errors.ts";
 import { getBuildParameters, getTemplateParameters } from "../../coder/parameters.ts";
 import type { Build, Workspace } from "../../coder/workspace_model.ts";
-import { activateWorkspace, type BuildParameter, createBuild } from "../../coder/workspaces.ts";
+import { type BuildParameter, createBuild } from "../../coder/workspaces.ts";
 import type { OptionsOf } from "../grammar/options.ts";
-import { activeVersionId, warnAboutProvisioners } from "../ready/autostart.ts";
+import { activate, activeVersionId, warnAboutProvisioners } from "../ready/autostart.ts";
 import { waitForBuild } from "../ready/build_wait.ts";
-import type { Steps } from "../ready/steps.ts";
+import { inStep, type Steps } from "../ready/steps.ts";
 import { localDateStamp } from "../terminal/local_time.ts";
 import { onStdout, writeText } from "../terminal/print.ts";
 import { Progress } from "../terminal/progress.ts";
@@ -128,12 +128,10 @@ export class Builder {
       `Unable to ${verb} the workspace with the template version from the last build. Policy may ` +
         "require you to restart with the current active template version.\n",
     );
-    try {
-      return await this.#begin(workspace, await this.prepare(workspace, { onActive: true }));
-    } catch (error) {
-      if (this.#steps.signal.aborted) throw error;
-      throw new StepError("start workspace with active template version", error);
-    }
+    const again = async () =>
+      await this.#begin(workspace, await this.prepare(workspace, { onActive: true }));
+    const what = "start workspace with active template version";
+    return await inStep(this.#steps.signal, what, again);
   }
 
   async #begin(workspace: Workspace, request: StartRequest): Promise<Build> {
@@ -163,14 +161,8 @@ export class Builder {
 
   async wake(workspace: Workspace): Promise<void> {
     if (workspace.dormantAtMs === undefined) return;
-    const { client, signal } = this.#steps;
     await this.say("Activating dormant workspace...\n");
-    try {
-      await activateWorkspace(client, workspace.id, { signal });
-    } catch (error) {
-      if (signal.aborted) throw error;
-      throw new StepError("activate workspace", error);
-    }
+    await activate(this.#steps, workspace.id);
   }
 
   #logLevel(): { readonly logLevel?: "debug" } {

@@ -1,5 +1,5 @@
 /** The course of `open vscode` and `open jetbrains`: workspace, agent, folder, link. */
-import { createSessionToken } from "../../coder/apps.ts";
+import { createSessionKey } from "../../coder/account.ts";
 import { StepError } from "../../coder/errors.ts";
 import { switchFlag } from "../grammar/flag.ts";
 import { waitForAgent } from "../ready/agent_wait.ts";
@@ -38,7 +38,7 @@ export async function openEditor(
     const docsUrl = await findDocsUrl(steps);
     const agent = await waitForAgent(steps, { agentId: last.id, last, wait: "no", docsUrl });
     const path = folderOf(folder, { folder: agent.expandedDirectory, os: agent.operatingSystem });
-    const token = generatesToken ? await mint(() => createSessionToken(client, { signal })) : "";
+    const token = generatesToken ? await mint(() => createSessionKey(client, { signal })) : "";
     const name = `${workspace.name}.${agent.name}`;
     await openLink(host, progress, {
       url: linkOf({

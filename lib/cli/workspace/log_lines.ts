@@ -17,7 +17,7 @@ import {
 import { stripToLine } from "../../coder/text.ts";
 import { readMessages } from "../../coder/text_stream.ts";
 import { getWorkspace } from "../../coder/workspaces.ts";
-import type { Steps } from "../ready/steps.ts";
+import { inStep, type Steps } from "../ready/steps.ts";
 
 const FIRST_DELAY_MS = 1_000;
 const MAX_DELAY_MS = 8_000;
@@ -50,12 +50,9 @@ export class Log<Entry extends { readonly id: number }> {
   }
 
   async soFar(): Promise<readonly LogLine[]> {
-    try {
-      return this.#take(await this.#source.fetch());
-    } catch (error) {
-      if (this.#steps.signal.aborted) throw error;
-      throw new StepError(`failed to get ${this.#source.what}`, error);
-    }
+    const { what } = this.#source;
+    const fetch = () => this.#source.fetch();
+    return this.#take(await inStep(this.#steps.signal, `failed to get ${what}`, fetch));
   }
 
   /** Until the log is over. Rejects with the signal's reason, or when the server refuses. */

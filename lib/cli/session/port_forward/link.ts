@@ -45,7 +45,7 @@ export class WorkspaceLink implements AsyncDisposable {
   /** Resolves when the agent answers. */
   async reachable(): Promise<void> {
     const { signal } = this.#steps;
-    await whenReachable(this.#steps, this.#connected.tunnel, signal, () => Promise.resolve());
+    await whenReachable(this.#steps, this.#connected.tunnel, { signal }, () => Promise.resolve());
   }
 
   /** Whatever the agent at the moment can reach on its own machine. */
