@@ -10,15 +10,12 @@
 import { basicCredentials } from "./base/http.ts";
 import { type Log, SILENT_LOG } from "./base/log.ts";
 import type { ByteStream } from "./base/stream.ts";
-import { AgentTunnel, type PingResult } from "./io/agent_tunnel.ts";
+import type { AgentTunnel } from "./base/tunnel.ts";
 import { SystemClock } from "./io/clock.ts";
 import type { TlsMaterial } from "./io/conn.ts";
 import { type DialOptions, newDialOptions } from "./io/dial.ts";
 import { systemEnv } from "./io/env.ts";
-import type {
-  AgentSessionDiagnostics,
-  AgentSessionStatus,
-} from "./tailnet/agent_session_events.ts";
+import { NodeTunnel } from "./io/node_tunnel.ts";
 import {
   coordinationOf,
   type CoordinationProtocol,
@@ -29,21 +26,26 @@ import { derpMapFromJson } from "./tailnet/derp_map_json.ts";
 export { AGENT_SSH_PORT } from "./tailnet/agent_ports.ts";
 export { coordinationOf, derpMapFromJson, derpMapOf };
 export type {
-  AgentSessionDiagnostics,
-  AgentSessionStatus,
+  AgentTunnel,
   ByteStream,
   CoordinationProtocol,
   DerpMap,
   DerpNode,
   DerpRegion,
   Log,
-  PingResult,
   TlsMaterial,
 };
 export { type StreamEnd, StreamError } from "./base/stream.ts";
+export {
+  type PingResult,
+  type TunnelDiagnostics,
+  TunnelError,
+  type TunnelFailure,
+  TunnelFault,
+  type TunnelStatus,
+  type TunnelTraffic,
+} from "./base/tunnel.ts";
 export { UserError } from "./base/errors.ts";
-export { TunnelError, TunnelFault } from "./io/tunnel_error.ts";
-export type { SessionFailure } from "./tailnet/agent_session_events.ts";
 
 export interface DialAgentOptions {
   /** UUID text. */
@@ -79,33 +81,15 @@ export interface DialAgentOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A connection to one agent. Disposing it tells agent and coordinator, then closes everything. */
-export interface AgentConnection extends AsyncDisposable {
-  /** Connects to a TCP port of the agent; other ports than its own lead to 127.0.0.1 in the workspace. */
-  openTcp(port: number, signal?: AbortSignal): Promise<ByteStream>;
-  /** One round trip to the agent; `undefined` when it did not answer in `timeoutMs`. @default 5_000 */
-  ping(timeoutMs?: number): Promise<PingResult | undefined>;
-  status(): AgentSessionStatus;
-  diagnostics(): AgentSessionDiagnostics;
-  readonly traffic: { readonly bytesIn: number; readonly bytesOut: number };
-  /** Milliseconds to each relay that answered, by its name; not before the second call where there is one relay. */
-  relayLatencies(): Readonly<Record<string, number>>;
-  /** Idempotent. Rejects with `TunnelFault` when a mistake of this program had ended the connection. */
-  close(): Promise<void>;
-}
-
 /** Begins to connect and returns at once: `openTcp` waits until the agent answers. `status()` says what is waited for. */
-export function startAgent(options: DialAgentOptions): AgentConnection & {
-  /** Resolves when the agent answers; rejects with `TunnelError`, or `TunnelFault`. May be asked again. */
-  reachable(signal?: AbortSignal): Promise<void>;
-} {
+export function startAgent(options: DialAgentOptions): AgentTunnel {
   const headers = options.headers ?? [];
   const identity: (readonly [string, string])[] = [
     ...(options.token === undefined ? [] : [["Coder-Session-Token", options.token] as const]),
     ...(options.userAgent === undefined ? [] : [["User-Agent", options.userAgent] as const]),
   ];
   const env = options.env ?? systemEnv;
-  const tunnel = new AgentTunnel({
+  return new NodeTunnel({
     agentId: options.agentId,
     deploymentUrl: options.deploymentUrl,
     coordinatorHeaders: [
@@ -124,23 +108,10 @@ export function startAgent(options: DialAgentOptions): AgentConnection & {
     log: options.log ?? SILENT_LOG,
     ...(options.fetchDerpMap === undefined ? {} : { fetchMap: options.fetchDerpMap }),
   });
-  return {
-    openTcp: (port, signal) => tunnel.openTcp(port, signal),
-    ping: (timeoutMs) => tunnel.ping(timeoutMs),
-    status: () => tunnel.status(),
-    diagnostics: () => tunnel.diagnostics(),
-    reachable: (signal) => tunnel.reachable(signal),
-    relayLatencies: () => tunnel.relayLatencies(),
-    get traffic() {
-      return tunnel.traffic;
-    },
-    close: () => tunnel.close(),
-    [Symbol.asyncDispose]: () => tunnel.close(),
-  };
 }
 
 /** Connects to an agent and waits until it answers. Rejects with `TunnelError`, or the signal's reason. */
-export async function dialAgent(options: DialAgentOptions): Promise<AgentConnection> {
+export async function dialAgent(options: DialAgentOptions): Promise<AgentTunnel> {
   const agent = startAgent(options);
   try {
     await agent.reachable(options.signal);

@@ -7,16 +7,11 @@
  */
 import { assertNever, type Core, type Instant } from "../base/core.ts";
 import { earlier } from "../base/deadlines.ts";
+import type { TunnelDiagnostics, TunnelFailure, TunnelStatus } from "../base/tunnel.ts";
 import type { ConnectOptions, NetstackEvent, TcpSocket } from "../netstack/mod.ts";
 import { parseUuid } from "./address.ts";
 import { AgentContact, type AgentContactEvent } from "./agent_contact.ts";
-import type {
-  AgentSessionDiagnostics,
-  AgentSessionEvent,
-  AgentSessionOptions,
-  AgentSessionStatus,
-  SessionFailure,
-} from "./agent_session_events.ts";
+import type { AgentSessionEvent, AgentSessionOptions } from "./agent_session_events.ts";
 import { diagnosticsOf, statusOf } from "./agent_status.ts";
 import { CoordinatorClient, type CoordinatorEvent } from "./coordinator/mod.ts";
 import { type DerpMap, rewriteEmbeddedRelay } from "./derp_map.ts";
@@ -87,12 +82,12 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
     return this.#home.region;
   }
 
-  status(): AgentSessionStatus {
+  status(): TunnelStatus {
     const relays = this.node.relays.status();
     return statusOf({ phase: this.#contact.phase, relays, coordinator: this.#coordinator });
   }
 
-  diagnostics(now: Instant): AgentSessionDiagnostics {
+  diagnostics(now: Instant): TunnelDiagnostics {
     return diagnosticsOf({
       home: this.#home,
       coordinator: this.#coordinator,
@@ -360,7 +355,7 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
   }
 
   /** What is reachable stays so, whatever the coordinator or a relay for later say. */
-  #fail(failure: SessionFailure): void {
+  #fail(failure: TunnelFailure): void {
     if (this.#life !== "running" || this.isReachable) return;
     this.#events.push({ kind: "failed", failure });
   }

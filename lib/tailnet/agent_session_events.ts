@@ -1,5 +1,6 @@
 /** What the session with an agent is made with, and what it tells (`agent_session.ts`). Sentences are for who shows them. */
 import type { Random } from "../base/core.ts";
+import type { TunnelFailure } from "../base/tunnel.ts";
 import type { Aead } from "../crypto/mod.ts";
 import type { CoordinationProtocol } from "./coordinator/mod.ts";
 import type { DiscoPath } from "../disco/mod.ts";
@@ -26,23 +27,6 @@ export interface AgentSessionOptions {
   readonly wallMsAtZero: number;
 }
 
-/** Why the agent is not reached, as far as that is known. Texts are one line without a full stop. */
-export type SessionFailure =
-  /** The map has no relay that a client could use. */
-  | { readonly kind: "noRelay" }
-  /** `relay` is the region's name. */
-  | { readonly kind: "relayUnreachable"; readonly relay: string; readonly reason: string }
-  /** The agent was announced, and answers nothing on its relay. */
-  | { readonly kind: "agentSilent" }
-  /** Several attempts, and not a word of the coordinator. */
-  | { readonly kind: "coordinatorUnreachable"; readonly reason: string }
-  /** The coordinator's verdict; `status` of the HTTP answer if it was one. No attempt follows. */
-  | {
-    readonly kind: "coordinatorRefused";
-    readonly status: number | undefined;
-    readonly reason: string;
-  };
-
 /** Why an agent that was known is not any more. */
 export type AgentLoss =
   /** Another process runs under its id: it has another key. */
@@ -65,7 +49,7 @@ export type AgentSessionEvent =
    * Reaching the agent will not succeed as things are. Never while it is reachable. Told anew with each failed attempt,
    * which go on unless the failure says otherwise: `reachable` may follow.
    */
-  | { readonly kind: "failed"; readonly failure: SessionFailure }
+  | { readonly kind: "failed"; readonly failure: TunnelFailure }
   /** The agent answered a ping. */
   | { readonly kind: "pong"; readonly latencyMs: number; readonly where: DiscoPath }
   /** Packets go another way from now on. */
@@ -74,42 +58,3 @@ export type AgentSessionEvent =
   | { readonly kind: "resolve"; readonly host: string }
   /** After `leave`: the coordinator knows, or did not want to. The last event. */
   | { readonly kind: "left" };
-
-/** How far we are, and what is waited for. */
-/** What there is to say of the way to the agent, for people who look for a fault. */
-export interface AgentSessionDiagnostics {
-  readonly home: NamedRegion | undefined;
-  /** Whether the coordinator was told where we are. */
-  readonly hasToldNode: boolean;
-  /** What the coordinator told of the agent. */
-  readonly agent: {
-    readonly home: NamedRegion;
-    /** Where UDP may reach it, e.g. `1.2.3.4:5`. */
-    readonly endpoints: readonly string[];
-  } | undefined;
-  /** Milliseconds since the last key exchange with it. */
-  readonly handshakeAgoMs: number | undefined;
-}
-
-export interface NamedRegion {
-  readonly id: number;
-  readonly name: string;
-}
-
-export type AgentSessionStatus =
-  /** The relay of that name, or whichever will be chosen. */
-  | {
-    readonly step: "relay";
-    readonly relay: string | undefined;
-    readonly lastFailure: string | undefined;
-  }
-  /** The coordinator's first word. */
-  | { readonly step: "coordinator"; readonly lastFailure: string | undefined }
-  /** The agent to join the network. */
-  | { readonly step: "agent" }
-  /** The agent to accept our key. */
-  | { readonly step: "ready" }
-  /** The agent to answer over that relay. */
-  | { readonly step: "handshake"; readonly relay: string }
-  /** Nothing. */
-  | { readonly step: "reachable" };

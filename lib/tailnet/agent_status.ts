@@ -1,7 +1,7 @@
 /** What is waited for on the way to the agent, as people are told it, and what a report says of it. */
 import type { Instant } from "../base/core.ts";
+import type { TunnelDiagnostics, TunnelStatus } from "../base/tunnel.ts";
 import { type ContactPhase, regionIn } from "./agent_contact.ts";
-import type { AgentSessionDiagnostics, AgentSessionStatus } from "./agent_session_events.ts";
 import { formatEndpoint } from "./endpoint_text.ts";
 import type { Home } from "./home.ts";
 import type { TailnetNode } from "./node_message.ts";
@@ -13,7 +13,7 @@ export interface StatusFacts {
   readonly coordinator: { readonly hasHeard: boolean; readonly lastFailure: string | undefined };
 }
 
-export function statusOf({ phase, relays, coordinator }: StatusFacts): AgentSessionStatus {
+export function statusOf({ phase, relays, coordinator }: StatusFacts): TunnelStatus {
   if (phase.kind === "reachable") return { step: "reachable" };
   const home = relays.find((relay) => relay.isHome);
   const theirs = relays.find((relay) => relay.region === regionIn(phase));
@@ -31,7 +31,7 @@ export function statusOf({ phase, relays, coordinator }: StatusFacts): AgentSess
   return { step: "handshake", relay: (theirs ?? home).name };
 }
 
-function waitForRelay(relay: RelayStatus | undefined): AgentSessionStatus {
+function waitForRelay(relay: RelayStatus | undefined): TunnelStatus {
   return { step: "relay", relay: relay?.name, lastFailure: relay?.lastFailure };
 }
 
@@ -43,7 +43,7 @@ export interface DiagnosticsFacts {
   readonly handshakeAt: Instant | undefined;
 }
 
-export function diagnosticsOf(facts: DiagnosticsFacts, now: Instant): AgentSessionDiagnostics {
+export function diagnosticsOf(facts: DiagnosticsFacts, now: Instant): TunnelDiagnostics {
   const { home, coordinator, agent, handshakeAt } = facts;
   const named = (id: number) => ({ id, name: home.nameOf(id) });
   return {

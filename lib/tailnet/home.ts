@@ -3,7 +3,7 @@
  * when there is none. What makes one relay better than another is in `home_region.ts`.
  */
 import type { Core, Instant } from "../base/core.ts";
-import type { SessionFailure } from "./agent_session_events.ts";
+import type { TunnelFailure } from "../base/tunnel.ts";
 import { type DerpMap, relayRegions } from "./derp_map.ts";
 import { HomeChoice } from "./home_region.ts";
 
@@ -13,7 +13,7 @@ export type HomeEvent =
   /** From now on this region is home. */
   | { readonly kind: "chosen"; readonly region: number }
   /** There is no relay, or none that lets us in. Those that there are have their chance again. */
-  | { readonly kind: "failed"; readonly failure: SessionFailure };
+  | { readonly kind: "failed"; readonly failure: TunnelFailure };
 
 /** Slower relays are not waited for. */
 const CHOICE_MS = 1_500;
@@ -105,7 +105,7 @@ export class Home implements Core<HomeEvent> {
     return true;
   }
 
-  #fail(failure: SessionFailure): void {
+  #fail(failure: TunnelFailure): void {
     this.#events.push({ kind: "failed", failure });
   }
 }

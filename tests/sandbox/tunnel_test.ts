@@ -2,7 +2,7 @@
 import { deepStrictEqual, notStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { equalBytes } from "../../lib/base/bytes.ts";
 import { randomBytes } from "../../lib/base/core.ts";
-import { type AgentConnection, TunnelError } from "../../lib/mod.ts";
+import { type AgentTunnel, TunnelError } from "../../lib/mod.ts";
 import { AgentPort, type EndpointFault, Sandbox } from "../../lib/sandbox/mod.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { decode, dialTo, encode, LIMIT_MS, readAll, readBytes, sandboxTest } from "./support.ts";
@@ -11,7 +11,7 @@ const COORDINATE = "GET /workspaceagents/{workspaceagent}/coordinate";
 const BLOB_BYTES = 200_000;
 
 /** Sends `bytes` to the agent's echo and compares what comes back. */
-async function echo(agent: AgentConnection, bytes: Uint8Array): Promise<void> {
+async function echo(agent: AgentTunnel, bytes: Uint8Array): Promise<void> {
   const stream = await agent.openTcp(AgentPort.echo, AbortSignal.timeout(LIMIT_MS));
   const reading = readAll((into) => stream.read(into));
   await stream.write(bytes);
@@ -19,7 +19,7 @@ async function echo(agent: AgentConnection, bytes: Uint8Array): Promise<void> {
   ok(equalBytes(await reading, bytes), "echo differs");
 }
 
-async function echoText(agent: AgentConnection, text: string): Promise<void> {
+async function echoText(agent: AgentTunnel, text: string): Promise<void> {
   await echo(agent, encode(text));
 }
 

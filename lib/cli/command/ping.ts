@@ -2,7 +2,7 @@
 import { untilAborted } from "../../base/abort.ts";
 import { formatGoDuration } from "../../base/duration.ts";
 import type { Host } from "../../base/host.ts";
-import type { PingResult } from "../../mod.ts";
+import type { PingResult } from "../../base/tunnel.ts";
 import { type LatencySummary, summarize } from "../diagnose/latency_summary.ts";
 import { type Way, withTunnel } from "../diagnose/tunnel_to.ts";
 import { directLines, wayLines } from "../diagnose/way_report.ts";
@@ -106,7 +106,7 @@ class Pinger {
     this.#wasDirect = first?.isDirect ?? false;
     const { derpMapFromJson } = await import("../../mod.ts");
     const lines = [
-      ...wayLines(way.tunnel.diagnostics()),
+      ...wayLines(await way.tunnel.diagnostics()),
       "",
       ...directLines({
         isDirect: this.#wasDirect,

@@ -1,9 +1,10 @@
 /** A tunnel to the agent of a workspace that runs, for commands that look at the way to it. Nothing is started for them. */
 import { UserError } from "../../base/errors.ts";
+import type { AgentTunnel } from "../../base/tunnel.ts";
 import type { ConnectionInfo } from "../../coder/agents.ts";
 import { whenReachable } from "../ready/connect.ts";
 import { resolveTarget, type Target } from "../ready/resolve_workspace.ts";
-import { type AgentTunnel, TunnelBeginning } from "../ready/tunnel_beginning.ts";
+import { TunnelBeginning } from "../ready/tunnel_beginning.ts";
 import type { Surroundings } from "../workspace/surroundings.ts";
 
 export interface Way {

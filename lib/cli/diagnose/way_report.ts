@@ -1,6 +1,7 @@
 /** What stands between us and an agent, line by line, as `ping` tells it (coder/coder `cli/ping.go`). */
-import type { AgentSessionDiagnostics, DerpMap } from "../../mod.ts";
 import { formatGoDuration } from "../../base/duration.ts";
+import type { TunnelDiagnostics } from "../../base/tunnel.ts";
+import type { DerpMap } from "../../tailnet/derp_map.ts";
 
 /** WireGuard renews its keys every two minutes while it is used: an older handshake says that nothing passes. */
 const OLD_HANDSHAKE_MS = 5 * 60_000;
@@ -8,7 +9,7 @@ const MS_PER_SECOND = 1_000;
 
 /** How far relay, coordinator and key exchange are. */
 export function wayLines(
-  { home, hasToldNode, agent, handshakeAgoMs }: AgentSessionDiagnostics,
+  { home, hasToldNode, agent, handshakeAgoMs }: TunnelDiagnostics,
 ): string[] {
   return [
     home === undefined

@@ -5,16 +5,13 @@
 import type { ConnectionInfo } from "../../coder/agents.ts";
 import { getConnectionInfo } from "../../coder/agents.ts";
 import { ProtocolError, UserError } from "../../base/errors.ts";
+import type { AgentTunnel } from "../../base/tunnel.ts";
 import { isAtLeast, READY_FOR_HANDSHAKE_SINCE } from "../../base/version.ts";
 import { dialOptionsOf } from "../../io/transport.ts";
-import type { startAgent } from "../../mod.ts";
 import { userAgentOf } from "../config/client.ts";
 import type { Configuration } from "../config/config.ts";
 import { type MemoryPlace, recall, remember, type Remembered } from "./memory.ts";
 import { retrying, type Steps } from "./steps.ts";
-
-/** A tunnel, reachable or not yet. */
-export type AgentTunnel = ReturnType<typeof startAgent>;
 
 export interface BeginningOptions {
   readonly configuration: Configuration;

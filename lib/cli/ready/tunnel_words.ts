@@ -1,10 +1,9 @@
 /** How far a tunnel is and why there is none, in sentences for people. */
 import { UserError } from "../../base/errors.ts";
-import { TunnelError } from "../../io/tunnel_error.ts";
-import type { AgentSessionStatus } from "../../mod.ts";
+import { TunnelError, type TunnelStatus } from "../../base/tunnel.ts";
 
 /** What is waited for, as the end of a sentence. */
-export function waitWords(status: AgentSessionStatus): string {
+export function waitWords(status: TunnelStatus): string {
   switch (status.step) {
     case "reachable":
       return "nothing";

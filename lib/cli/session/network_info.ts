@@ -17,7 +17,7 @@ export interface NetworkPing {
   readonly isDirect?: boolean;
 }
 
-/** What is told of; an `AgentConnection` fits. */
+/** What is told of; an `AgentTunnel` fits. */
 export interface NetworkSource {
   /** One round trip; `undefined` when nothing came back in time. */
   ping(): Promise<NetworkPing | undefined>;

@@ -1,10 +1,11 @@
-/** The client of a simulated tailnet: an `AgentSession` driven as `lib/io/agent_tunnel.ts` drives it. */
+/** The client of a simulated tailnet: an `AgentSession` driven as `lib/io/node_tunnel.ts` drives it. */
 import type { Instant, Random } from "../../../lib/base/core.ts";
 import { earlier } from "../../../lib/base/deadlines.ts";
 import { UserError } from "../../../lib/base/errors.ts";
 import { tunnelFailure, waitWords } from "../../../lib/cli/ready/tunnel_words.ts";
 import { loadAead } from "../../../lib/crypto/mod.ts";
-import { lossWords, TunnelError } from "../../../lib/io/tunnel_error.ts";
+import { TunnelError } from "../../../lib/base/tunnel.ts";
+import { lossWords } from "../../../lib/io/loss_words.ts";
 import { AgentSession } from "../../../lib/tailnet/agent_session.ts";
 import type {
   AgentSessionEvent,

@@ -5,12 +5,12 @@
  */
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { SILENT_LOG } from "../../lib/base/log.ts";
-import { AgentTunnel } from "../../lib/io/agent_tunnel.ts";
+import { NodeTunnel } from "../../lib/io/node_tunnel.ts";
 import { SystemClock } from "../../lib/io/clock.ts";
 import { generatePrivateKey, publicKey } from "../../lib/crypto/mod.ts";
 import { DerpSwitchboard } from "../../lib/derp/mod.ts";
 import { SYSTEM_RANDOM } from "../../lib/io/random.ts";
-import { TunnelError } from "../../lib/io/tunnel_error.ts";
+import { TunnelError } from "../../lib/base/tunnel.ts";
 import { derpMapOf } from "../../lib/tailnet/derp_map.ts";
 import { testUuid } from "../tailnet/support.ts";
 import {
@@ -27,8 +27,8 @@ import {
 const TOKEN = "secret-session-token";
 
 /** A tunnel to a deployment whose relay and coordinator are one server. */
-function tunnelTo(port: number): AgentTunnel {
-  return new AgentTunnel({
+function tunnelTo(port: number): NodeTunnel {
+  return new NodeTunnel({
     agentId: testUuid(1),
     deploymentUrl: new URL(`http://${LOOPBACK}:${port}/`),
     coordinatorHeaders: [["Coder-Session-Token", TOKEN], ["X-Mine", "yes"]],
@@ -67,7 +67,7 @@ async function until(isDone: () => boolean): Promise<void> {
   while (!isDone()) await new Promise((resolve) => setTimeout(resolve));
 }
 
-Deno.test("AgentTunnel sends the token to the coordinator and never to a relay", async () => {
+Deno.test("NodeTunnel sends the token to the coordinator and never to a relay", async () => {
   const heads: string[] = [];
   await using server = new LoopbackServer(async (conn) => {
     heads.push(await readHead(conn));
@@ -87,7 +87,7 @@ Deno.test("AgentTunnel sends the token to the coordinator and never to a relay",
   ok(!relays.join().includes(TOKEN));
 });
 
-Deno.test("AgentTunnel.close() ends with servers that say nothing, and whatever is waited for ends with it", async () => {
+Deno.test("NodeTunnel.close() ends with servers that say nothing, and whatever is waited for ends with it", async () => {
   await using server = new LoopbackServer(stayDumb);
   const tunnel = tunnelTo(server.port);
   await until(() => server.count === 2);
@@ -109,13 +109,13 @@ Deno.test("AgentTunnel.close() ends with servers that say nothing, and whatever 
   await server.allClosed();
 });
 
-Deno.test("AgentTunnel that is closed in the instant in which it was made leaves nothing behind", async () => {
+Deno.test("NodeTunnel that is closed in the instant in which it was made leaves nothing behind", async () => {
   await using server = new LoopbackServer(stayDumb);
   await tunnelTo(server.port).close();
   await server.allClosed();
 });
 
-Deno.test("AgentTunnel.reachable() and openTcp() stop waiting when they are called off", async () => {
+Deno.test("NodeTunnel.reachable() and openTcp() stop waiting when they are called off", async () => {
   await using server = new LoopbackServer(stayDumb);
   const tunnel = tunnelTo(server.port);
   const off = new AbortController();
@@ -128,7 +128,7 @@ Deno.test("AgentTunnel.reachable() and openTcp() stop waiting when they are call
   await tunnel.close();
 });
 
-Deno.test("AgentTunnel says what the coordinator decided, and closes connections that it was refused on", async () => {
+Deno.test("NodeTunnel says what the coordinator decided, and closes connections that it was refused on", async () => {
   const body = JSON.stringify({ message: "You are signed out" });
   const hungUp = Promise.withResolvers<void>();
   await using server = new LoopbackServer(async (conn) => {
@@ -155,7 +155,7 @@ Deno.test("AgentTunnel says what the coordinator decided, and closes connections
   await server.allClosed();
 });
 
-Deno.test("AgentTunnel counts bytes both ways and drops a relay that stops in mid-frame", async () => {
+Deno.test("NodeTunnel counts bytes both ways and drops a relay that stops in mid-frame", async () => {
   const privateKey = generatePrivateKey(SYSTEM_RANDOM);
   const switchboard = new DerpSwitchboard({
     privateKey,
@@ -195,11 +195,11 @@ Deno.test("AgentTunnel counts bytes both ways and drops a relay that stops in mi
   await tunnel.close();
 });
 
-Deno.test("AgentTunnel refuses what is no agent's id", () => {
+Deno.test("NodeTunnel refuses what is no agent's id", () => {
   const at = { agentId: "me", deploymentUrl: new URL("http://127.0.0.1:1/") };
   let thrown: unknown;
   try {
-    new AgentTunnel({
+    new NodeTunnel({
       ...at,
       coordinatorHeaders: [],
       relayHeaders: [],

@@ -1,29 +1,33 @@
-/** The tunnel to one agent on real sockets: promises over the events of an `AgentSession`, which a `NodeDriver` runs. */
+/** A tunnel that a node of this process carries, on real sockets: promises over the events of an `AgentSession`, which a `NodeDriver` runs. */
 import type { Clock, Instant } from "../base/core.ts";
 import { untilAborted } from "../base/abort.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { ByteStream } from "../base/stream.ts";
+import {
+  type AgentTunnel,
+  type PingResult,
+  type TunnelDiagnostics,
+  TunnelError,
+  TunnelFault,
+  type TunnelStatus,
+  type TunnelTraffic,
+} from "../base/tunnel.ts";
 import { loadAead } from "../crypto/mod.ts";
 import { AgentSession } from "../tailnet/agent_session.ts";
-import type {
-  AgentSessionDiagnostics,
-  AgentSessionEvent,
-  AgentSessionOptions,
-  AgentSessionStatus,
-} from "../tailnet/agent_session_events.ts";
+import type { AgentSessionEvent, AgentSessionOptions } from "../tailnet/agent_session_events.ts";
 import { type DerpMap, rewriteEmbeddedRelay } from "../tailnet/derp_map.ts";
 import { formatEndpoint } from "../tailnet/endpoint_text.ts";
 import type { PathChange } from "../tailnet/paths/events.ts";
 import { type DialOptions, targetOf } from "./dial.ts";
 import { DirectSeeker } from "./direct_seeker.ts";
+import { lossWords } from "./loss_words.ts";
 import { NodeDriver } from "./node_driver.ts";
 import { proxyFor } from "./proxy.ts";
 import { SYSTEM_RANDOM } from "./random.ts";
 import { probeRelays } from "./relay_probe.ts";
-import { lossWords, TunnelError, TunnelFault } from "./tunnel_error.ts";
 
-export interface AgentTunnelOptions
+export interface NodeTunnelOptions
   extends Omit<AgentSessionOptions, "random" | "aead" | "wallMsAtZero"> {
   readonly clock: Clock;
   readonly dial: DialOptions;
@@ -32,17 +36,6 @@ export interface AgentTunnelOptions
   readonly seeksDirect?: boolean;
   /** Asks the API for the relay map again, where the coordinator does not tell of changes. @default it is not asked */
   readonly fetchMap?: (signal: AbortSignal) => Promise<DerpMap>;
-}
-
-/** A disco round trip. */
-export interface PingResult {
-  readonly latencyMs: number;
-  /** Name of the relay that was used, or would be. */
-  readonly relay: string;
-  /** Whether no relay lay on the way. */
-  readonly isDirect: boolean;
-  /** Where the agent answered, as `1.2.3.4:5`, when no relay lay on the way. */
-  readonly endpoint?: string;
 }
 
 /** What `reachable` waits for; another begins whenever the answer may change. */
@@ -61,8 +54,8 @@ const PING_TIMEOUT_MS = 5_000;
  */
 const TCP_KEEPALIVE_MS = 30_000;
 
-export class AgentTunnel {
-  readonly #options: AgentTunnelOptions;
+export class NodeTunnel implements AgentTunnel {
+  readonly #options: NodeTunnelOptions;
   readonly #session: AgentSession;
   readonly #driver: NodeDriver<AgentSessionEvent>;
   #reach = newReach();
@@ -78,7 +71,7 @@ export class AgentTunnel {
   #stop: Promise<void> | undefined;
 
   /** Begins at once: coordinator and relay are dialled side by side. */
-  constructor(options: AgentTunnelOptions) {
+  constructor(options: NodeTunnelOptions) {
     this.#options = options;
     const { clock, dial, log } = options;
     const now = clock.now();
@@ -103,23 +96,18 @@ export class AgentTunnel {
     this.#driver.turn();
   }
 
-  status(): AgentSessionStatus {
+  status(): TunnelStatus {
     return this.#session.status();
   }
 
-  diagnostics(): AgentSessionDiagnostics {
-    return this.#session.diagnostics(this.#driver.now());
+  diagnostics(): Promise<TunnelDiagnostics> {
+    return Promise.resolve(this.#session.diagnostics(this.#driver.now()));
   }
 
-  /** Bytes that crossed the relay connections so far. */
-  get traffic(): { readonly bytesIn: number; readonly bytesOut: number } {
+  get traffic(): TunnelTraffic {
     return this.#session.node.counters;
   }
 
-  /**
-   * Milliseconds to each relay that answered, by its name. Where there was no choice of a home nothing was measured: then the
-   * first call begins to.
-   */
   relayLatencies(): Readonly<Record<string, number>> {
     const { derpMap, deploymentUrl } = this.#options;
     if (this.#latencies === undefined && this.#stop === undefined) {
@@ -131,17 +119,11 @@ export class AgentTunnel {
     return Object.fromEntries(rounded);
   }
 
-  /**
-   * Resolves when the tunnel carries data; rejects with `TunnelError` when it does not and will not as things are, with
-   * `TunnelFault` when it ended by a mistake of ours, or with the signal's reason. May be asked again after a failure: the
-   * agent may have been reached meanwhile.
-   */
   async reachable(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     await untilAborted(this.#reach.promise, signal);
   }
 
-  /** Connects to a TCP port of the agent. Rejects with `StreamError`, and as `reachable` does. */
   async openTcp(port: number, signal?: AbortSignal): Promise<ByteStream> {
     await this.reachable(signal);
     this.#seeker?.handleUsed();
@@ -149,7 +131,7 @@ export class AgentTunnel {
     return await this.#driver.connectTcp(to, signal);
   }
 
-  /** One disco round trip; `undefined` when nothing came back in `timeoutMs`. */
+  /** A round trip of disco, not of WireGuard: it shows the way that packets take. */
   async ping(timeoutMs = PING_TIMEOUT_MS): Promise<PingResult | undefined> {
     if (this.#stop !== undefined || this.#fault !== undefined) return undefined;
     if (this.#session.isReachable) this.#seeker?.handleUsed();
@@ -169,13 +151,14 @@ export class AgentTunnel {
     }
   }
 
-  /**
-   * Tells coordinator and agent that we leave, then closes everything. Idempotent; takes about a second at most. Rejects
-   * with `TunnelFault` when the tunnel had ended by a mistake of ours: whoever owns the tunnel hears of it, at the latest here.
-   */
+  /** Tells coordinator and agent that we leave, then closes everything. */
   close(): Promise<void> {
     this.#stop ??= this.#leave();
     return this.#stop;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   async #leave(): Promise<void> {
