@@ -27,7 +27,7 @@ import {
   encodeClientInfo,
   MAX_SERVER_KEY_BYTES,
 } from "./login.ts";
-import { Liveness, PONG_LIMIT_MS } from "./liveness.ts";
+import { DOUBT_MS, Liveness, type PingReason, PONG_LIMIT_MS } from "./liveness.ts";
 import { TokenBucket } from "../base/token_bucket.ts";
 
 /** Pongs that wait for `pollTransmit`; pings beyond are dropped. */
@@ -38,6 +38,14 @@ export interface DerpClientOptions {
   readonly privateKey: Uint8Array;
   readonly publicKey: Uint8Array;
   readonly random: Random;
+}
+
+/** How long an answer may take: before the relay is doubted, and before it is dead. `doubtMs` 0: at once. */
+export interface PingLimits {
+  /** @default 10_000 */
+  readonly limitMs?: number;
+  /** @default 1_000 */
+  readonly doubtMs?: number;
 }
 
 type ClientState =
@@ -112,7 +120,7 @@ export class DerpClient {
   handleTimeout(now: Instant): void {
     const due = this.#liveness.handleTimeout(now);
     if (due === "ping" && this.canSend) {
-      this.#beginPing(now, { isAsked: false, limitMs: PONG_LIMIT_MS });
+      this.#beginPing(now, { isAsked: false, limitMs: PONG_LIMIT_MS, doubtMs: DOUBT_MS });
     } else if (due !== undefined) { // dead, or a greeting that stopped halfway
       this.close();
       this.#isDeathDue = true;
@@ -140,12 +148,18 @@ export class DerpClient {
    * Probes the connection, after a sleep or a change of network: `pong` or, `limitMs` later, `dead`.
    * Nothing but the pong counts, since older bytes may still be in the pipe. Without effect before the login.
    */
-  ping(now: Instant, limitMs = PONG_LIMIT_MS): void {
-    if (this.canSend) this.#beginPing(now, { isAsked: true, limitMs });
+  ping(now: Instant, { limitMs = PONG_LIMIT_MS, doubtMs = DOUBT_MS }: PingLimits = {}): void {
+    if (this.canSend) this.#beginPing(now, { isAsked: true, limitMs, doubtMs });
+  }
+
+  /** Whether the relay should have answered by now; it may still. */
+  get isDoubted(): boolean {
+    return this.#liveness.isDoubted;
   }
 
   /** Whether a packet of that size fits the relay's rate limit, if it set one; what does not is to be dropped. */
   allowSend(packetBytes: number, now: Instant): boolean {
+    this.#liveness.handleSent(now);
     if (this.#bucket === undefined) return true;
     return this.#bucket.take(SEND_PACKET_HEADER_BYTES + packetBytes, now);
   }
@@ -269,7 +283,7 @@ export class DerpClient {
     this.#preferred = undefined;
   }
 
-  #beginPing(now: Instant, why: { readonly isAsked: boolean; readonly limitMs: number }): void {
+  #beginPing(now: Instant, why: PingReason): void {
     this.#control.push(encodeFrame(FrameType.ping, this.#liveness.begin(now, why)));
   }
 }

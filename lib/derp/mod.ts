@@ -1,5 +1,5 @@
 /** DERP, the relay protocol (coder/tailscale `derp/`): client, and the server for the sandbox. Imports `base` and `crypto` only. */
-export { DerpClient, type DerpClientOptions } from "./client.ts";
+export { DerpClient, type DerpClientOptions, type PingLimits } from "./client.ts";
 export { DerpError } from "./errors.ts";
 export type { DerpEvent, DerpPacketEvent } from "./events.ts";
 export { MAX_PACKET_BYTES, SEND_PACKET_HEADER_BYTES, writeSendPacketHeader } from "./frame.ts";

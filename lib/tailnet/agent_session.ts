@@ -31,8 +31,9 @@ import { RelayLink } from "./relay_link.ts";
 import { SelfNode } from "./self_node.ts";
 import type { TunnelCore } from "./tunnel_core.ts";
 
-/** Attempts at a coordinator that never said a word, before that is told. */
+/** Attempts at a coordinator that never said a word, before that is told; in so long a time one is enough. */
 const MAX_SILENT_ATTEMPTS = 3;
+const SILENT_ATTEMPT_MS = 10_000;
 
 export class AgentSession implements TunnelCore<AgentSessionEvent> {
   readonly node: TunnelNode;
@@ -45,6 +46,7 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
   readonly #lineEvents: LineEvent[] = [];
   /** What has deadlines, in the order of their turns. */
   readonly #cores: readonly Core<unknown>[];
+  readonly #beganAt: Instant;
   #life: "running" | "leaving" | "over" = "running";
 
   /** Throws `TypeError` when `agentId` is no UUID. */
@@ -52,6 +54,7 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
     const uuid = parseUuid(options.agentId);
     if (uuid === undefined) throw new TypeError(`agentId must be a UUID: is "${options.agentId}"`);
     this.#options = options;
+    this.#beganAt = now;
     this.#self = new SelfNode(options);
     this.node = this.#self.tunnel;
     this.#contact = new AgentContact({ id: options.agentId, uuid, node: this.node });
@@ -315,7 +318,10 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
       case "connected":
         return this.#contact.handleConnected(now);
       case "disconnected":
-        if (event.failedAttempts >= MAX_SILENT_ATTEMPTS) {
+        if (
+          event.failedAttempts >= MAX_SILENT_ATTEMPTS ||
+          (event.failedAttempts > 0 && now - this.#beganAt >= SILENT_ATTEMPT_MS)
+        ) {
           this.#fail({ kind: "coordinatorUnreachable", reason: event.message });
         }
         return;

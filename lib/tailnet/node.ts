@@ -218,7 +218,7 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
   }
 
   handleWake(now: Instant): void {
-    this.relays.redialAll(now);
+    this.relays.handleWake(now);
     this.#direct?.paths.handleNetworkChange(now);
   }
 
@@ -257,7 +257,7 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
 
   /** Moves all that must leave into the batches of the lines and of the port, as far as there is room. */
   pump(now: Instant): void {
-    this.relays.dropEnded(now);
+    this.relays.review(now);
     this.#drainRelays();
     this.#outbound.pumpWireguard(now);
     this.#drainWireguard(now);

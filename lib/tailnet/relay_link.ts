@@ -9,6 +9,7 @@ import { ProtocolError } from "../base/errors.ts";
 import {
   DerpClient,
   type DerpEvent,
+  type PingLimits,
   SEND_PACKET_HEADER_BYTES,
   writeSendPacketHeader,
 } from "../derp/mod.ts";
@@ -68,11 +69,14 @@ export class RelayLink implements Core<DerpEvent>, Line, PacketLink {
   readonly readBytes = READ_BYTES;
   readonly region: number;
   readonly transport: RelayTransport;
+  /** Whether the connection stood once. */
+  wasOpened = false;
   readonly #options: RelayLinkOptions;
   readonly #random: Random;
   readonly #derp: DerpClient;
   #phase: Phase = { kind: "idle" };
   #isReady = false;
+  #isRetired = false;
   /** Already framed bytes that go out before the batch: request head, pongs, close. */
   readonly #outbox: Uint8Array[] = [];
   #outboxBytes = 0;
@@ -121,6 +125,7 @@ export class RelayLink implements Core<DerpEvent>, Line, PacketLink {
     this.#filling = new SendBatch(capacityBytes);
     this.#spare = new SendBatch(capacityBytes);
     this.#phase = { kind: "upgrade", client };
+    this.wasOpened = true;
     this.#push(client.request());
   }
 
@@ -133,7 +138,7 @@ export class RelayLink implements Core<DerpEvent>, Line, PacketLink {
 
   /** Whether the relay knows us: packets may be sent. */
   get isReady(): boolean {
-    return this.#isReady && this.#phase.kind === "derp";
+    return this.#isReady && !this.#isRetired && this.#phase.kind === "derp";
   }
 
   get refusal(): RelayRefusal | undefined {
@@ -221,7 +226,7 @@ export class RelayLink implements Core<DerpEvent>, Line, PacketLink {
   }
 
   pollTimeout(): Instant | undefined {
-    return this.#phase.kind === "derp" ? this.#derp.pollTimeout() : undefined;
+    return this.#phase.kind === "derp" && !this.#isRetired ? this.#derp.pollTimeout() : undefined;
   }
 
   /** Frames of the relay that were of no use. */
@@ -230,8 +235,20 @@ export class RelayLink implements Core<DerpEvent>, Line, PacketLink {
   }
 
   /** Asks whether the relay is still there; without an answer in `limitMs` the link is over. */
-  probe(now: Instant, limitMs: number): void {
-    this.#derp.ping(now, limitMs);
+  probe(now: Instant, limits: PingLimits): void {
+    this.#derp.ping(now, limits);
+  }
+
+  /** Whether the relay should have answered something by now; packets may be sent all the same. */
+  get isDoubted(): boolean {
+    return this.#derp.isDoubted;
+  }
+
+  /** Another link took its place: what is on its way here is still read, nothing is sent any more. */
+  retire(): void {
+    this.#isRetired = true;
+    this.#outbox.length = 0;
+    this.#outboxBytes = 0;
   }
 
   notePreferred(isHome: boolean): void {
@@ -275,6 +292,7 @@ export class RelayLink implements Core<DerpEvent>, Line, PacketLink {
   }
 
   takeBatch(): Batch | undefined {
+    if (this.#isRetired) return undefined;
     if (this.#phase.kind === "derp") {
       for (let frame = this.#derp.pollTransmit(); frame; frame = this.#derp.pollTransmit()) {
         this.#pushControl(frame);
@@ -317,6 +335,7 @@ export class RelayLink implements Core<DerpEvent>, Line, PacketLink {
   }
 
   #push(bytes: Uint8Array): void {
+    if (this.#isRetired) return;
     // A relay that floods us with pings while it reads nothing is cut off by the bound.
     if (this.#outboxBytes + bytes.length > MAX_OUTBOX_BYTES) {
       this.#phase = { kind: "closed", reason: "does not read what we send" };

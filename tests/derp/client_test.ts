@@ -5,7 +5,7 @@ import { type BoxKey, precomputeBox } from "../../lib/crypto/box.ts";
 import { MAX_QUEUED_PONGS } from "../../lib/derp/client.ts";
 import { DerpError } from "../../lib/derp/errors.ts";
 import { encodeFrame, FrameType } from "../../lib/derp/frame.ts";
-import { PONG_LIMIT_MS, SILENCE_MS } from "../../lib/derp/liveness.ts";
+import { DOUBT_MS, PONG_LIMIT_MS, SILENCE_MS } from "../../lib/derp/liveness.ts";
 import { encodeServerInfo } from "../../lib/derp/login.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { splitAnyhow, splitToBytes } from "../support/split.ts";
@@ -165,7 +165,7 @@ Deno.test("DerpClient pings after 25 s of silence, and any byte answers", () => 
   deepStrictEqual(sentBy(client), []);
   client.handleTimeout(SILENCE_MS);
   deepStrictEqual(sentBy(client), [PING]);
-  strictEqual(client.pollTimeout(), SILENCE_MS + PONG_LIMIT_MS);
+  strictEqual(client.pollTimeout(), SILENCE_MS + DOUBT_MS);
   eventsOf(client, KEEP_ALIVE, 30_000);
   strictEqual(client.pollTimeout(), 30_000 + SILENCE_MS);
   deepStrictEqual(eventsOf(client, PONG, 30_001), [{ kind: "pong", roundTripMs: 5_001 }]);
@@ -189,16 +189,55 @@ Deno.test("DerpClient is dead when the greeting stops halfway", () => {
   deepStrictEqual(sentBy(client), []);
 });
 
+Deno.test("DerpClient pings two seconds after something was sent and nothing came, and doubts the relay a second later", () => {
+  const client = readyClient();
+  client.allowSend(100, 1_000);
+  client.allowSend(100, 2_500); // not anew with each packet
+  client.handleTimeout(2_999);
+  deepStrictEqual(sentBy(client), []);
+  client.handleTimeout(3_000);
+  deepStrictEqual(sentBy(client), [PING]);
+  client.handleTimeout(3_999);
+  ok(!client.isDoubted);
+  client.handleTimeout(4_000);
+  ok(client.isDoubted);
+  eventsOf(client, KEEP_ALIVE, 9_000);
+  ok(!client.isDoubted);
+  client.handleTimeout(13_500);
+  deepStrictEqual(drainEvents(client), []);
+});
+
+Deno.test("DerpClient pings nobody while what is sent is followed by what comes", () => {
+  const client = readyClient();
+  for (let at = 0; at < 20_000; at += 500) {
+    client.allowSend(100, at);
+    eventsOf(client, KEEP_ALIVE, at + 400);
+    client.handleTimeout(at + 450);
+  }
+  deepStrictEqual(sentBy(client), []);
+});
+
+Deno.test("DerpClient that is asked for doubt is doubted until the pong comes, whatever else does", () => {
+  const client = readyClient();
+  client.ping(100, { doubtMs: 0 });
+  ok(client.isDoubted);
+  eventsOf(client, KEEP_ALIVE, 200);
+  ok(client.isDoubted);
+  eventsOf(client, PONG, 300);
+  ok(!client.isDoubted);
+});
+
 Deno.test("DerpClient.ping() counts nothing but the pong", () => {
   const client = readyClient();
-  client.ping(100, 3_000);
+  client.ping(100, { limitMs: 3_000 });
   deepStrictEqual(sentBy(client), [PING]);
   eventsOf(client, KEEP_ALIVE, 200); // may have been in the pipe before a sleep
-  client.ping(2_000, 3_000); // does not put the limit off
-  strictEqual(client.pollTimeout(), 3_100);
+  client.ping(2_000, { limitMs: 3_000 }); // does not put the limit off
+  client.handleTimeout(3_099);
+  deepStrictEqual(drainEvents(client), []);
   deepStrictEqual(eventsOf(client, PONG, 2_500), [{ kind: "pong", roundTripMs: 500 }]);
   strictEqual(client.pollTimeout(), 2_500 + SILENCE_MS);
-  client.ping(5_000, 3_000);
+  client.ping(5_000, { limitMs: 3_000 });
   eventsOf(client, KEEP_ALIVE, 6_000);
   client.handleTimeout(8_000);
   deepStrictEqual(drainEvents(client), [{ kind: "dead" }]);

@@ -12,9 +12,9 @@ function dials(world: World): number {
 
 Deno.test("a coordinator that fails from the start is given up with one line each of what and what to do", async (t) => {
   const rows: { mode: CoordinatorMode; message: RegExp; withinMs: number }[] = [
-    { mode: "silent", message: /accepts connections but says nothing/, withinMs: 50_000 },
-    { mode: "half", message: /accepts connections but says nothing/, withinMs: 50_000 },
-    { mode: "open-silent", message: /accepts connections but says nothing/, withinMs: 50_000 },
+    { mode: "silent", message: /accepts connections but says nothing/, withinMs: 15_000 },
+    { mode: "half", message: /accepts connections but says nothing/, withinMs: 15_000 },
+    { mode: "open-silent", message: /accepts connections but says nothing/, withinMs: 15_000 },
     { mode: "nonsense", message: /network coordinator: The peer broke yamux/, withinMs: 5_000 },
     { mode: "not-http", message: /network coordinator: Cannot/, withinMs: 5_000 },
   ];

@@ -68,7 +68,7 @@ Deno.test("a relay that comes back after every key has expired is used at once, 
     world.pass(5 * MINUTE_MS + seconds * 1_000);
     world.relay.isUp = true;
     // The agent is back before us: whoever comes first has nobody to talk to yet.
-    world.agent.node.relays.redialAll(world.now);
+    world.agent.node.relays.handleWake(world.now);
     const { node } = world.client.session;
     const nodes = [node, world.agent.node];
     ok(world.until(() => nodes.every(({ relays }) => relays.readyLink(999) !== undefined), 10_000));

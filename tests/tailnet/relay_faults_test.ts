@@ -15,11 +15,12 @@ function worldWith(mode: RelayMode): World {
 
 Deno.test("a relay that fails from the start is given up with one line each of what and what to do", async (t) => {
   const rows: { mode: RelayMode; message: RegExp; withinMs: number }[] = [
-    { mode: "silent", message: /accepts connections but says nothing/, withinMs: 35_000 },
-    { mode: "half", message: /accepts connections but says nothing/, withinMs: 35_000 },
+    { mode: "silent", message: /accepts connections but says nothing/, withinMs: 15_000 },
+    { mode: "half", message: /accepts connections but says nothing/, withinMs: 15_000 },
     { mode: "nonsense", message: /Cannot reach the relay "Region 999": /, withinMs: 5_000 },
     { mode: "derp-nonsense", message: /Cannot reach the relay "Region 999": /, withinMs: 5_000 },
     { mode: "forbidden", message: /answered status 403/, withinMs: 5_000 },
+    { mode: "bad-gateway", message: /answered status 502/, withinMs: 5_000 },
   ];
   for (const { mode, message, withinMs } of rows) {
     await t.step(mode, () => {
@@ -28,9 +29,49 @@ Deno.test("a relay that fails from the start is given up with one line each of w
       const failure = world.client.failure();
       match(failure?.message ?? "no failure", message);
       ok(!/\n/.test(failure?.message ?? "") && (failure?.hint ?? "") !== "");
+      if (/status|says nothing/.test(message.source)) {
+        match(failure?.hint ?? "", /passes websockets on/);
+      }
       ok((failure?.at ?? Infinity) - 1_000 <= withinMs, `at ${failure?.at}`);
     });
   }
+});
+
+Deno.test("whatever happens to Upgrade: DERP, the websocket has its turn within four seconds", async (t) => {
+  const modes = [
+    "websocket-only",
+    "websocket-only-502",
+    "websocket-only-reset",
+    "websocket-only-silent",
+  ] as const;
+  for (const mode of modes) {
+    await t.step(mode, () => {
+      const world = worldWith(mode);
+      const took = world.reach();
+      ok(took < (mode === "websocket-only-silent" ? 4_000 : 1_000), `${took} ms`);
+      strictEqual(world.client.failure(), undefined);
+      strictEqual(world.client.session.node.relays.readyLink(999)?.transport, "websocket");
+      transfer(world, 0);
+      // What let us in is taken first the next time.
+      world.pass(6_000);
+      world.relay.requests.length = 0;
+      world.relay.restart(world.now);
+      world.pass(1_000);
+      ok(world.client.session.node.relays.readyLink(999) !== undefined);
+      ok(world.relay.requests.every(({ upgrade }) => upgrade === "websocket"));
+    });
+  }
+});
+
+Deno.test("a relay whose proxy answers 502 while it restarts is back at once, by the upgrade that it had", () => {
+  const world = new World();
+  world.reach();
+  world.pass(6_000);
+  world.relay.mode = "bad-gateway";
+  world.relay.restart(world.now);
+  world.pass(8_000);
+  world.relay.mode = "ok";
+  ok(world.until(() => world.client.session.node.relays.readyLink(999) !== undefined, 1_500));
 });
 
 Deno.test("a relay that refuses the connection is tried three times within five seconds, then it is said", () => {

@@ -43,7 +43,10 @@ function hintOf(failure: TunnelError["failure"]): string | undefined {
     case "noRelay":
       return "Ask the deployment's administrator to enable the built-in DERP relay";
     case "relayUnreachable":
-      return "Check that this machine may connect to it: firewall, proxy (HTTPS_PROXY), TLS settings";
+      // Something answers there, and the websocket was tried as well.
+      return /^(answered status|accepts connections)/.test(failure.reason)
+        ? "Check that a proxy or load balancer before it passes websockets on, and Upgrade: DERP if it can"
+        : "Check that this machine may connect to it: firewall, proxy (HTTPS_PROXY), TLS settings";
     case "agentSilent":
       return "Check the workspace's network, or restart the workspace";
     case "coordinatorUnreachable":

@@ -44,7 +44,8 @@ type ClientDeadline =
   /** When a server that was asked for a connection, or opened one, and says nothing is given up. */
   "silence";
 
-const SILENCE_MS = 15_000;
+/** Whoever waits is told within fifteen seconds, a refused attempt or two before it included. */
+const SILENCE_MS = 12_000;
 /** Where JSON is spoken nobody answers us, but servers ping every 15 s (coder/coder `coderd/httpapi/websocket.go`). */
 const JSON_SILENCE_MS = 45_000;
 /**

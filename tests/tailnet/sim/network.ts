@@ -25,6 +25,8 @@ export class SimEnd {
   /** What is sent vanishes and nothing arrives, and nobody is told: a cable is out. */
   isBlackholed = false;
   isClosed = false;
+  /** Nothing arrives, and nothing is lost either: a program that was stopped, or a kernel that will try again. */
+  #isStalled = false;
   readonly #options: NetworkOptions;
   #inbox: { readonly at: Instant; readonly arrival: Arrival }[] = [];
   #busyUntil: Instant = -Infinity;
@@ -67,7 +69,7 @@ export class SimEnd {
 
   read(now: Instant): Arrival | undefined {
     const first = this.#inbox[0];
-    if (first === undefined || first.at > now || this.isClosed) return undefined;
+    if (first === undefined || first.at > now || this.isClosed || this.#isStalled) return undefined;
     this.#inbox.shift();
     if (first.arrival.kind === "end") this.isClosed = true;
     return first.arrival;
@@ -76,7 +78,16 @@ export class SimEnd {
   nextAt(now: Instant): Instant | undefined {
     if (this.isClosed) return undefined;
     const writable = this.isBusy(now) ? this.#busyUntil : undefined;
-    return earlier(this.#inbox[0]?.at, writable);
+    return this.#isStalled ? writable : earlier(this.#inbox[0]?.at, writable);
+  }
+
+  stall(): void {
+    this.#isStalled = true;
+  }
+
+  /** What was held up arrives. */
+  resume(): void {
+    this.#isStalled = false;
   }
 
   /** Forgets what is under way to this end. */
@@ -100,15 +111,18 @@ export class SimNetwork {
   readonly servers = new Map<string, SimServer>();
   /** Every connection attempt, as `host:port`. */
   readonly dials: string[] = [];
+  /** Who dials is not answered, not even refused. */
+  isCut = false;
 
   constructor(options: NetworkOptions = {}) {
     this.options = options;
   }
 
-  /** The caller's end of a new connection; `undefined` when nobody listens. */
-  connect(host: string, port: number, now: Instant): SimEnd | undefined {
+  /** The caller's end of a new connection; `undefined` when nobody listens, `"lost"` when nothing is heard of it. */
+  connect(host: string, port: number, now: Instant): SimEnd | "lost" | undefined {
     const where = `${host}:${port}`;
     this.dials.push(where);
+    if (this.isCut) return "lost";
     const server = this.servers.get(where);
     if (server === undefined || !server.isUp) return undefined;
     const near = new SimEnd(this.options);

@@ -84,6 +84,7 @@ export class SimNodeDriver<Event> {
   #dial(line: Line, now: Instant): void {
     for (const target of line.targets) {
       const end = this.#parts.network.connect(target.host, target.port, now);
+      if (end === "lost") return;
       if (end === undefined) continue;
       this.carriers.set(line, end);
       return this.#core.handleLineOpened(line, target, now);

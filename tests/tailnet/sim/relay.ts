@@ -20,7 +20,11 @@ export type RelayMode =
   | "ok"
   /** Refuses `Upgrade: DERP` with 400, as proxies and some relays do. */
   | "websocket-only"
-  /** The same, the body ended by the connection's end instead of a length. */
+  /** Refuses `Upgrade: DERP` as a proxy does behind which nobody understands it, resets it, or never answers it. */
+  | "websocket-only-502"
+  | "websocket-only-reset"
+  | "websocket-only-silent"
+  /** Refuses it with 400, the body ended by the connection's end instead of a length. */
   | "websocket-only-old"
   /** The same, but the body never comes to its end. */
   | "websocket-only-stuck"
@@ -32,8 +36,9 @@ export type RelayMode =
   | "derp-nonsense"
   /** Upgrades, sends half of its greeting, and nothing more. */
   | "half"
-  /** Refuses everybody. */
+  /** Refuses everybody: with 403, with 502. */
   | "forbidden"
+  | "bad-gateway"
   /** Lets everybody in and shows them out at once. */
   | "revolving";
 
@@ -145,8 +150,12 @@ export class SimRelay implements SimServer {
     if (request === undefined) return;
     this.requests.push(request);
     if (this.mode === "forbidden") return this.#refuse(line, 403, now);
+    if (this.mode === "bad-gateway") return this.#refuse(line, 502, now);
     if (this.mode.startsWith("websocket-only") && request.upgrade === "DERP") {
       if (this.mode === "websocket-only") return this.#refuse(line, 400, now);
+      if (this.mode === "websocket-only-502") return this.#refuse(line, 502, now);
+      if (this.mode === "websocket-only-reset") return this.#drop(line, now);
+      if (this.mode === "websocket-only-silent") return;
       const isStuck = this.mode === "websocket-only-stuck";
       const length = isStuck ? "Content-Length: 100\r\n" : "";
       const text = `HTTP/1.1 400 Bad Request\r\n${length}Connection: close\r\n\r\nno such upgrade`;
@@ -167,7 +176,9 @@ export class SimRelay implements SimServer {
     line.derp = this.switchboard.connect(now);
     if (this.mode === "half") {
       const length = line.derp.pollTransmit(this.#frames);
-      line.end.write(this.#frames.subarray(0, length >> 1), now);
+      const half = this.#frames.subarray(0, length >> 1);
+      const { random } = this.#options;
+      line.end.write(isWebsocket ? encodeFrame({ role: "server", random }, half) : half, now);
       line.isDeaf = true;
       return;
     }
