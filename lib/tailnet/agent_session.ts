@@ -181,7 +181,9 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
   }
 
   pollTimeout(): Instant | undefined {
-    return this.#cores.map((core) => core.pollTimeout()).reduce(earlier);
+    let next: Instant | undefined;
+    for (const core of this.#cores) next = earlier(next, core.pollTimeout());
+    return next;
   }
 
   pump(now: Instant): void {

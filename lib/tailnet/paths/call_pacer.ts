@@ -8,7 +8,7 @@ import type { Instant } from "../../base/core.ts";
 export type CallList = "all" | "nothing";
 
 /** Between calls of one search after another. */
-const SEARCH_GAP_MS = 5_000;
+export const SEARCH_GAP_MS = 5_000;
 /** Between calls that tell news. */
 const NEWS_GAP_MS = 250;
 

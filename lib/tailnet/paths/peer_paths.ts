@@ -15,7 +15,7 @@ import { Deadlines, earlier } from "../../base/deadlines.ts";
 import { TokenBucket } from "../../base/token_bucket.ts";
 import { PADDED_PACKET_BYTES } from "../../disco/mod.ts";
 import type { AddressFamily, Endpoint } from "../../wire/endpoint.ts";
-import { type CallList, CallPacer } from "./call_pacer.ts";
+import { type CallList, CallPacer, SEARCH_GAP_MS } from "./call_pacer.ts";
 import { type Candidate, isBetter } from "./candidate.ts";
 import {
   ACTIVE_MS,
@@ -290,9 +290,7 @@ export class PeerPaths {
 
   #armSearch(now: Instant): void {
     if (!this.#isSearching(now)) return;
-    const next = this.#search.nextAt(now);
-    if (next === undefined) this.#deadlines.clear("search");
-    else this.#deadlines.set("search", next);
+    this.#deadlines.set("search", this.#search.nextAt(now) ?? now + SEARCH_GAP_MS);
   }
 
   #suspect(path: Candidate, now: Instant): void {
