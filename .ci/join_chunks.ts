@@ -6,7 +6,7 @@
 import { rollup } from "@rollup/wasm-node";
 
 /** On the way to the first byte of `--stdio`, and soon after; what OpenSSH and shells wait for. */
-const CORE = ["main", "ssh", "mod", "lookup", "text_stream", "connect_exists", "complete_names"];
+const CORE = ["main", "ssh", "host_tunnels", "text_stream", "connect_exists", "complete_names"];
 /**
  * Starting points of the program by the group that they are in, as the bundler names them. Every run reads `core`. What is not named
  * is in a group of its own.
@@ -22,7 +22,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
     ...[...Deno.readDirSync(new URL("../lib/cli/command", import.meta.url))]
       .map(({ name }) => name.replace(/\.ts$/, ""))
       .filter((name) => name !== "demo" && !CORE.includes(name)),
-    ...["program", "help", "debug_options", "network"],
+    ...["program", "help", "debug_options", "host_relays", "local_files"],
   ],
 };
 

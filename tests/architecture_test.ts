@@ -49,7 +49,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "ssh",
     "io",
   ],
-  cli: ["base", "coder", "ssh", "io", "mod", "sandbox", "tailnet"],
+  // What a command needs of the machine, `Host` has: nothing of `io`, on demand or otherwise.
+  cli: ["base", "coder", "ssh", "sandbox", "tailnet"],
   main: ["cli", "io"],
 };
 

@@ -1,19 +1,20 @@
 /**
  * The machine as commands see it: one object, handed to `main(args, host)`. Implemented in `lib/io/host.ts`, faked in
- * `tests/support/fake_host.ts`. Commands name neither `Deno` nor a timer; everything they wait for comes from here.
- * Not here: tunnels to agents, which `lib/mod.ts` makes for `lib/cli/ready/`.
+ * `tests/support/fake_host.ts`. Commands name neither `Deno` nor a timer nor a socket; everything they wait for comes from here.
  */
 import { ExpectedError } from "./errors.ts";
 import type { Clock, Random } from "./core.ts";
-import type { HttpTransport } from "./http.ts";
+import type { HostNetwork } from "./host_network.ts";
 
-export interface Host {
+export interface Host extends HostNetwork {
   readonly stdin: HostInput;
   readonly stdout: HostOutput;
   readonly stderr: HostOutput;
   /** Resolves when all that was printed was taken, or nobody takes it any more. */
   flush(): Promise<void>;
   readonly files: HostFiles;
+  /** Folders, and files in pieces: for copying. Its code is loaded when it is asked for. */
+  fileTree(): Promise<FileTree>;
   readonly clock: HostClock;
   readonly random: Random;
   /** As `Deno.build.os` names it: `linux`, `darwin`, `windows`, … */
@@ -30,12 +31,8 @@ export interface Host {
   readonly tempDir: string;
   /** The value of an environment variable; `undefined` when unset or not allowed to be read. */
   env(name: string): string | undefined;
-  /** HTTP and websockets with the given certificates; proxies come from the environment. */
-  network(options: NetworkOptions): HttpTransport;
   /** The words that start this program again, absolute: for the commands that other programs are to run. */
   program(): Promise<readonly string[]>;
-  /** Closes the connections that `network` keeps for later requests. */
-  disconnect(): void;
   /**
    * Runs a program to its end. Rejects with `HostError` when it cannot be started, with the reason when aborted.
    * The environment is ours plus `env`. Output beyond `maxOutputBytes` of each stream is dropped.
@@ -139,6 +136,34 @@ export interface FileStat {
   readonly mode?: number;
 }
 
+/** Folders, and files in pieces. All of it rejects with `HostError`, in words for people. */
+export interface FileTree {
+  /** `undefined` when nothing is there. Links are followed. */
+  stat(path: string): Promise<TreeStat | undefined>;
+  /** Links to folders are `other`: they may lead in a circle. */
+  list(path: string): Promise<readonly TreeEntry[]>;
+  /** Creates the folder and its parents; no error when it exists. */
+  mkdir(path: string): Promise<void>;
+  /** The bytes from `from` on; each piece is the reader's own. */
+  read(path: string, from: number): AsyncIterable<Uint8Array>;
+  /** Writes from `from` on, into a new file when that is the beginning; resolves when it is on the disk. */
+  write(path: string, from: number, pieces: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Takes the place of whatever file is there. */
+  replace(from: string, to: string): Promise<void>;
+  /** No error when it is not there. */
+  remove(path: string): Promise<void>;
+}
+
+export interface TreeStat {
+  readonly kind: "file" | "folder" | "other";
+  readonly sizeBytes: number;
+}
+
+export interface TreeEntry {
+  readonly name: string;
+  readonly kind: TreeStat["kind"];
+}
+
 /** A lock held; the system frees it when the process ends. */
 export interface HostLock {
   /** Idempotent; never throws. */
@@ -151,13 +176,6 @@ export interface HostFile {
   print(text: string): void;
   /** Idempotent. */
   close(): Promise<void>;
-}
-
-export interface NetworkOptions {
-  /** PEM text of authorities that are trusted besides the system's: the platform cannot leave those out. */
-  readonly caCertificates?: string;
-  /** PEM text of the client's certificate, and its key. */
-  readonly clientCertificate?: { readonly certificate: string; readonly key: string };
 }
 
 export interface RunOptions {

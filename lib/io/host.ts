@@ -7,7 +7,6 @@ import {
   HostError,
   type HostFile,
   type HostFiles,
-  type NetworkOptions,
   type RunOptions,
   type RunResult,
   type SignalName,
@@ -15,14 +14,13 @@ import {
 import { SystemClock } from "./clock.ts";
 import { systemEnv as env } from "./env.ts";
 import { toHostError } from "./host_errors.ts";
-import type { GetEnv } from "./proxy.ts";
+import { systemNetwork } from "./host_network.ts";
 import { suspendProcess } from "./job_control.ts";
 import { tryLockFile } from "./lock_file.ts";
 import { SYSTEM_RANDOM } from "./random.ts";
 import { leaveRawMode, type TerminalMode, terminalSize } from "./raw_mode.ts";
 import { replaceFile, replaceTextFile } from "./replace_file.ts";
 import { type StandardOutput, standardStreams } from "./std_streams.ts";
-import { SystemTransport } from "./transport.ts";
 
 const DEFAULT_MAX_OUTPUT_BYTES = 8 * 1_024 * 1_024;
 const RESIZE_POLL_MS = 1_000;
@@ -40,6 +38,7 @@ export function createHost(): Host {
     stderr,
     flush: () => flushAll([stdout, stderr]),
     files: SYSTEM_FILES,
+    fileTree: async () => (await import("./local_files.ts")).LOCAL_TREE,
     clock: new SystemClock(),
     random: SYSTEM_RANDOM,
     os,
@@ -61,24 +60,6 @@ export function createHost(): Host {
     },
     onSignal,
     ...(suspendProcess === undefined ? {} : { suspend: suspendProcess }),
-  };
-}
-
-/** Transports by what was asked for, so that whoever asks for the same shares connections and what was learnt of the way. */
-export function systemNetwork(env: GetEnv): Pick<Host, "network" | "disconnect"> {
-  const transports = new Map<NetworkOptions, SystemTransport>();
-  return {
-    network(options) {
-      const known = transports.get(options);
-      if (known !== undefined) return known;
-      const transport = new SystemTransport(options, env);
-      transports.set(options, transport);
-      return transport;
-    },
-    disconnect() {
-      for (const transport of transports.values()) transport[Symbol.dispose]();
-      transports.clear();
-    },
   };
 }
 

@@ -1,17 +1,20 @@
 /** Files of this machine for copying: read and written in pieces, from any place on. Rejects with `HostError` in words for people. */
-import { HostError } from "../base/host.ts";
+import { type FileTree, HostError, type TreeEntry, type TreeStat } from "../base/host.ts";
 import { reasonOf } from "./host_errors.ts";
 
 const PIECE_BYTES = 256 * 1024;
 
-export interface LocalEntry {
-  readonly name: string;
-  readonly kind: "file" | "folder" | "other";
-  readonly sizeBytes: number;
-}
+export const LOCAL_TREE: FileTree = {
+  stat: statLocal,
+  list: listLocal,
+  mkdir: makeLocalFolder,
+  read: readLocal,
+  write: writeLocal,
+  replace: renameLocal,
+  remove: removeLocal,
+};
 
-/** `undefined` when nothing is there. Links are followed. */
-export async function statLocal(path: string): Promise<Omit<LocalEntry, "name"> | undefined> {
+async function statLocal(path: string): Promise<TreeStat | undefined> {
   try {
     const { isDirectory, isFile, size } = await Deno.stat(path);
     return { kind: isDirectory ? "folder" : isFile ? "file" : "other", sizeBytes: size };
@@ -21,14 +24,13 @@ export async function statLocal(path: string): Promise<Omit<LocalEntry, "name"> 
   }
 }
 
-/** Links to folders are not followed: they may lead in a circle. */
-export async function listLocal(path: string): Promise<readonly LocalEntry[]> {
+async function listLocal(path: string): Promise<readonly TreeEntry[]> {
   try {
-    const entries: LocalEntry[] = [];
+    const entries: TreeEntry[] = [];
     for await (const { name, isDirectory } of Deno.readDir(path)) {
       const stat = await statLocal(`${path}/${name}`);
       const kind = stat?.kind === "folder" && !isDirectory ? "other" : stat?.kind ?? "other";
-      entries.push({ name, kind, sizeBytes: stat?.sizeBytes ?? 0 });
+      entries.push({ name, kind });
     }
     return entries;
   } catch (error) {
@@ -36,7 +38,7 @@ export async function listLocal(path: string): Promise<readonly LocalEntry[]> {
   }
 }
 
-export async function makeLocalFolder(path: string): Promise<void> {
+async function makeLocalFolder(path: string): Promise<void> {
   try {
     await Deno.mkdir(path, { recursive: true });
   } catch (error) {
@@ -44,7 +46,7 @@ export async function makeLocalFolder(path: string): Promise<void> {
   }
 }
 
-export async function renameLocal(from: string, to: string): Promise<void> {
+async function renameLocal(from: string, to: string): Promise<void> {
   try {
     await Deno.rename(from, to);
   } catch (error) {
@@ -52,7 +54,7 @@ export async function renameLocal(from: string, to: string): Promise<void> {
   }
 }
 
-export async function removeLocal(path: string): Promise<void> {
+async function removeLocal(path: string): Promise<void> {
   try {
     await Deno.remove(path);
   } catch (error) {
@@ -60,8 +62,7 @@ export async function removeLocal(path: string): Promise<void> {
   }
 }
 
-/** The bytes from `from` on; each piece is the reader's own. */
-export async function* readLocal(path: string, from: number): AsyncGenerator<Uint8Array> {
+async function* readLocal(path: string, from: number): AsyncGenerator<Uint8Array> {
   const file = await open("open", path, { read: true });
   try {
     await file.seek(from, Deno.SeekMode.Start);
@@ -78,8 +79,7 @@ export async function* readLocal(path: string, from: number): AsyncGenerator<Uin
   }
 }
 
-/** Writes from `from` on, into a new file when that is the beginning. */
-export async function writeLocal(
+async function writeLocal(
   path: string,
   from: number,
   pieces: AsyncIterable<Uint8Array>,

@@ -5,7 +5,7 @@
 import { Duplex } from "node:stream";
 import { checkServerIdentity, connect, rootCertificates } from "node:tls";
 import { closeQuietly, type Conn, type TlsMaterial } from "./conn.ts";
-import { certificatesIn } from "./pem.ts";
+import { certificatesIn } from "../base/pem.ts";
 
 /** A subject without a common name, which is asked where there are addresses and no names. */
 const NOBODY = { C: "", ST: "", L: "", O: "", OU: "", CN: "" };

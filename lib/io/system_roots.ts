@@ -6,7 +6,7 @@
  */
 import { isDefect, messageOf } from "../base/errors.ts";
 import type { GetEnv } from "./proxy.ts";
-import { certificatesIn } from "./pem.ts";
+import { certificatesIn } from "../base/pem.ts";
 
 /** Authorities and where they came from. */
 export interface Roots {

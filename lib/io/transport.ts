@@ -4,7 +4,7 @@
  * caller's, cookies nobody's.
  */
 import type { HttpFetch, HttpTransport, OpenTextStream } from "../base/http.ts";
-import type { Host, NetworkOptions } from "../base/host.ts";
+import type { NetworkOptions } from "../base/host_network.ts";
 import type { TlsMaterial } from "./conn.ts";
 import { dialForHttp, type DialOptions, newDialOptions, targetOf } from "./dial.ts";
 import { HttpClient } from "./http_client.ts";
@@ -39,14 +39,6 @@ export class SystemTransport implements HttpTransport, Disposable {
   [Symbol.dispose](): void {
     this.#client[Symbol.dispose]();
   }
-}
-
-/** How `host` dials for these options, whatever else of it does so; another host than this machine's: as this machine would. */
-export function dialOptionsOf(host: Host, options: NetworkOptions): DialOptions {
-  const transport = host.network(options);
-  return transport instanceof SystemTransport
-    ? transport.dial
-    : newDialOptions((name) => host.env(name), tlsMaterialOf(options));
 }
 
 /** The dialer's form of the certificates of `options`; `undefined` for the system's alone. */

@@ -69,7 +69,7 @@ commandTest(
       CODER_CONFIG_DIR: "/nowhere",
       XDG_CACHE_HOME: "/nowhere",
     });
-    ok(scripts.some((url) => url.endsWith("/lib/mod.ts")), "our own modules are seen");
+    ok(scripts.some((url) => url.endsWith("/lib/io/node_tunnel.ts")), "our own modules are seen");
     deepStrictEqual(scripts.filter((url) => url.startsWith("node:")), ["node:timers"]);
     const unwanted = /deno_fetch\/(?!22_http_client)|deno_web\/06_streams|deno_websocket|deno_http/;
     deepStrictEqual(scripts.filter((url) => unwanted.test(url)), []);

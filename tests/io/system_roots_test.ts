@@ -1,6 +1,6 @@
 /** Where a machine keeps its authorities: machines made of a few files, and this one. */
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
-import { certificatesIn, pemOf } from "../../lib/io/pem.ts";
+import { certificatesIn, pemOf } from "../../lib/base/pem.ts";
 import { type RootFiles, rootSourcesOf, systemRoots } from "../../lib/io/system_roots.ts";
 import { envOf, tlsFixture } from "./support.ts";
 

@@ -1,6 +1,6 @@
 /** `fetch` of the real host against small servers on loopback: redirects, bodies, failures in words, proxies, TLS. */
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
-import type { NetworkOptions } from "../../lib/base/host.ts";
+import type { NetworkOptions } from "../../lib/base/host_network.ts";
 import { TransportError } from "../../lib/base/http.ts";
 import { SystemTransport } from "../../lib/io/transport.ts";
 import { startHttpProxy, startSocksProxy } from "./proxies.ts";

@@ -12,7 +12,8 @@ import {
   type SignalName,
   type TerminalSize,
 } from "../../lib/base/host.ts";
-import { createHost, systemNetwork } from "../../lib/io/host.ts";
+import { createHost } from "../../lib/io/host.ts";
+import { systemNetwork } from "../../lib/io/host_network.ts";
 import { createBytePipe, type PipeEnd } from "./byte_pipe.ts";
 
 /** A command that has not come further in this time hangs. */

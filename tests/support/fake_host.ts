@@ -4,6 +4,7 @@
  */
 import {
   type FileStat,
+  type FileTree,
   type Host,
   HostError,
   type HostFile,
@@ -11,13 +12,14 @@ import {
   type HostInput,
   type HostLock,
   type HostOutput,
-  type NetworkOptions,
   type RunOptions,
   type RunResult,
   type SignalName,
   type TerminalSize,
 } from "../../lib/base/host.ts";
+import type { HostProxy, NetworkOptions, ProbedRelay } from "../../lib/base/host_network.ts";
 import { type HttpTransport, TransportError } from "../../lib/base/http.ts";
+import { FakeSockets, FakeTunnels } from "./fake_network.ts";
 import { JumpingClock } from "./jumping_clock.ts";
 import { SeededRandom } from "./seeded_random.ts";
 
@@ -87,6 +89,13 @@ export class FakeHost implements Host {
   readonly stdout: FakeOutput;
   readonly stderr: FakeOutput;
   readonly files: FakeFiles;
+  readonly sockets = new FakeSockets();
+  readonly tunnels = new FakeTunnels();
+  /** Answers `lookupIpv6`. @default nobody is known */
+  resolver: (name: string, signal: AbortSignal) => Promise<readonly string[]> = () =>
+    Promise.resolve([]);
+  proxy: HostProxy | undefined;
+  relays: readonly ProbedRelay[] = [];
   /** Options of every `network` call. */
   readonly networks: NetworkOptions[] = [];
   /** Every program run: name, arguments, environment. */
@@ -132,6 +141,22 @@ export class FakeHost implements Host {
   network(options: NetworkOptions): HttpTransport {
     this.networks.push(options);
     return this.#transport;
+  }
+
+  lookupIpv6(name: string, signal: AbortSignal): Promise<readonly string[]> {
+    return this.resolver(name, signal);
+  }
+
+  proxyFor(): HostProxy | undefined {
+    return this.proxy;
+  }
+
+  probeRelays(): Promise<readonly ProbedRelay[]> {
+    return Promise.resolve(this.relays);
+  }
+
+  fileTree(): Promise<FileTree> {
+    return Promise.reject(new HostError("not-permitted", "this machine's files are text alone"));
   }
 
   async run(

@@ -18,6 +18,8 @@ export class JumpingClock implements HostClock {
   #sleepers: Sleeper[] = [];
   #pump: ReturnType<typeof setImmediate> | undefined;
   offsetMinutes = 0;
+  /** Whether time stands still for good: for what is not in the process alone, such as modules that are loaded. */
+  isStill = false;
 
   now(): number {
     return this.#now;
@@ -76,6 +78,7 @@ export class JumpingClock implements HostClock {
   /** One sleeper a turn: what it does may add others that are due sooner. */
   #jump(): void {
     this.#pump = undefined;
+    if (this.isStill) return;
     const next = this.#sleepers.reduce<Sleeper | undefined>(
       (first, sleeper) => first === undefined || sleeper.at < first.at ? sleeper : first,
       undefined,

@@ -3,19 +3,12 @@
  * `Match … exec` asks it (docs/protocol/ssh.md#coder-connect, #config-ssh).
  */
 import { UserError } from "../../base/errors.ts";
-import { isInCoderConnect, type LookupIpv6 } from "../ready/coder_connect.ts";
+import { isInCoderConnect } from "../ready/coder_connect.ts";
 import type { Host } from "../../base/host.ts";
 import { defineCommand } from "./command.ts";
 
 /** Nothing runs beside this lookup, and a wrong "no" sends people around the better way. */
 const BUDGET_MS = 1_000;
-
-export interface ConnectExistsOptions {
-  /** @default the system's resolver */
-  readonly lookupIpv6?: LookupIpv6;
-  /** @default never aborted */
-  readonly signal?: AbortSignal;
-}
 
 export const command = defineCommand({
   name: "connect exists",
@@ -31,17 +24,16 @@ export const command = defineCommand({
 });
 
 /** 0 when the host is there, 1 when it is not. Throws `UserError` for an empty name. */
-export async function connectExists(
+async function connectExists(
   host: Host,
   hostname: string,
-  options: ConnectExistsOptions = {},
 ): Promise<number> {
   if (hostname === "") throw new UserError("the hostname is empty");
   const isThere = await isInCoderConnect(hostname, {
     clock: host.clock,
-    lookupIpv6: options.lookupIpv6 ?? (await import("../../io/lookup.ts")).lookupIpv6,
+    lookupIpv6: (name, signal) => host.lookupIpv6(name, signal),
     budgetMs: BUDGET_MS,
-    signal: options.signal ?? new AbortController().signal,
+    signal: new AbortController().signal,
   });
   return isThere ? 0 : 1;
 }

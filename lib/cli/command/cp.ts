@@ -8,7 +8,7 @@ import { SSH } from "../grammar/flags_ssh.ts";
 import { connect, openAgentPort } from "../ready/connect.ts";
 import { Copier, type CopyTotals, type FileSide, sizeText } from "../session/copy/copier.ts";
 import { type CopyPlan, nameOf, planCopy } from "../session/copy/places.ts";
-import { LOCAL_SIDE, remoteSide } from "../session/copy/sides.ts";
+import { localSide, remoteSide } from "../session/copy/sides.ts";
 import { hostKeyVerifier } from "../session/host_key.ts";
 import { ExitError } from "../terminal/errors.ts";
 import { withClient } from "../workspace/surroundings.ts";
@@ -67,10 +67,11 @@ export const command = defineCommand({
         });
         using files = await connection.openFiles();
         const there = remoteSide(connection, files);
+        const here = localSide(await host.fileTree());
         const isDownload = plan.direction === "download";
         const copyHost = {
-          from: isDownload ? there : LOCAL_SIDE,
-          to: isDownload ? LOCAL_SIDE : there,
+          from: isDownload ? there : here,
+          to: isDownload ? here : there,
           toOs: isDownload ? host.os : connected.agent.operatingSystem,
           now: () => host.clock.now(),
           say: (line: string) => progress.line(line),

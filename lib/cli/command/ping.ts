@@ -8,6 +8,7 @@ import { type Way, withTunnel } from "../diagnose/tunnel_to.ts";
 import { directLines, wayLines } from "../diagnose/way_report.ts";
 import { countFlag, durationFlag, switchFlag } from "../grammar/flag.ts";
 import { findDocsUrl } from "../ready/warnings.ts";
+import { derpMapFromJson } from "../../tailnet/derp_map_json.ts";
 import { OUTPUT, writeJson } from "../table/output.ts";
 import { type Column, renderTable } from "../table/table.ts";
 import { localRfc3339 } from "../terminal/local_time.ts";
@@ -104,7 +105,6 @@ class Pinger {
     const first = await way.tunnel.ping(flags.timeoutMs);
     signal.throwIfAborted();
     this.#wasDirect = first?.isDirect ?? false;
-    const { derpMapFromJson } = await import("../../mod.ts");
     const lines = [
       ...wayLines(await way.tunnel.diagnostics()),
       "",

@@ -80,7 +80,6 @@ async function run(
   const scope = new AbortController();
   const steps = { ...outer, signal: AbortSignal.any([outer.signal, scope.signal]) };
   const { progress } = steps;
-  const { SYSTEM_SOCKETS } = await import("../../io/local_sockets.ts");
   if (global.disableDirectConnections) progress.line("Direct connections disabled.");
   await using link = await WorkspaceLink.open(steps, {
     configuration,
@@ -96,7 +95,7 @@ async function run(
   });
   const listen: ListenHost = {
     far: link.farSide,
-    sockets: SYSTEM_SOCKETS,
+    sockets: steps.host.sockets,
     say: (line) => progress.line(line),
   };
   const sets: ForwardSet[] = [];

@@ -6,12 +6,13 @@
 import { UserError } from "../../base/errors.ts";
 import { goQuote } from "../../coder/text.ts";
 import type { HttpHeaders } from "../../base/http.ts";
-import { certificatesIn } from "../../io/pem.ts";
+import { certificatesIn } from "../../base/pem.ts";
 import { isSameDeployment } from "../../coder/origin.ts";
 import { parseDeploymentUrl } from "../../coder/url.ts";
 import type { GlobalOptions } from "../grammar/flags_global.ts";
 import { readHeaders } from "./headers.ts";
-import { type Host, HostError, type NetworkOptions } from "../../base/host.ts";
+import { type Host, HostError } from "../../base/host.ts";
+import type { NetworkOptions } from "../../base/host_network.ts";
 import { readKeyring } from "./keyring.ts";
 import { checkToken } from "./token.ts";
 import { joinPath } from "../../base/paths.ts";

@@ -10,9 +10,6 @@ import type { CoderClient } from "../../coder/client.ts";
 import { getBuildInfo } from "../../coder/deployment.ts";
 import { ApiError, describe, StepError } from "../../coder/errors.ts";
 import { versionMismatch } from "../../coder/version.ts";
-import { dialOptionsOf } from "../../io/transport.ts";
-import { proxyFor } from "../../io/proxy.ts";
-import { targetOf } from "../../io/dial.ts";
 import type { Configuration } from "../config/config.ts";
 import { VERSION } from "../version.ts";
 import type { Finding } from "./finding.ts";
@@ -88,7 +85,7 @@ const note = (about: string, text: string): Finding => ({ level: "note", about, 
 
 // deno-lint-ignore require-await -- what it throws is a rejection, as everybody else's
 async function lookAtProxy({ host, configuration }: Patient): Promise<readonly Finding[]> {
-  const proxy = proxyFor(targetOf(configuration.url), (name) => host.env(name));
+  const proxy = host.proxyFor(configuration.url);
   if (proxy === undefined) return [good("proxy", "none for this deployment")];
   const { scheme, host: name, port } = proxy;
   return [good("proxy", `${scheme}://${name}:${port}, for the API, coordinator and relays`)];
@@ -149,30 +146,24 @@ async function lookAtRelays(patient: Patient): Promise<readonly Finding[]> {
   const { client, host, signal, configuration, disablesDirect } = patient;
   if (configuration.token === undefined) return [];
   const info = await getGeneralConnection(client, { signal });
-  const { derpMapFromJson, probeRelays, rewriteEmbeddedRelay } = await import(
-    "./network.ts"
-  );
-  const map = rewriteEmbeddedRelay(derpMapFromJson(info.derpMap), configuration.url);
-  const latencies = await probeRelays(map, {
-    clock: host.clock,
-    dial: dialOptionsOf(host, configuration.network),
+  const relays = await host.probeRelays({
+    deploymentUrl: configuration.url,
+    network: configuration.network,
     headers: configuration.headers,
+    derpMap: info.derpMap,
     timeoutMs: LOOK_MS / 2,
     signal,
   });
-  const regions = [...map.regions.values()].filter(({ nodes }) =>
-    nodes.some((node) => !node.stunOnly)
-  );
-  const findings = regions.map((region): Finding => {
-    const ms = latencies.get(region.id);
-    if (ms !== undefined) return good("relay", `${region.name} (${ms.toFixed(1)} ms)`);
+  const isSilent = relays.every(({ latencyMs }) => latencyMs === undefined);
+  const findings = relays.map(({ name, latencyMs }): Finding => {
+    if (latencyMs !== undefined) return good("relay", `${name} (${latencyMs.toFixed(1)} ms)`);
     const hint =
       "A proxy or firewall may hold it back: it is reached as the deployment is, by HTTPS";
-    return regions.length === 1 || latencies.size === 0
-      ? problem("relay", { text: `${region.name} does not answer`, hint })
-      : note("relay", `${region.name} does not answer; others do`);
+    return relays.length === 1 || isSilent
+      ? problem("relay", { text: `${name} does not answer`, hint })
+      : note("relay", `${name} does not answer; others do`);
   });
-  if (regions.length === 0) {
+  if (relays.length === 0) {
     findings.push(problem("relay", {
       text: "the deployment has none, and without one no workspace is reached",
       hint: "Ask its administrator",
@@ -197,7 +188,7 @@ function directFinding(
   const about = "direct connections";
   if (disablesDirect) return note(about, "off, by --disable-direct-connections or its variable");
   if (byDeployment) return note(about, "off for everybody, by the deployment's administrator");
-  const proxy = proxyFor(targetOf(configuration.url), (name) => host.env(name));
+  const proxy = host.proxyFor(configuration.url);
   if (proxy !== undefined) {
     return note(about, "not tried, because the deployment is behind a proxy");
   }

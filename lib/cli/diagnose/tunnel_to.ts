@@ -32,14 +32,12 @@ export async function withTunnel(
   body: (way: Way) => Promise<number>,
 ): Promise<number> {
   const { command, input, disablesDirect, what, onTarget } = options;
-  const network = import("../../mod.ts");
-  network.catch(() => {}); // told by whoever awaits it
+  steps.host.tunnels.prepare();
   const beginning = new TunnelBeginning(steps, {
     configuration,
     command,
     input,
     disablesDirect,
-    network,
   });
   try {
     const target = await resolveTarget(steps, { input, disableAutostart: true });

@@ -10,7 +10,7 @@ import { formatHostPort, type LocalSockets } from "../../ssh/host.ts";
 import { CODER_PREFIX, parseIpv6 } from "../../tailnet/address.ts";
 import type { HostClock } from "../../base/host.ts";
 
-/** The addresses of a name, none for an unknown one (`lib/io/lookup.ts`). */
+/** The addresses of a name, none for an unknown one (`Host.lookupIpv6`). */
 export type LookupIpv6 = (name: string, signal: AbortSignal) => Promise<readonly string[]>;
 
 const PROBE_BUDGET_MS = 100;

@@ -46,11 +46,10 @@ const STATUS_POLL_MS = 250;
 /** Finds and starts the workspace, waits for its agent, and begins a tunnel. Throws `UserError`, `ApiError`, `StepError`, or the signal's reason. */
 export async function connect(steps: Steps, options: ConnectOptions): Promise<Connected> {
   // Loading the network takes as long as the first requests: both at once.
-  const network = import("../../mod.ts");
-  network.catch(() => {}); // told below, by whoever awaits it
+  steps.host.tunnels.prepare();
   const docsUrl = findDocsUrl(steps);
-  docsUrl.catch(() => {}); // likewise
-  const beginning = new TunnelBeginning(steps, { ...options, network });
+  docsUrl.catch(() => {}); // told below
+  const beginning = new TunnelBeginning(steps, options);
   try {
     const target = await resolveTarget(steps, options);
     const { agent: last } = target;

@@ -6,8 +6,6 @@ import type { ConnectionInfo } from "../../coder/agents.ts";
 import { getConnectionInfo } from "../../coder/agents.ts";
 import { ProtocolError, UserError } from "../../base/errors.ts";
 import type { AgentTunnel } from "../../base/tunnel.ts";
-import { isAtLeast, READY_FOR_HANDSHAKE_SINCE } from "../../base/version.ts";
-import { dialOptionsOf } from "../../io/transport.ts";
 import { userAgentOf } from "../config/client.ts";
 import type { Configuration } from "../config/config.ts";
 import { type MemoryPlace, recall, remember, type Remembered } from "./memory.ts";
@@ -21,8 +19,6 @@ export interface BeginningOptions {
   readonly input: string;
   /** The user's word; the deployment's counts as well. */
   readonly disablesDirect: boolean;
-  /** The code of the network, which is being loaded. */
-  readonly network: Promise<typeof import("../../mod.ts")>;
 }
 
 /** A tunnel that has begun, and what it was begun with. */
@@ -123,37 +119,27 @@ export class TunnelBeginning {
 
   async #start({ agentId, info, serverVersion }: Remembered): Promise<AgentTunnel> {
     const { client, host, log } = this.#steps;
-    const { configuration, command, disablesDirect, network } = this.#options;
-    const { coordinationOf, derpMapFromJson, startAgent } = await network;
-    const derpMap = usable(() => derpMapFromJson(info.derpMap));
-    log.debug("relay map", { regions: derpMap.regions.size, leftOut: derpMap.leftOut });
-    return startAgent({
-      agentId,
-      deploymentUrl: client.url,
-      ...(configuration.token === undefined ? {} : { token: configuration.token }),
-      headers: configuration.headers,
-      derpMap,
-      fetchDerpMap: async (signal) => {
-        const { derpMap } = await getConnectionInfo(client, agentId, { signal });
-        return derpMapFromJson(derpMap);
-      },
-      forcesWebsocket: info.derpForceWebsockets,
-      expectsReady: isAtLeast(serverVersion, READY_FOR_HANDSHAKE_SINCE),
-      coordination: coordinationOf(serverVersion),
-      disablesDirect: disablesDirect || info.disableDirectConnections,
-      dial: dialOptionsOf(host, configuration.network),
-      userAgent: userAgentOf(host, command),
-      log: log.child("net"),
-    });
-  }
-}
-
-function usable<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
-    const hint = "The server may be older or newer than hawser knows";
-    throw new UserError(error.message, { hint, cause: error });
+    const { configuration, command, disablesDirect } = this.#options;
+    try {
+      return await host.tunnels.start({
+        agentId,
+        deploymentUrl: client.url,
+        network: configuration.network,
+        token: configuration.token,
+        headers: configuration.headers,
+        userAgent: userAgentOf(host, command),
+        serverVersion,
+        derpMap: info.derpMap,
+        fetchDerpMap: async (signal) =>
+          (await getConnectionInfo(client, agentId, { signal })).derpMap,
+        forcesWebsocket: info.derpForceWebsockets,
+        disablesDirect: disablesDirect || info.disableDirectConnections,
+        log: log.child("net"),
+      });
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      const hint = "The server may be older or newer than hawser knows";
+      throw new UserError(error.message, { hint, cause: error });
+    }
   }
 }

@@ -134,15 +134,14 @@ async function runForwardsOnly({ connection, signal }: Running): Promise<Session
 async function findAgentDialler(steps: Steps, options: SshOptions) {
   if (!options.forwardAgent) return undefined;
   const { host, progress } = steps;
-  const { listPipes, SYSTEM_SOCKETS } = await import("../../io/local_sockets.ts");
   return await prepareAgentForward({
     lookup: {
       identityAgent: options.identityAgent,
       env: (name) => host.env(name),
       os: host.os,
-      ...(host.os === "windows" ? { pipes: await listPipes() } : {}),
+      ...(host.os === "windows" ? { pipes: await host.sockets.listPipes() } : {}),
     },
-    sockets: SYSTEM_SOCKETS,
+    sockets: host.sockets,
     isExplicit: options.isAgentExplicit,
     warn: (line) => progress.line(line),
   });
@@ -155,15 +154,14 @@ async function forwardGpg(
   { options, agent }: { readonly options: SshOptions; readonly agent: Agent },
 ): Promise<AsyncDisposable | undefined> {
   if (!options.forwardGpg) return undefined;
-  const { readSocketFile, SYSTEM_SOCKETS } = await import("../../io/local_sockets.ts");
   const forward = await progress.during(
     "Setting up GPG forwarding",
     () =>
       startGpgForward(connection, {
         os: host.os,
-        sockets: SYSTEM_SOCKETS,
+        sockets: host.sockets,
         run: (program, args, limits) => host.run(program, args, limits),
-        readSocketFile,
+        readSocketFile: (path) => host.sockets.readSocketFile(path),
         env: (name) => host.env(name),
         print: (line) => progress.line(line),
       }, { workspaceOs: agent.operatingSystem }),
@@ -176,10 +174,9 @@ async function makeForwards(
   connection: SshConnection,
   options: SshOptions,
 ): Promise<ForwardSet> {
-  const { SYSTEM_SOCKETS } = await import("../../io/local_sockets.ts");
   return await startForwards(
     sshFarSide(connection),
-    { sockets: SYSTEM_SOCKETS, print: (line) => steps.progress.line(line) },
+    { sockets: steps.host.sockets, print: (line) => steps.progress.line(line) },
     {
       local: options.localForwards.map(parseLocalForward),
       dynamic: options.dynamicForwards.map(parseDynamicForward),

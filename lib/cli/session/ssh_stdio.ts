@@ -87,7 +87,8 @@ async function openSsh(
   connected: Connected,
   options: SshOptions,
 ): Promise<RaceResult> {
-  const { host: { clock }, signal } = steps;
+  const { host, signal } = steps;
+  const { clock, sockets } = host;
   const { workspace, agent } = connected.target;
   const tunnel = (stop: AbortSignal) =>
     openAgentPort(steps, connected.tunnel, { port: AGENT_SSH_PORT, signal: stop });
@@ -98,18 +99,18 @@ async function openSsh(
   if (hostname === undefined || options.forceNewTunnel) {
     return { via: "tunnel", stream: await tunnel(signal) };
   }
-  const [{ lookupIpv6 }, { SYSTEM_SOCKETS }] = await Promise.all([
-    import("../../io/lookup.ts"),
-    import("../../io/local_sockets.ts"),
-  ]);
   return await raceCoderConnect({
     tunnel,
     coderConnect: async (stop) => {
-      const isThere = await isInCoderConnect(hostname, { clock, lookupIpv6, signal: stop });
+      const isThere = await isInCoderConnect(hostname, {
+        clock,
+        lookupIpv6: (name, stop) => host.lookupIpv6(name, stop),
+        signal: stop,
+      });
       if (!isThere) return undefined;
       return await dialCoderConnect(hostname, {
         clock,
-        connect: SYSTEM_SOCKETS.connect,
+        connect: (target, stop) => sockets.connect(target, stop),
         signal: stop,
       });
     },

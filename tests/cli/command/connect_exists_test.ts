@@ -1,5 +1,4 @@
 import { deepStrictEqual } from "node:assert/strict";
-import { connectExists } from "../../../lib/cli/command/connect_exists.ts";
 import { main } from "../../../lib/cli/main.ts";
 import { FakeHost } from "../../support/fake_host.ts";
 
@@ -22,12 +21,11 @@ Deno.test("connect exists: 0 or 1 and no output (upstream cli/connect_test.go)",
     await t.step(name, async () => {
       using host = new FakeHost();
       const asked: string[] = [];
-      const got = await connectExists(host, "dev.ws.me.coder", {
-        lookupIpv6: (hostname) => {
-          asked.push(hostname);
-          return Promise.resolve(addresses);
-        },
-      });
+      host.resolver = (hostname) => {
+        asked.push(hostname);
+        return Promise.resolve(addresses);
+      };
+      const got = await main(["connect", "exists", "dev.ws.me.coder"], host);
       deepStrictEqual(
         { got, asked, out: host.stdout.text + host.stderr.text },
         { got: code, asked: ["dev.ws.me.coder."], out: "" },
@@ -38,13 +36,12 @@ Deno.test("connect exists: 0 or 1 and no output (upstream cli/connect_test.go)",
 
 Deno.test("connect exists says no when the resolver does not answer within a second", async () => {
   using host = new FakeHost();
-  const got = await connectExists(host, "dev.ws.me.coder.", {
-    lookupIpv6: (_name, signal) => {
-      const { promise, reject } = Promise.withResolvers<never>();
-      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      return promise;
-    },
-  });
+  host.resolver = (_name, signal) => {
+    const { promise, reject } = Promise.withResolvers<never>();
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    return promise;
+  };
+  const got = await main(["connect", "exists", "dev.ws.me.coder."], host);
   deepStrictEqual([got, host.clock.now()], [1, 1_000]);
 });
 

@@ -12,7 +12,7 @@ import { optionsOf } from "../../../lib/cli/grammar/options.ts";
 import { HostError } from "../../../lib/base/host.ts";
 import { VERSION } from "../../../lib/cli/version.ts";
 import { SILENT_LOG } from "../../../lib/base/log.ts";
-import { certificatesIn } from "../../../lib/io/pem.ts";
+import { certificatesIn } from "../../../lib/base/pem.ts";
 import { tlsFixture } from "../../io/support.ts";
 import { FakeHost } from "../../support/fake_host.ts";
 

@@ -6,7 +6,7 @@ import { splitConfig, withSection } from "../../../lib/cli/ssh_config/section.ts
 import { checkSshSettings } from "../../../lib/cli/ssh_config/settings.ts";
 import { redirectTarget } from "../../../lib/coder/redirect.ts";
 import { webUrl } from "../../../lib/coder/url.ts";
-import { certificatesIn } from "../../../lib/io/pem.ts";
+import { certificatesIn } from "../../../lib/base/pem.ts";
 import { EscapeFilter } from "../../../lib/ssh/escape.ts";
 import { ScreenModes } from "../../../lib/ssh/screen_modes.ts";
 import { parseUdp, UdpHeader } from "../../../lib/wire/udp.ts";

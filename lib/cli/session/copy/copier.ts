@@ -3,25 +3,14 @@
  * checksum is right; what an interrupted copy left under that name is gone on with, if it is the beginning of the file.
  */
 import { UserError } from "../../../base/errors.ts";
+import type { FileTree } from "../../../base/host.ts";
 import { goQuote, stripToLine } from "../../../coder/text.ts";
 import { startFileHash } from "../../../ssh/file_hash.ts";
 import type { Wait } from "../../terminal/progress.ts";
 import { isPlainName } from "./places.ts";
 
 /** One side of a copy. */
-export interface FileSide {
-  stat(path: string): Promise<
-    { readonly kind: "file" | "folder" | "other"; readonly sizeBytes: number } | undefined
-  >;
-  list(path: string): Promise<
-    readonly { readonly name: string; readonly kind: "file" | "folder" | "other" }[]
-  >;
-  mkdir(path: string): Promise<void>;
-  read(path: string, from: number): AsyncIterable<Uint8Array>;
-  write(path: string, from: number, pieces: AsyncIterable<Uint8Array>): Promise<void>;
-  /** Takes the place of whatever file is there. */
-  replace(from: string, to: string): Promise<void>;
-  remove(path: string): Promise<void>;
+export interface FileSide extends FileTree {
   /** SHA-256 of the first bytes of a file, lower-case hexadecimal; `undefined` where nobody can tell. */
   checksum(path: string, bytes: number): Promise<string | undefined>;
 }

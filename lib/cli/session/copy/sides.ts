@@ -1,13 +1,5 @@
 /** The two sides of a copy: this machine's files, and a workspace's over SFTP, with a command of its own for checksums. */
-import {
-  listLocal,
-  makeLocalFolder,
-  readLocal,
-  removeLocal,
-  renameLocal,
-  statLocal,
-  writeLocal,
-} from "../../../io/local_files.ts";
+import type { FileTree } from "../../../base/host.ts";
 import type { SshConnection } from "../../../ssh/connection.ts";
 import { startFileHash } from "../../../ssh/file_hash.ts";
 import type { RemoteFiles } from "../../../ssh/remote_files.ts";
@@ -15,25 +7,21 @@ import type { FileSide } from "./copier.ts";
 
 const MAX_ANSWER_BYTES = 4_096;
 
-export const LOCAL_SIDE: FileSide = {
-  stat: statLocal,
-  list: listLocal,
-  mkdir: makeLocalFolder,
-  read: readLocal,
-  write: writeLocal,
-  replace: renameLocal,
-  remove: removeLocal,
-  async checksum(path, bytes) {
-    const hash = await startFileHash();
-    let left = bytes;
-    for await (const piece of readLocal(path, 0)) {
-      hash.update(piece.subarray(0, left));
-      left -= Math.min(left, piece.length);
-      if (left === 0) break;
-    }
-    return left === 0 ? hash.hex() : undefined;
-  },
-};
+export function localSide(tree: FileTree): FileSide {
+  return {
+    ...tree,
+    async checksum(path, bytes) {
+      const hash = await startFileHash();
+      let left = bytes;
+      for await (const piece of tree.read(path, 0)) {
+        hash.update(piece.subarray(0, left));
+        left -= Math.min(left, piece.length);
+        if (left === 0) break;
+      }
+      return left === 0 ? hash.hex() : undefined;
+    },
+  };
+}
 
 /** Paths are absolute there. */
 export function remoteSide(connection: SshConnection, files: RemoteFiles): FileSide {
