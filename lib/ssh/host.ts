@@ -3,7 +3,9 @@
  * `lib/io/local_sockets.ts` implements the sockets; the rest fits `Host` of `lib/base/host.ts` as it is.
  */
 import type { Instant } from "../base/core.ts";
+import type { TerminalSize } from "../base/host.ts";
 
+export type { TerminalSize };
 export {
   formatHostPort,
   formatTarget,
@@ -18,11 +20,6 @@ export interface SshClock {
   now(): Instant;
   /** Resolves after `ms`; rejects with the signal's reason when aborted, at once if it already is. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
-}
-
-export interface TerminalSize {
-  readonly columns: number;
-  readonly rows: number;
 }
 
 export interface SessionInput {

@@ -17,7 +17,7 @@ const PROBE_BUDGET_MS = 100;
 const DIAL_TIMEOUT_MS = 5_000;
 const SSH_PORT = 22;
 
-export interface ProbeOptions {
+export interface CoderConnectProbe {
   readonly clock: HostClock;
   readonly lookupIpv6: LookupIpv6;
   /** @default 100 */
@@ -37,7 +37,10 @@ export function coderConnectHost(
 /**
  * Whether the name leads into Coder Connect's network within the budget. Rejects only with the signal's reason.
  */
-export async function isInCoderConnect(hostname: string, options: ProbeOptions): Promise<boolean> {
+export async function isInCoderConnect(
+  hostname: string,
+  options: CoderConnectProbe,
+): Promise<boolean> {
   const { clock, lookupIpv6, budgetMs = PROBE_BUDGET_MS, signal } = options;
   // Absolute: no search domain may answer for it.
   const name = hostname.endsWith(".") ? hostname : `${hostname}.`;
@@ -53,7 +56,7 @@ function isCoderAddress(text: string): boolean {
   return address !== undefined && CODER_PREFIX.every((byte, at) => address[at] === byte);
 }
 
-export interface DialOptions {
+export interface CoderConnectDial {
   readonly clock: HostClock;
   readonly connect: LocalSockets["connect"];
   /** @default 5_000 */
@@ -64,7 +67,7 @@ export interface DialOptions {
 /** Connects to the agent's SSH server through Coder Connect. Throws `StepError`, or the signal's reason. */
 export async function dialCoderConnect(
   hostname: string,
-  options: DialOptions,
+  options: CoderConnectDial,
 ): Promise<ByteStream> {
   const { clock, connect, timeoutMs = DIAL_TIMEOUT_MS, signal } = options;
   const address = formatHostPort(hostname, SSH_PORT);

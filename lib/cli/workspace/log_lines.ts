@@ -39,7 +39,7 @@ interface LogSource<Entry extends { readonly id: number }> {
 }
 
 /** One log: lines so far, then those that come. */
-export class Log<Entry extends { readonly id: number }> {
+export class FollowedLog<Entry extends { readonly id: number }> {
   readonly #steps: Steps;
   readonly #source: LogSource<Entry>;
   #last = 0;
@@ -94,9 +94,9 @@ function isPassing(error: unknown): boolean {
   );
 }
 
-export function buildLog(steps: Steps, buildId: string): Log<BuildLog> {
+export function buildLog(steps: Steps, buildId: string): FollowedLog<BuildLog> {
   const { client, signal } = steps;
-  return new Log(steps, {
+  return new FollowedLog(steps, {
     what: "build logs",
     fetch: () => getBuildLogs(client, buildId, { signal }),
     follow: (after) => followBuildLogs(client, buildId, { after, signal }),
@@ -114,10 +114,10 @@ export function agentLog(
   steps: Steps,
   agent: Agent,
   of: { readonly workspaceId: string; readonly buildId: string },
-): Log<AgentLog> {
+): FollowedLog<AgentLog> {
   const { client, signal } = steps;
   const name = agent.name === "" ? "" : `.${word(agent.name)}`;
-  return new Log(steps, {
+  return new FollowedLog(steps, {
     what: "agent logs",
     fetch: () => getAgentLogs(client, agent.id, { signal }),
     follow: (after) => followAgentLogs(client, agent.id, { after, signal }),
