@@ -267,7 +267,8 @@ const MAX_LINES = 350;
 const LONG_FILES: Readonly<Record<string, string>> = {
   "lib/proto/tailnet_pb.ts": "generated",
   "lib/tailnet/agent_session.ts": "puts four cores together: a verb and an event of each",
-  "lib/tailnet/coordinator/client.ts": "one connection and the life over many, not parted yet",
+  "lib/tailnet/coordinator/client.ts":
+    "two websockets and what is told of both; what follows their end is in attempts.ts",
   "lib/tailnet/paths/direct_paths.ts": "a few lines",
 };
 

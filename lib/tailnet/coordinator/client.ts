@@ -1,7 +1,7 @@
 /**
  * The life with the coordinator over many connections (coder/coder `tailnet/controllers.go` `Controller.Run`): when to
- * dial, what is said again on each new connection, what is known of the peers, when silence has lasted too long, and when
- * to give up.
+ * dial, what is said again on each new connection, and when silence has lasted too long. What is known of the peers is
+ * in `news.ts`; whether and when to try again is decided in `attempts.ts`.
  *
  *   waiting ──delay──▶ dialling ──opened──▶ connected ──ended──▶ waiting …
  *      disconnect() ──▶ over        a refusal that no other attempt would change ──▶ over
@@ -9,21 +9,17 @@
  * `pollEvent` asks for each connection (`dial`) and gives it back (`hangUp`); bytes go to `handleLineBytes`, what must leave
  * is in the line's `takeBatch` after `pump`.
  *
- * Deviations: upstream takes a refusal for permanent on the very first attempt only; here until the first connection. Of
- * what a server says at once, only the last map and the last node of each peer are told.
+ * Deviation: of what a server says at once, only the last map and the last node of each peer are told.
  */
 import { assertNever, type Core, type Instant } from "../../base/core.ts";
 import { Deadlines, earlier } from "../../base/deadlines.ts";
 import type { Line, LineOwner, LineTarget } from "../line.ts";
 import type { TailnetNode } from "../node_message.ts";
-import { Backoff } from "./backoff.ts";
+import { Attempts, type Verdict } from "./attempts.ts";
 import type { CoordinatorClientOptions, CoordinatorEvent } from "./client_events.ts";
-import { classifyDialFailure } from "./dial_failure.ts";
-import type { DialFailure, DisconnectReason } from "./dial_failure.ts";
+import type { DisconnectReason } from "./dial_failure.ts";
 import type { CoordinatorLink, CoordinatorLinkEvent } from "./link.ts";
-import type { ResumeToken } from "./messages.ts";
 import { MapSocket } from "./map_socket.ts";
-import { Negotiation } from "./negotiation.ts";
 import { News } from "./news.ts";
 import { type CoordinationSession, makeLink, makeSession } from "./protocol.ts";
 import type { SessionEvent } from "./session.ts";
@@ -48,16 +44,9 @@ type ClientDeadline =
 const SILENCE_MS = 12_000;
 /** Where JSON is spoken nobody answers us, but servers ping every 15 s (coder/coder `coderd/httpapi/websocket.go`). */
 const JSON_SILENCE_MS = 45_000;
-/**
- * A connection that lasted so long starts the next at once. Deviation: upstream starts at once after every dial that
- * succeeded, so a server that accepts and drops is dialled without a pause.
- */
-const STABLE_MS = 5_000;
-
 export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
   readonly #options: CoordinatorClientOptions;
-  readonly #negotiation: Negotiation;
-  readonly #backoff: Backoff;
+  readonly #attempts: Attempts;
   readonly #news: News;
   readonly #tunnels: Set<string>;
   readonly #deadlines = new Deadlines<ClientDeadline>();
@@ -66,18 +55,12 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
   /** Where JSON is spoken, maps have a websocket of their own. */
   #maps: MapSocket | undefined;
   #node: TailnetNode | undefined;
-  #resumeToken: ResumeToken | undefined;
-  /** So far. */
-  #connections = 0;
-  #failedAttempts = 0;
-  #lastFailure: string | undefined;
-  #permanentError: string | undefined;
   #isLeaving = false;
 
   constructor(options: CoordinatorClientOptions, now: Instant) {
     this.#options = options;
-    this.#negotiation = new Negotiation(options.protocol ?? "v2");
-    this.#backoff = new Backoff(options.random);
+    const { protocol = "v2", random, wallMsAtZero } = options;
+    this.#attempts = new Attempts({ protocol, random, wallMsAtZero });
     this.#tunnels = new Set(options.tunnels);
     this.#news = new News({
       ...(this.#isAgent ? {} : { only: this.#tunnels }),
@@ -93,12 +76,12 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
 
   /** Whether the coordinator ever told us anything that makes sense. */
   get hasHeard(): boolean {
-    return this.#backoff.hasHeard;
+    return this.#attempts.hasHeard;
   }
 
   /** Why the last connection ended or could not be made; one line. */
   get lastFailure(): string | undefined {
-    return this.#lastFailure;
+    return this.#attempts.lastFailure;
   }
 
   /** The peer as last announced. */
@@ -130,7 +113,7 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
 
   /** Waits no longer: a connection that is older than the machine's sleep, or than its network, is not worth a wait. */
   handleWake(now: Instant): void {
-    this.#backoff.reset();
+    this.#attempts.noteWake();
     this.#stopMaps(); // begins again with the next connection
     if (this.#state.kind === "dialling" || this.#state.kind === "connected") {
       this.#hangUp(this.#state.link);
@@ -249,8 +232,8 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
   }
 
   #dial(now: Instant): void {
-    const link = makeLink(this.#negotiation.current, this.#options.at, {
-      resumeToken: this.#usableResumeToken(now),
+    const link = makeLink(this.#attempts.protocol, this.#options.at, {
+      resumeToken: this.#attempts.resumeToken(now),
       random: this.#options.random,
     });
     this.#state = { kind: "dialling", link };
@@ -277,7 +260,7 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
         return this.#lose(event, now);
       case "closed":
         this.#hangUp(link);
-        this.#negotiation.handleClosed();
+        this.#attempts.noteClosed();
         return this.#lose(event, now);
       default:
         return assertNever(event);
@@ -289,7 +272,7 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
     if (this.#state.kind !== "connected" || first === undefined) return;
     if (!this.#state.hasSpoken) {
       this.#state.hasSpoken = true;
-      if (!this.#negotiation.handleFirstByte(first)) return this.#turn(this.#state, now);
+      if (!this.#attempts.handleFirstByte(first)) return this.#turn(this.#state, now);
     }
     this.#state.session.handleBytes(bytes, now);
     this.#pumpSession(now);
@@ -297,7 +280,7 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
 
   /** The server speaks the other coordination. */
   #turn(state: Extract<State, { kind: "connected" }>, now: Instant): void {
-    if (this.#negotiation.turn()) this.#backoff.skipNext();
+    this.#attempts.turn();
     this.#stopMaps();
     this.#hangUp(state.link);
     this.#lose({ kind: "closed", message: "it speaks another version of the protocol" }, now);
@@ -305,19 +288,19 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
 
   /** A coordinator of JSON did something, if only a ping. */
   #noteLife(now: Instant): void {
-    if (this.#negotiation.current !== "v1") return;
-    this.#backoff.noteHeard();
+    if (this.#attempts.protocol !== "v1") return;
+    this.#attempts.noteHeard();
     this.#deadlines.set("silence", now + JSON_SILENCE_MS);
   }
 
   #connected(link: CoordinatorLink, now: Instant): void {
-    const protocol = this.#negotiation.current;
-    this.#connections++;
+    const { protocol } = this.#attempts;
+    this.#attempts.noteConnected();
     if (protocol === "v1") {
       this.#news.expectNoReady();
       this.#deadlines.set("silence", now + JSON_SILENCE_MS);
       // A coordinator that is known to speak JSON has no more to say until there is an agent.
-      if (this.#options.protocol === "v1") this.#backoff.noteHeard();
+      if (this.#options.protocol === "v1") this.#attempts.noteHeard();
       this.#startMaps(now);
     } else if (this.hasHeard) {
       // Later connections are judged by the keepalives inside; before the first word from there, silence is silence.
@@ -357,7 +340,7 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
           break;
         case "absent":
           // What the first connection finds, the caller has asked for a moment ago.
-          if (this.#connections > 1) this.#events.push({ kind: "mapWanted" });
+          if (this.#attempts.connections > 1) this.#events.push({ kind: "mapWanted" });
           break;
         default:
           assertNever(e);
@@ -380,7 +363,7 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
   /** The connection is gone, or never was. */
   #lose(reason: DisconnectReason, now: Instant): void {
     this.#deadlines.clearAll();
-    if (this.#state.kind === "dialling") this.#handleDialFailure(reason, now);
+    if (this.#state.kind === "dialling") this.#follow(this.#attempts.judgeDial(reason), now);
     else if (this.#state.kind === "connected") {
       const message = reason.kind === "refused" ? `HTTP status ${reason.status}` : reason.message;
       this.#handleConnectionEnd(this.#state, message, now);
@@ -417,11 +400,11 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
         this.#news.handleMap(event.map);
         return;
       case "resumeToken":
-        this.#resumeToken = event.resumeToken;
+        this.#attempts.noteResumeToken(event.resumeToken);
         return;
       case "serverError":
         this.#events.push({ kind: "serverError", text: event.text });
-        if (event.isPermanent) this.#permanentError = event.text;
+        if (event.isPermanent) this.#attempts.notePermanentError(event.text);
         return;
       case "ended":
         this.#drainNews();
@@ -444,42 +427,19 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
   ): void {
     if (this.#isLeaving) return this.#finish({ kind: "closed" });
     this.#news.handleConnectionLost(message);
-    if (this.#permanentError !== undefined) {
-      this.#drainNews();
-      this.#finish({ kind: "failed", message: this.#permanentError, failure: undefined });
-      return;
-    }
-    if (now - state.since >= STABLE_MS) this.#backoff.reset();
-    this.#retry({ message, failure: undefined }, now);
+    const verdict = this.#attempts.judgeConnection(message, now - state.since);
+    if (verdict.kind === "giveUp") this.#drainNews(); // nothing is told after the end
+    this.#follow(verdict, now);
     this.#drainNews();
   }
 
-  #handleDialFailure(reason: DisconnectReason, now: Instant): void {
-    const failure = classifyDialFailure(reason);
-    const { message } = failure;
-    const mayTryOther = failure.isVersionRefused && this.#negotiation.turn();
-    if (mayTryOther) this.#backoff.skipNext();
-    else if (failure.isPermanent && this.#connections === 0) {
-      this.#finish({ kind: "failed", message, failure });
-      return;
-    }
-    if (failure.isResumeTokenRefused) {
-      this.#resumeToken = undefined;
-      this.#backoff.skipNext(); // cannot repeat: the next dial carries no token
-    }
-    this.#retry({ message, failure }, now);
-  }
-
-  #retry(
-    why: { readonly message: string; readonly failure: DialFailure | undefined },
-    now: Instant,
-  ): void {
-    const retryAt = now + this.#backoff.nextDelayMs();
+  #follow(verdict: Verdict, now: Instant): void {
+    const { message, failure } = verdict;
+    if (verdict.kind === "giveUp") return this.#finish({ kind: "failed", message, failure });
+    const { delayMs, failedAttempts } = verdict;
+    const retryAt = now + delayMs;
     this.#state = { kind: "waiting", until: retryAt };
-    this.#lastFailure = why.message;
-    this.#failedAttempts = this.hasHeard ? 0 : this.#failedAttempts + 1;
-    const failedAttempts = this.#failedAttempts;
-    this.#events.push({ kind: "disconnected", ...why, retryAt, failedAttempts });
+    this.#events.push({ kind: "disconnected", message, failure, retryAt, failedAttempts });
   }
 
   #finish(event: CoordinatorEvent): void {
@@ -497,14 +457,8 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
   }
 
   #noteHeard(): void {
-    this.#backoff.noteHeard();
-    if (this.#negotiation.current === "v2") this.#deadlines.clear("silence");
-  }
-
-  #usableResumeToken(now: Instant): string | undefined {
-    const held = this.#resumeToken;
-    if (held === undefined) return undefined;
-    return held.expiresAtMs > this.#options.wallMsAtZero + now ? held.token : undefined;
+    this.#attempts.noteHeard();
+    if (this.#attempts.protocol === "v2") this.#deadlines.clear("silence");
   }
 }
 
