@@ -58,7 +58,7 @@ function textForm(options: ApiErrorOptions): string {
   return text;
 }
 
-/** A step failed because of `cause`; printed as `<step>: <cause>`, with the hint of whoever has one. */
+/** A step failed because of `cause`; printed as `<step>: <cause>`, with the first hint of the chain. */
 export class StepError extends ExpectedError {
   override name = "StepError";
   readonly hint: string | undefined;

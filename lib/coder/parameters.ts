@@ -5,7 +5,7 @@ import { FLAG, list, NEEDED_TEXT, TEXT } from "./model_parts.ts";
 import { segment } from "./url.ts";
 import type { BuildParameter, CallOptions } from "./workspaces.ts";
 
-/** A script as a value is possible; the general limit of texts is not for these. */
+/** A value may be a whole script: the general limit of texts is too low for these. */
 const MAX_VALUE_CHARS = 1_048_576;
 const VALUE = v.pipe(v.nullish(v.string(), ""), v.maxLength(MAX_VALUE_CHARS, "a shorter text"));
 
@@ -42,11 +42,11 @@ export interface TemplateParameter {
   readonly description: string;
   /** `string`, `number`, `bool`, `list(string)`. */
   readonly type: string;
-  /** May change after the workspace was made. */
+  /** May be changed after the workspace was made. */
   readonly isMutable: boolean;
-  /** Has no value of its own. */
+  /** Has no default: somebody must give a value. */
   readonly isRequired: boolean;
-  /** Counts for one build. */
+  /** Holds for one build only. */
   readonly isEphemeral: boolean;
   readonly initial: string;
   /** The values there are; empty: any. */

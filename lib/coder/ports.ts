@@ -9,7 +9,7 @@ const PORT = v.pipe(v.number(), v.integer("a port"), v.minValue(1), v.maxValue(6
 const LISTENING = v.object({
   ports: list(v.object({ process_name: TEXT, network: NEEDED_TEXT, port: PORT })),
 });
-/** More nobody looks at, and forwards nobody. */
+/** Nobody looks at more of them, or forwards more. */
 const MAX_PORTS = 4_096;
 
 export interface ListeningPort {

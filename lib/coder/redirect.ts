@@ -10,7 +10,7 @@ export function redirectTarget(asked: Asked, location: string): URL {
   if (target.protocol !== "http:" && target.protocol !== "https:") {
     throw cannotFollow(asked, `a redirect leads to ${target.protocol}, not http or https`);
   }
-  // They are whoever's wrote the redirect, and would be sent and logged.
+  // They belong to whoever wrote the redirect, and would be sent and logged.
   target.username = "";
   target.password = "";
   return target;

@@ -1,5 +1,5 @@
 /**
- * When a failed step of connecting is tried again (docs/protocol/ssh.md#retries; issue 3, "What bad input gets").
+ * When a failed step of connecting is tried again (docs/protocol/ssh.md#retries).
  * A pure policy and a thin loop around it. Data transfer is never retried here.
  */
 import type { Instant } from "../base/core.ts";
@@ -18,7 +18,7 @@ export function isRetryable(error: unknown): boolean {
   const transport = findCause(error, TransportError);
   if (transport !== undefined) return isPassing(transport);
   const api = findCause(error, ApiError);
-  // 429 is ours: upstream gives up where waiting would have helped (docs/protocol/api.md#errors).
+  // Deviation: 429 as well; upstream gives up where waiting would help (docs/protocol/api.md#errors).
   return api !== undefined && (api.status >= 500 || api.status === 429);
 }
 

@@ -76,7 +76,7 @@ function viewOf(json: unknown): WorkspaceView {
 }
 
 const PAGE_SIZE = 100;
-/** What nobody has; a server that never comes to an end is left then. */
+/** More than anybody has: a server whose pages never end is given up there. */
 const MAX_WORKSPACES = 10_000;
 const PAGE = v.object({ workspaces: list(v.unknown()) });
 

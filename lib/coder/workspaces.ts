@@ -54,7 +54,7 @@ export async function listWorkspaces(
 }
 
 const PAGE_SIZE = 100;
-/** What nobody has; a server that never comes to an end is left then. */
+/** More than anybody has: a server whose pages never end is given up there. */
 const MAX_WORKSPACES = 10_000;
 
 /** All workspaces that a search finds, page by page. */

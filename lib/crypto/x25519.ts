@@ -1,6 +1,6 @@
 /**
  * X25519 (RFC 7748 §5) behind one function per operation. The work is the WebAssembly core's: cores are synchronous, which Web
- * Crypto is not, and compiled code needs no warming up, of which a program that makes a handful of keys has no time.
+ * Crypto is not, and compiled code needs no warming up, for which a program that makes a handful of keys has no time.
  */
 import { assertLength, KEY_BYTES } from "../base/bytes.ts";
 import { type Random, randomBytes } from "../base/core.ts";

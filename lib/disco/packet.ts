@@ -9,7 +9,7 @@ import { isStun } from "./stun.ts";
 
 const MAGIC = new Uint8Array([0x54, 0x53, 0xf0, 0x9f, 0x92, 0xac]);
 const HEADER_BYTES = MAGIC.length + KEY_BYTES + BOX_NONCE_BYTES;
-/** What a packet is longer than its message. */
+/** How much longer a packet is than its message. */
 export const DISCO_OVERHEAD_BYTES = HEADER_BYTES + BOX_TAG_BYTES;
 /**
  * Our padded packets are as long as the longest WireGuard message, 1280 inside and 32 around, so that a path that
@@ -23,7 +23,7 @@ const WIREGUARD_TYPES_LE: ReadonlySet<number> = new Set([1, 2, 3, 4]);
 
 export type DatagramKind = "stun" | "disco" | "wireguard" | "unknown";
 
-/** What a datagram claims to be, in the order in which the originals look. Never throws. */
+/** What a datagram claims to be, in the order in which Tailscale's code looks. Never throws. */
 export function classifyDatagram(datagram: Uint8Array): DatagramKind {
   if (isStun(datagram)) return "stun";
   if (isDisco(datagram)) return "disco";

@@ -231,7 +231,7 @@ export class DiscoPinger {
       const pong = encodePong({ transactionId, source: relayEndpoint(from.regionId) });
       return { kind: "ping", peerId: peer.id, packetBytes, pong: this.#seal(peer, pong) };
     }
-    // By address too: who overtakes a ping from elsewhere must not keep its sender from the answer.
+    // By address too: a copy that overtakes a ping from elsewhere must not keep its sender from the answer.
     const name = `${toHex(transactionId)} ${endpointKey(from.endpoint)}`;
     if (peer.answered.has(name)) return dropped("repeated-ping");
     // Bare: the ping has shown what its direction carries, and who is answered is owed as little as possible.

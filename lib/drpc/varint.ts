@@ -12,7 +12,7 @@ const SMALL_VARINT_BYTES = 4;
 const U64_LIMIT = 1n << 64n;
 
 export interface Varint {
-  /** Beyond 2^53 - 1 not exact, but beyond it for certain. */
+  /** A value beyond 2^53 - 1 is not exact, but is certain to be beyond it. */
   readonly value: number;
   /** How many bytes it took. */
   readonly byteLength: number;

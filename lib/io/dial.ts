@@ -127,7 +127,7 @@ async function dialBy(
         engine = "node";
         continue;
       }
-      // Somebody whom the bundle does not name, or a bundle that the platform cannot read: the other stores are asked once.
+      // An authority that the bundle does not name, or a bundle that the platform cannot read: the other stores are asked once.
       if (isTrustFailure(error) && roots !== undefined && await roots.all() !== trusted) continue;
       const failure = isTrustFailure(error)
         ? new UnknownAuthorityError([...trusted.stores, ...storesOf(options.tls)], error)

@@ -3,7 +3,7 @@ import { parseAddress } from "../tailnet/endpoint_text.ts";
 import type { AddressFamily } from "../wire/endpoint.ts";
 import type { InterfaceAddress } from "../tailnet/paths/own_endpoints.ts";
 
-/** None where the permission is missing: STUN tells the rest. */
+/** None where the permission is missing: STUN still tells the address that others see. */
 export function localInterfaces(): InterfaceAddress[] {
   const { state } = Deno.permissions.querySync({ name: "sys", kind: "networkInterfaces" });
   if (state !== "granted") return [];

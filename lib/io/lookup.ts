@@ -17,7 +17,7 @@ async function askNameServer(name: string, signal: AbortSignal): Promise<readonl
     return await Deno.resolveDns(name, "AAAA", { signal });
   } catch (error) {
     signal.throwIfAborted();
-    // No such name, no name server, no permission: for the probe all the same.
+    // No such name, no name server, no permission: all the same to the probe.
     if (isDefect(error)) throw error;
     return [];
   }

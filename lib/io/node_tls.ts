@@ -7,7 +7,7 @@ import { checkServerIdentity, connect, rootCertificates } from "node:tls";
 import { closeQuietly, type Conn, type TlsMaterial } from "./conn.ts";
 import { certificatesIn } from "../base/pem.ts";
 
-/** A subject without a common name, which is asked where there are addresses and no names. */
+/** A subject without a common name: the platform falls back on that name where a certificate has addresses alone. */
 const NOBODY = { C: "", ST: "", L: "", O: "", OU: "", CN: "" };
 const READ_CHUNK_BYTES = 65_536;
 
@@ -27,7 +27,7 @@ export async function startNodeTls(conn: Conn, options: NodeTlsOptions): Promise
     servername: /^[\d.]+$|:/.test(hostname) ? "" : hostname,
     host: hostname,
     ALPNProtocols: ["http/1.1"],
-    // The chain was verified before this is asked. Names alone count, as everywhere but in old habits: no common names.
+    // The chain was verified before this is asked. Alternative names alone count, as everywhere today: common names do not.
     checkServerIdentity: (_asked, certificate) =>
       certificate.subjectaltname
         ? checkServerIdentity(certName, { ...certificate, subject: NOBODY })

@@ -2,7 +2,7 @@
 
 /** What carrying SSH cannot do without: the network, variables, and URL and token of the configuration folder. */
 const NEEDED = ["net", "env", "read"];
-/** What more it can use (README.md); handed on where we have it ourselves, and to nobody who has not. */
+/** What else it can use (README.md): handed on only where we have it ourselves. */
 const USEFUL = ["write", "run", "sys"] as const;
 
 /** Absolute. The runtime does not tell with which flags it was started: these are those that carrying SSH wants. */
@@ -14,7 +14,7 @@ export function programWords(): readonly string[] {
 function denoWords(deno: string, mainModule: string): readonly string[] {
   const granted = USEFUL.filter((name) => Deno.permissions.querySync({ name }).state === "granted");
   const permissions = [...NEEDED, ...granted].map((name) => `--allow-${name}`);
-  // A bundle is whole: no configuration that lies about, here or where somebody stands, is meant for it.
+  // A bundle is complete: no configuration file beside it, or in the current folder, is meant for it.
   const own = mainModule.endsWith(".js") ? ["--no-config", "--no-lock"] : [];
   return [
     deno,

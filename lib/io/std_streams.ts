@@ -1,7 +1,7 @@
 /**
  * The standard streams of this process behind `HostInput` and `HostOutput`: the one place that reads and writes them. All that is
- * written arrives or fails aloud, also where a stream was made non-blocking; whoever does not read holds up his own stream, and
- * not the clockwork of the program.
+ * written arrives or fails aloud, also where a stream was made non-blocking; a reader that does not read holds up
+ * its own stream, and not the rest of the program.
  */
 import { isDefect } from "../base/errors.ts";
 import { HostError, type HostInput, type HostOutput, type TerminalSize } from "../base/host.ts";

@@ -2,7 +2,8 @@
  * The certificate authorities that this machine trusts, besides Mozilla's list, which the platform has built in. Files and
  * folders are those of Go (`crypto/x509` `root_linux.go`, `root_unix.go`), so that what the official CLI trusts is trusted
  * here; macOS and Windows have stores of their own. Reading everything is slow in places, and most deployments need none
- * of it: the bundle comes first, the rest is asked when nobody of the bundle vouches for a server.
+ * of it: the bundle comes first, the rest is asked when no authority of it vouches for a
+ * server.
  */
 import { isDefect, messageOf } from "../base/errors.ts";
 import type { GetEnv } from "./proxy.ts";
@@ -18,7 +19,7 @@ export interface Roots {
 
 /** Where a machine keeps its authorities. Nothing of it rejects: a store that cannot be read says so in its name. */
 export interface RootSources {
-  /** What costs a millisecond. Texts as they are: one broken certificate in them makes them useless as a whole. */
+  /** What can be had in a millisecond. Texts as they are: one broken certificate makes all of them useless. */
   quick(): Promise<Roots>;
   /** Everything, with whatever cannot be used left out. */
   all(): Promise<Roots>;

@@ -13,8 +13,8 @@ import type { ByteStream } from "../base/stream.ts";
 const READ_BYTES = 64 * 1024;
 const HIGH_WATER_BYTES = 256 * 1024;
 /**
- * More than this waits to be sent only when the other side asks and takes no answers, as what we say of ourselves waits for
- * `drained()`: nothing further is heard until it was sent.
+ * More than this can only be waiting because the other side asks and takes no answers, for what we say
+ * of ourselves waits for `drained()`: nothing more is read until it was sent.
  */
 const MAX_UNSENT_BYTES = 4 * HIGH_WATER_BYTES;
 /** Small packets are joined up to this size, so that a burst of them is one write below. */

@@ -40,7 +40,7 @@ export function hostKeyNames(subject: HostKeySubject): HostKeyNames {
   };
 }
 
-/** Behind each line, for who reads the file: `alice/dev.main`. */
+/** Behind each line, for whoever reads the file: `alice/dev.main`. */
 export function hostKeyComment({ agent, workspace, owner }: HostKeySubject): string {
   return `${owner}/${workspace}.${agent}`.replace(/[^A-Za-z0-9._/-]/g, "_");
 }

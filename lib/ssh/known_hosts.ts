@@ -4,7 +4,8 @@
  * nothing here either. A byte order mark and carriage returns, which editors leave, are taken off. A core.
  *   [@marker] name[,name…] keytype base64 [comment]
  *   [@marker] |1|base64 salt|base64 HMAC-SHA1(salt, name) keytype base64 [comment]
- * A name on another port than 22 is `[name]:port`. Keys of `@cert-authority` lines sign certificates, which agents have not.
+ * A name on another port than 22 is `[name]:port`. Keys of `@cert-authority` lines sign certificates,
+ * which agents do not have.
  */
 import { ByteReader, equalBytes } from "../base/bytes.ts";
 import { hmacSha1 } from "../crypto/sha1.ts";
@@ -93,7 +94,7 @@ const HASH_BYTES = 20;
 /** A name to look for, in the forms that lines are compared with. */
 class WantedName {
   readonly #lower: string;
-  /** OpenSSH hashes names in lower case; who hashed one as it was spelt is understood as well. */
+  /** OpenSSH hashes names in lower case; a name that was hashed as it was spelt is found as well. */
   readonly #hashable: readonly Uint8Array[];
 
   constructor(name: string) {

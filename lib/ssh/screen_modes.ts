@@ -12,7 +12,7 @@ const FIRST_PRINTED = 0x20;
 /** Longer ones than any below are skipped. */
 const MAX_SEQUENCE_BYTES = 64;
 
-/** DEC private modes that are off by themselves: cursor keys, reverse video, mouse in all its ways, focus, paste, synchronised drawing. */
+/** DEC private modes that are off by default: cursor keys, reverse video, mouse in all its ways, focus, paste, synchronised drawing. */
 const OFF_BY_DEFAULT: ReadonlySet<number> = new Set([
   ...[1, 5, 9, 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1015, 1016, 2004, 2026],
 ]);
@@ -26,7 +26,7 @@ type State = "text" | "escape" | "charset" | "csi";
 export class ScreenModes {
   #state: State = "text";
   #sequence = "";
-  /** Private modes that are not as they are by themselves. */
+  /** Private modes that are not as they are by default. */
   readonly #changed = new Set<number>();
   #alternateScreen: number | undefined;
   #isKeypadApplication = false;

@@ -13,7 +13,7 @@ export interface Endpoint {
 
 export type AddressFamily = "ipv4" | "ipv6";
 
-/** What an address may be reached from, as far as it matters for whom to send to. */
+/** From where an address can be reached, as far as that decides whom to send to. */
 export type AddressScope =
   | "unspecified"
   | "loopback"

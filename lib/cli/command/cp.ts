@@ -1,4 +1,4 @@
-/** `cp`: files and folders between this machine and a workspace, over SFTP. Ours: the official command has no such. */
+/** `cp`: files and folders between this machine and a workspace, over SFTP. Ours: the official command has none. */
 import { UserError } from "../../base/errors.ts";
 import { connectSsh } from "../../ssh/connection.ts";
 import type { RemoteFiles } from "../../ssh/remote_files.ts";

@@ -1,4 +1,4 @@
-/** `open jetbrains`: a workspace in a JetBrains IDE, through Toolbox and Coder's plugin. Ours: the official command has no such. */
+/** `open jetbrains`: a workspace in a JetBrains IDE, through Toolbox and Coder's plugin. Ours: the official command has none. */
 import { textFlag } from "../grammar/flag.ts";
 import { GENERATE_TOKEN, openEditor } from "../workspace/editors.ts";
 import { jetbrainsLink } from "../workspace/links.ts";

@@ -1,4 +1,4 @@
-/** `open web`: a workspace's page in the dashboard. Ours: the official command has no such. */
+/** `open web`: a workspace's page in the dashboard. Ours: the official command has none. */
 import { lookUp } from "../workspace/find_workspace.ts";
 import { pageLink } from "../workspace/links.ts";
 import { openLink } from "../workspace/open_link.ts";

@@ -1,5 +1,5 @@
 /**
- * `update`: whether there is a newer version, and how to get it. It replaces nothing, ever. The one who is asked is npm: it knows the
+ * `update`: whether there is a newer version, and how to get it. It never replaces anything. npm is asked, since it knows the
  * user's registry, proxies and certificates.
  */
 import { UserError } from "../../base/errors.ts";

@@ -13,7 +13,7 @@ export interface HeaderOptions {
   readonly url: URL;
 }
 
-/** What a message says of itself: Go's client leaves these out silently as well (`net/http` `reqWriteExcludeHeader`). */
+/** Headers that describe the message itself: Go's client leaves these out silently as well (`net/http` `reqWriteExcludeHeader`). */
 const NOT_THE_USERS: ReadonlySet<string> = new Set([
   "host",
   "content-length",

@@ -8,7 +8,7 @@ export async function programWarning(
   host: Host,
   words: readonly string[],
 ): Promise<readonly string[]> {
-  // npm's own name for what it may throw away.
+  // npm's own folder for what it may throw away.
   if (words.some((word) => /[\\/]_npx[\\/]/.test(word))) {
     return ["npx keeps programs only for a while: install hawser for a command that lasts."];
   }

@@ -7,7 +7,7 @@ export interface LatencySummary {
   readonly minMs: number | undefined;
   readonly avgMs: number | undefined;
   readonly maxMs: number | undefined;
-  /** Of a sample, in square seconds; `undefined` for less than two answers. */
+  /** Of a sample, in square seconds; `undefined` for fewer than two answers. */
   readonly variance: number | undefined;
 }
 

@@ -24,7 +24,7 @@ export interface SpeedTestOptions {
   readonly durationMs: number;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
-  /** Fills what is sent, which compresses nowhere. */
+  /** Fills what is sent with what no link on the way can compress. */
   readonly fill: (bytes: Uint8Array) => void;
   readonly signal: AbortSignal;
 }
@@ -32,7 +32,7 @@ export interface SpeedTestOptions {
 const VERSION = 2;
 const NANOSECONDS = 1_000_000;
 const INTERVAL_MS = 1_000;
-/** A shorter rest at the end says nothing. */
+/** A shorter remainder at the end says nothing. */
 const MIN_REST_MS = 10;
 const CHUNK_BYTES = 256 * 1024;
 /** The answer is `{}` or one sentence. */

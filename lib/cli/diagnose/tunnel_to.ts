@@ -52,7 +52,7 @@ export async function withTunnel(
   }
 }
 
-/** The flags of both commands that ask for a direct connection and forbid it. */
+/** Throws `UserError` when one flag asks for a direct connection and another forbids it. */
 export function refuseBoth(wantsDirect: boolean, disablesDirect: boolean): void {
   if (!wantsDirect || !disablesDirect) return;
   throw new UserError("--direct (-d) is incompatible with --disable-direct-connections", {

@@ -21,7 +21,7 @@ type Token =
   | { readonly kind: "flag"; readonly flag: AnyFlag; readonly text: string }
   | { readonly kind: "positional"; readonly text: string; readonly index: number };
 
-/** The command line breaks the grammar; the hint says how it does not. */
+/** The command line breaks the grammar; the hint says what would not. */
 class GrammarError extends Error {
   override name = "GrammarError";
   readonly hint: string | undefined;
@@ -231,7 +231,7 @@ export function parseArgs(args: readonly string[], options: ParseOptions): Parse
   ) => {
     try {
       const read = flag.isPath === true ? expandPath(text, { env }) : text;
-      // Whether a text can be read does not hang on those before it: each is looked at once.
+      // Whether a text can be read does not depend on those before it: each is looked at once.
       flag.parse(read, flag.initial);
       to.texts.push(read);
       texts.set(flag.name, to);

@@ -1,5 +1,5 @@
 /**
- * Flags of `ssh`: those of the official command, retired ones among them (docs/protocol/ssh.md#flags, #flags), and ours (issue 4).
+ * Flags of `ssh`: those of the official command, retired ones among them (docs/protocol/ssh.md#flags, #flags), and ours.
  * Ours have variables under `HAWSER_SSH_`, so that they never change meaning under the official command.
  */
 import type { AnyFlag, ParsedArgs } from "./args.ts";

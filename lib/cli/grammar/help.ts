@@ -18,7 +18,7 @@ export interface HelpPage {
 }
 
 const MIN_COLUMNS = 20;
-/** Narrower than this, indents are spared. */
+/** On a terminal narrower than this, indents are left out. */
 const ROOMY_COLUMNS = 50;
 /** What flags without a group of their own stand under. */
 const UNGROUPED = "Options";

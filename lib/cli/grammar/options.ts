@@ -18,7 +18,7 @@ export function optionsOf<Table extends FlagTable>(
   return collect(table, (flag) => parsed.value(flag));
 }
 
-/** The options of somebody who says nothing at all. */
+/** The options where nothing was said at all. */
 export function defaultsOf<Table extends FlagTable>(table: Table): OptionsOf<Table> {
   return collect(table, (flag) => flag.initial);
 }

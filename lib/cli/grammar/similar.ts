@@ -1,4 +1,4 @@
-/** What somebody may have meant who typed a word that there is not. */
+/** What somebody may have meant by a word that does not exist. */
 
 /** Nobody types longer ones; comparing takes the product of both lengths. */
 const MAX_CHARS = 64;

@@ -165,7 +165,7 @@ function parameterHint(error: unknown): string | undefined {
     : undefined;
 }
 
-/** Tells whoever waits for a build that nobody may take it. */
+/** Tells whoever waits for a build that perhaps no provisioner will take it. */
 export function warnAboutProvisioners(steps: Steps, build: Build): void {
   const { job, matchedProvisioners: matched } = build;
   if (job.status !== "pending" || matched === undefined || matched.available > 0) return;

@@ -1,7 +1,7 @@
 /** What a file gains and loses, as a unified diff (POSIX.1 `diff -u`), which `patch` takes. */
 
 const CONTEXT_LINES = 3;
-/** Above this many pairs of lines, what differs is shown as a whole: nobody waits for a shorter answer. */
+/** Above this many pairs of lines, what differs is shown as a whole: a shorter diff is not worth the wait. */
 const MAX_PAIRS = 4_000_000;
 const NO_LINE_END = "\\ No newline at end of file\n";
 

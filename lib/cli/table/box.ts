@@ -6,16 +6,16 @@ import { padded } from "./table.ts";
 export interface Box {
   readonly title: string;
   readonly head: readonly string[];
-  /** Groups of rows, with a line between them; a row may be short of cells. */
+  /** Groups of rows, with a line between them; a row may have fewer cells. */
   readonly groups: readonly (readonly (readonly string[])[])[];
-  /** Cells of the terminal; `undefined`: it is none. */
+  /** Columns of the terminal; `undefined`: there is none. */
   readonly width: number | undefined;
 }
 
 /** What remains of a column that is cut. */
 const MIN_CELLS = 4;
 
-/** With line ends. A terminal that has no room for the frame gets the lines without it, cut by nobody but itself. */
+/** With line ends. A terminal that has no room for the frame gets the lines without it, uncut. */
 export function renderBox({ title, head, groups, width }: Box): string {
   const clean = groups.map((rows) => rows.map((row) => head.map((_, at) => cellOf(row, at))));
   const heading = head.map((name) => name.toUpperCase());

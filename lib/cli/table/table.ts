@@ -17,7 +17,7 @@ const MIN_CELLS = 6;
 
 export interface TableOptions<Row> {
   readonly columns: readonly Column<Row>[];
-  /** Cells of the terminal; `undefined`: whoever reads it is none, and gets all of it. */
+  /** Columns of the terminal; `undefined`: there is none, and nothing is cut. */
   readonly width: number | undefined;
 }
 

@@ -5,7 +5,7 @@ import type { HostInput } from "../../base/host.ts";
 const MAX_LINE_BYTES = 4_096;
 const LINE_FEED = 0x0a;
 
-/** Lines of standard input, one at a time: what was read too far is kept for the next. */
+/** Lines of standard input, one at a time: what was read beyond one is kept for the next. */
 export class LineInput {
   readonly #stdin: Pick<HostInput, "read">;
   #rest: number[] = [];

@@ -18,7 +18,7 @@ export interface LogFileOptions {
   readonly stdio: boolean;
   /** Records of level debug as well. */
   readonly verbose: boolean;
-  /** A name that may be there already, and is replaced. @default a new one, of time and chance */
+  /** A name whose file may be there already, and is replaced. @default a new one, of the time and random letters */
   readonly fileName?: string;
 }
 

@@ -21,13 +21,13 @@ export interface Prompt<State, Result> {
 
 const DEFAULT_SIZE: TerminalSize = { columns: 80, rows: 24 };
 /**
- * A screen of the prompt's own, where there is such a thing: a new width breaks the lines of the ordinary one, and moves some of the pieces
- * where no cursor gets any more. Elsewhere the drawing stands where the cursor was.
+ * A screen of the prompt's own, where there is such a thing: a new width breaks the lines of the ordinary one, and
+ * moves some of the pieces where no cursor can reach them. Elsewhere the drawing stands where the cursor was.
  */
 const OPEN = "\x1b[?25l\x1b[?1049h";
 const CLOSE = "\x1b[?1049l\x1b[?25h";
 const ERASE_BELOW = "\r\x1b[J";
-/** The parts of a sequence come closer to each other than this, on a slow line too; nobody waits for a lone escape so short a time. */
+/** The parts of a sequence come closer together than this, on a slow line too; behind a lone escape nobody notices so short a wait. */
 const ESCAPE_MS = 50;
 
 /** Whether a prompt can be shown at all. */

@@ -1,4 +1,4 @@
-/** What is asked before a build: whether it shall be, and the parameters that nobody gave. */
+/** What is asked before a build: whether it is wanted, and the parameters that nobody gave. */
 import type { Host } from "../../base/host.ts";
 import { UserError } from "../../base/errors.ts";
 import { CanceledError } from "../../coder/errors.ts";
