@@ -48,9 +48,9 @@ export function randomFraction(random: Random): number {
  *
  * The order, for every core:
  *   1. any number of `handle…` and verbs, with `now` never going back;
- *   2. what must leave (`pollTransmit`, `pump`, `takeBatch`: each says how) until nothing is left or no room is;
- *   3. `pollEvent` until `undefined`; what is done about an event is a 1, so that 2 follows again;
- *   4. one timer for `pollTimeout`, which may be early: then nothing is due. It moves with every 1 and 2.
+ *   2. what must leave (`pollTransmit`, `pump`, `takeBatch`: each says how) until nothing is left or there is no room;
+ *   3. `pollEvent` until `undefined`; what is done about an event is step 1 again, and step 2 follows;
+ *   4. one timer for `pollTimeout`, which may be early: then nothing is due. It moves with every step 1 and 2.
  * Views in an event hold until the next call of any method, unless their type says more. A core calls nobody back: a
  * driver may call it from anywhere but from inside one of its own calls. What is borrowed is borrowed for the call.
  * `ProtocolError` is the only thing that a `handle…` or a `poll…` may throw, where it says so; anything else thrown is a

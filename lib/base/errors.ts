@@ -4,8 +4,8 @@
  */
 
 /**
- * Under everything that is no mistake of this program's: the network's, the machine's, a peer's, the deployment's, the user's. Whoever
- * goes on after a failure goes on after such a one; anything else is a bug, and is not caught.
+ * The base of every failure that is not a mistake of this program, but of the network, the machine, a peer, the deployment or
+ * the user. Whoever goes on after a failure goes on after one of these; anything else is a bug, and is not caught.
  */
 export class ExpectedError extends Error {
   override name = "ExpectedError";

@@ -78,7 +78,7 @@ export function errorOfAnswer(asked: Asked, response: HttpResponse, body: string
   });
   // The words of Go's server and of nginx.
   if (status === 400 && /HTTP request (to an HTTPS server|was sent to HTTPS port)/.test(body)) {
-    return new UserError(`${asked.url.origin} speaks TLS, and was asked without`, {
+    return new UserError(`${asked.url.origin} speaks TLS, and was asked without it`, {
       hint: `Use https://${asked.url.host}`,
       cause: error,
     });

@@ -1,4 +1,4 @@
-/** What the session with an agent is made with, and what it tells (`agent_session.ts`). Sentences are for who shows them. */
+/** What the session with an agent is made with, and what it tells (`agent_session.ts`). Sentences are made by whoever shows them. */
 import type { Random } from "../base/core.ts";
 import type { TunnelFailure } from "../base/tunnel.ts";
 import type { Aead } from "../crypto/mod.ts";

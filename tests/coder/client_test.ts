@@ -284,7 +284,7 @@ Deno.test("CoderClient says when the deployment wants TLS and was asked without"
     fake.coder.routes.set("GET /users/me", () => ({ status: 400, body }));
     await assert.rejects(getMe(fake.steps.client), (error) => {
       assert.ok(error instanceof UserError);
-      assert.match(error.message, / speaks TLS, and was asked without$/);
+      assert.match(error.message, / speaks TLS, and was asked without it$/);
       assert.equal(error.hint, "Use https://coder.example.com");
       return true;
     });

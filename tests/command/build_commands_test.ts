@@ -216,7 +216,7 @@ commandTest(
     strictEqual(typed.code, 0, typed.stderr);
     match(
       typed.stdout,
-      /^region\n {2}- eu\n {2}- us\n> Enter a value: "moon" is no value for it\.\n> Enter a value: ==>/,
+      /^region\n {2}- eu\n {2}- us\n> Enter a value: "moon" is not one of its values\.\n> Enter a value: ==>/,
     );
     deepStrictEqual(bodies(desk).at(-1)?.["rich_parameter_values"], [{
       name: "region",

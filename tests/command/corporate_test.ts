@@ -233,7 +233,7 @@ commandTest("A token that no header can carry is told before any request", async
   const env = { CODER_SESSION_TOKEN: `${desk.sandbox.token}\u200b` };
   checkFailure(await desk.run(["myworkspace", "true"], { env }), [
     "error: The session token of CODER_SESSION_TOKEN holds characters that no token has",
-    "Copy it anew: a blank, line end or invisible character came along",
+    "Copy it again: a space, line end or invisible character came along",
   ]);
   strictEqual(desk.sandbox.api.requests.length, 0);
 });

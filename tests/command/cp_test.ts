@@ -81,7 +81,7 @@ for (const direction of ["upload", "download"]) {
       const file = source.write("data", bytes);
       target.write(`data${PART}`, bytes.subarray(0, 400_000));
       const { stderr } = await cp(desk, ...names(file, target.path));
-      match(stderr, /Goes on with .*data at 400\.0 kB\n[^]*Copied 1 file, 600\.0 kB\n$/);
+      match(stderr, /Going on with .*data at 400\.0 kB\n[^]*Copied 1 file, 600\.0 kB\n$/);
       deepStrictEqual(target.read("data"), bytes);
       target.write(`data${PART}`, randomBytes(400_000));
       const anew = await cp(desk, ...names(file, target.path));

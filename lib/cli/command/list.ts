@@ -78,7 +78,7 @@ export const command = defineCommand({
   description: "Lists your workspaces. `ls` is short for it.",
   examples: [
     { line: "hawser list", does: "Your workspaces" },
-    { line: "hawser list --all", does: "All that one may see" },
+    { line: "hawser list --all", does: "All that you may see" },
     { line: "hawser list --search status:running", does: "Those that run" },
     { line: "hawser list --column workspace,status", does: "Two columns" },
     { line: "hawser list --output json", does: "For programs" },

@@ -13,7 +13,8 @@ export const command = defineCommand({
   name: "port-forward",
   usage: "[flags] <workspace>",
   summary: "Forward ports of a workspace to this machine.",
-  description: "Forwards ports of a workspace to this machine, and goes on over a restart of the " +
+  description:
+    "Forwards ports of a workspace to this machine, and keeps doing so after a restart of the " +
     "workspace. `tunnel` is another name for it. The other way around: hawser ssh -R.",
   examples: [
     {

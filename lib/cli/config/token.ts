@@ -9,6 +9,6 @@ export function checkToken(text: string, source: string): string {
   const token = text.trim();
   if (/^[\x21-\x7e]*$/.test(token)) return token;
   throw new UserError(`The session token of ${source} holds characters that no token has`, {
-    hint: "Copy it anew: a blank, line end or invisible character came along",
+    hint: "Copy it again: a space, line end or invisible character came along",
   });
 }

@@ -150,7 +150,7 @@ function resultOf(build: Build): Build {
   if (job.status === "succeeded") return build;
   if (job.status === "canceled") throw new CanceledError();
   throw new UserError(job.error || `the workspace build is ${job.status}`, {
-    hint: "Mend what the build log names, or start the workspace again from the dashboard",
+    hint: "Fix what the build log names, or start the workspace again from the dashboard",
   });
 }
 

@@ -12,7 +12,7 @@ import type { Wait } from "../terminal/progress.ts";
 import { inStep, retrying, type Steps } from "./steps.ts";
 
 const POLL_MS = 500;
-/** What is normal is told to those who have waited for so long. */
+/** What is normal is told only to those who have waited for so long. */
 const PATIENCE_MS = 30_000;
 const COLUMNS = 56;
 const FIRST_INDENT = " > ";

@@ -55,7 +55,7 @@ export const PARAMETER_FLAGS = {
   parameterDefault: listFlag({
     name: "parameter-default",
     env: "CODER_RICH_PARAMETER_DEFAULT",
-    help: "What a parameter is when nobody gives it a value, name=value.",
+    help: "The default of a parameter that nobody gives a value, name=value.",
   }),
   parameterFile: pathFlag({
     name: "rich-parameter-file",

@@ -45,7 +45,7 @@ async function readFile(host: Host, path: string): Promise<string | undefined> {
 function pairsOf(document: unknown): readonly BuildParameter[] {
   if (document === null) return [];
   if (typeof document !== "object" || Array.isArray(document)) {
-    throw new UserError("it is no list of names with values behind them");
+    throw new UserError("it is not a list of names with their values");
   }
   return Object.entries(document).map(([name, value]) => ({ name, value: valueOf(name, value) }));
 }

@@ -78,7 +78,7 @@ export class Questions {
       if (line === undefined) return undefined;
       const value = line.trim() || preset;
       if (isValue(parameter, value)) return value;
-      await this.#say(`${goQuote(value)} is no value for it.\n`);
+      await this.#say(`${goQuote(value)} is not one of its values.\n`);
     }
     return undefined;
   }

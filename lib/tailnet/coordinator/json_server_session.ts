@@ -1,7 +1,7 @@
 /**
- * The server's end of one websocket of before v2.8: objects in, lists of nodes out (coder/coder `tailnet/coordinator.go`
- * `ServeClient`, `ServeAgent` at v2.5). Whom a client reaches is known from the start; what peers tell of themselves but
- * their nodes has no words here.
+ * The server's end of one websocket as before v2.8: objects in, lists of nodes out (coder/coder `tailnet/coordinator.go`
+ * `ServeClient`, `ServeAgent` at v2.5). Whom a client reaches is known from the start; what else peers
+ * tell of themselves cannot be said here.
  */
 import { ProtocolError } from "../../base/errors.ts";
 import type { Instant } from "../../base/core.ts";

@@ -1,7 +1,7 @@
 /**
- * One connection to a coordinator of before v2.8 (coder/coder `tailnet/coordinator.go` `ServeCoordinator` at v2.5): we
- * send our node as an object, the server sends lists of nodes. Nothing is acknowledged; nobody says that he leaves or that
- * he knows us. Whom we reach is in the websocket's path: the nodes are all of that one agent, under one id after another
+ * One connection to the coordinator of a server before v2.8 (coder/coder `tailnet/coordinator.go` `ServeCoordinator` at v2.5): we
+ * send our node as an object, the server sends lists of nodes. Nothing is acknowledged; nobody says that it leaves or that
+ * it knows us. Whom we reach is in the websocket's path: the nodes are all of that one agent, under one id after another
  * on v0.24, where each process of an agent draws its own, and the last one counts.
  */
 import { ByteWriter } from "../../base/bytes.ts";

@@ -89,7 +89,7 @@ export class Copier {
         left -= Math.min(left, piece.length);
         if (left === 0) break;
       }
-      this.#host.say(`Goes on with ${stripToLine(to)} at ${sizeText(start)}`);
+      this.#host.say(`Going on with ${stripToLine(to)} at ${sizeText(start)}`);
     }
     const progress = { at: start, size, name: stripToLine(from), since: this.#host.now(), start };
     const read = this.#host.from.read(from, start);
