@@ -102,6 +102,8 @@ export interface HostFiles {
   stat(path: string): Promise<FileStat | undefined>;
   /** Where the file is when every link is followed; `undefined` when nothing is there. */
   realPath(path: string): Promise<string | undefined>;
+  /** What lies in a folder, in no order; `undefined` when there is none. Rejects with `HostError` otherwise. */
+  list(path: string): Promise<readonly FileEntry[] | undefined>;
   /** Gives a file or a folder another name, in the place of a file that has it. Rejects with `HostError`, `not-found` for one. */
   rename(from: string, to: string): Promise<void>;
   /** Removes a file or an empty folder; no error when it is not there. */
@@ -127,6 +129,12 @@ export interface WriteOptions extends ModeOptions {
 export interface ReplaceBytesOptions extends ModeOptions {
   /** Replaces what a link leads to, not the link. @default true */
   readonly followsLinks?: boolean;
+}
+
+export interface FileEntry {
+  readonly name: string;
+  /** Links are not followed. */
+  readonly kind: "file" | "directory" | "link" | "other";
 }
 
 export interface FileStat {

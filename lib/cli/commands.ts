@@ -21,6 +21,15 @@ export const COMMANDS: readonly Entry[] = [
     below: [{ name: "token", load: () => import("./command/login_token.ts") }],
   },
   { name: "logout", load: () => import("./command/logout.ts") },
+  {
+    name: "context",
+    entries: [
+      { name: "list", aliases: ["ls"], load: () => import("./command/context_list.ts") },
+      { name: "use", load: () => import("./command/context_use.ts") },
+      { name: "rename", load: () => import("./command/context_rename.ts") },
+      { name: "remove", aliases: ["rm"], load: () => import("./command/context_remove.ts") },
+    ],
+  },
   { name: "whoami", load: () => import("./command/whoami.ts") },
   { name: "list", aliases: ["ls"], load: () => import("./command/list.ts") },
   { name: "show", load: () => import("./command/show.ts") },

@@ -2,6 +2,7 @@
 import { isDefect } from "../base/errors.ts";
 import { concatBytes } from "../base/bytes.ts";
 import {
+  type FileEntry,
   type FileStat,
   type Host,
   HostError,
@@ -155,6 +156,19 @@ const SYSTEM_FILES: HostFiles = {
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return undefined;
       throw toHostError(`stat ${path}`, error);
+    }
+  },
+  async list(path) {
+    try {
+      const entries: FileEntry[] = [];
+      for await (const { name, isFile, isDirectory, isSymlink } of Deno.readDir(path)) {
+        const kind = isSymlink ? "link" : isDirectory ? "directory" : isFile ? "file" : "other";
+        entries.push({ name, kind });
+      }
+      return entries;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw toHostError(`open ${path}`, error);
     }
   },
   async rename(from, to) {

@@ -3,6 +3,7 @@
  * functions. Give it a transport, for example that of `FakeCoder`.
  */
 import {
+  type FileEntry,
   type FileStat,
   type FileTree,
   type Host,
@@ -288,7 +289,8 @@ export class FakeFiles implements HostFiles {
     if (file !== undefined) {
       return { kind: "file", sizeBytes: file.text.length, mode: file.mode };
     }
-    const mode = this.folders.get(path);
+    const holdsFile = [...this.entries.keys()].some((name) => name.startsWith(`${path}/`));
+    const mode = this.folders.get(path) ?? (holdsFile ? 0o700 : undefined);
     return mode === undefined ? undefined : { kind: "directory", sizeBytes: 0, mode };
   }
 
@@ -296,6 +298,26 @@ export class FakeFiles implements HostFiles {
   async realPath(path: string): Promise<string | undefined> {
     this.#check(path);
     return this.entries.has(path) || this.folders.has(path) ? path : undefined;
+  }
+
+  // deno-lint-ignore require-await
+  async list(path: string): Promise<readonly FileEntry[] | undefined> {
+    this.#check(path);
+    const below = (names: Iterable<string>) =>
+      [...names].filter((name) => name.startsWith(`${path}/`)).map((name) =>
+        name.slice(path.length + 1)
+      );
+    const files = below(this.entries.keys());
+    const folders = [...below(this.folders.keys()), ...files.filter((name) => name.includes("/"))]
+      .map((name) => name.split("/", 1)[0] ?? "");
+    if (!this.folders.has(path) && files.length + folders.length === 0) return undefined;
+    return [
+      ...files.filter((name) => !name.includes("/")).map((name) => ({
+        name,
+        kind: "file" as const,
+      })),
+      ...[...new Set(folders)].map((name) => ({ name, kind: "directory" as const })),
+    ];
   }
 
   // deno-lint-ignore require-await

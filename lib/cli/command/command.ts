@@ -30,7 +30,7 @@ export interface Positionals {
   /** @default any number */
   readonly max?: number;
   /** What completion offers for the first of them. @default nothing */
-  readonly complete?: "workspaces";
+  readonly complete?: "workspaces" | "contexts";
 }
 
 /** What is said of a command without its flags' types. */

@@ -10,8 +10,7 @@ import { listWorkspaces } from "../../coder/workspaces.ts";
 import { type AnyFlag, parseArgs, type ParsedArgs } from "../grammar/args.ts";
 import { createClient } from "../config/client.ts";
 import { readConfiguration } from "../config/config.ts";
-import { GLOBAL, GLOBAL_FLAGS } from "../grammar/flags_global.ts";
-import { optionsOf } from "../grammar/options.ts";
+import { GLOBAL_FLAGS, globalOptionsOf } from "../grammar/flags_global.ts";
 import type { Host } from "../../base/host.ts";
 import { isAgentName, isWorkspaceName } from "../ready/workspace_name.ts";
 import { writeText } from "../terminal/print.ts";
@@ -43,7 +42,7 @@ export async function completeNames(
     () => {}, // the names came first
   );
   try {
-    const configuration = await readConfiguration(host, optionsOf(GLOBAL, parsed), limit.signal);
+    const configuration = await readConfiguration(host, globalOptionsOf(parsed), limit.signal);
     const client = createClient(host, { configuration, command, log: SILENT_LOG });
     const names = await workspaceNames(client, limit.signal);
     await writeText(host.stdout, names.map((name) => `${name}\n`).join(""));

@@ -13,6 +13,8 @@ import { goQuote } from "../../coder/text.ts";
 import { listAllWorkspaces, listWorkspaces } from "../../coder/workspaces.ts";
 import { createClient } from "../config/client.ts";
 import { readConfiguration } from "../config/config.ts";
+import { DEFAULT_CONTEXT } from "../config/context.ts";
+import { configDir } from "../config/folder.ts";
 import { programWarning } from "../config/program.ts";
 import { SshConfigFile } from "../config/ssh_config_file.ts";
 import { CONFIG_SSH } from "../grammar/flags_config_ssh.ts";
@@ -114,7 +116,8 @@ class ConfigSsh {
       options,
       settings,
       program: await this.#program(),
-      configDir: configuration.dir,
+      configDir: configDir(this.#host, global),
+      context: configuration.context === DEFAULT_CONTEXT ? undefined : configuration.context,
       skipProxyCommand: this.#flags.skipProxyCommand,
       workspaces: options.noWildcard ? await workspaceNames(client) : [],
     });

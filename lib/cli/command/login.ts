@@ -17,16 +17,13 @@ import { goQuote } from "../../coder/text.ts";
 import { deploymentText, parseDeploymentUrl } from "../../coder/url.ts";
 import { openBrowser } from "../account/browser.ts";
 import { accountClient } from "../account/clients.ts";
-import {
-  configDir,
-  type Configuration,
-  readConfigFile,
-  readWireOptions,
-} from "../config/config.ts";
+import { type Configuration, forDeployment, readWireOptions } from "../config/config.ts";
+import { chooseContext, type Context, DEFAULT_CONTEXT, isExplicit } from "../config/context.ts";
+import { readConfigFile } from "../config/folder.ts";
 import { saveLogin } from "../config/saved_login.ts";
 import { checkToken } from "../config/token.ts";
 import { switchFlag } from "../grammar/flag.ts";
-import { GLOBAL } from "../grammar/flags_global.ts";
+import { GLOBAL, type GlobalOptions } from "../grammar/flags_global.ts";
 import type { OptionsOf } from "../grammar/options.ts";
 import { writeText } from "../terminal/print.ts";
 import { SecretInput } from "../terminal/secret.ts";
@@ -72,30 +69,46 @@ class LoginRun {
 
   async run(): Promise<number> {
     const host = this.#host;
-    const { global } = this.#invocation;
-    const dir = configDir(host, global);
+    const { global: said } = this.#invocation;
+    const context = await chooseContext(host, said);
+    const { dir } = context;
     if (dir === undefined) {
       throw new UserError("There is no place to keep a session: no home folder is known", {
         hint: "Set CODER_CONFIG_DIR, or use CODER_URL and CODER_SESSION_TOKEN without a login",
       });
     }
     const savedUrl = await readConfigFile(host, dir, "url");
-    const [typed, source] = this.#chooseUrl(savedUrl);
+    const [typed, source] = this.#chooseUrl(savedUrl, context);
     const url = parseDeploymentUrl(typed);
+    refuseOtherDeployment(context, { savedUrl, url });
+    const global = this.#optionsFor(url, context);
     const wire = await readWireOptions(host, { ...global, deployment: url });
-    const bare: Configuration = { dir, url, urlText: typed, token: undefined, ...wire };
+    const bare: Configuration = {
+      context: context.name,
+      dir,
+      url,
+      urlText: typed,
+      token: undefined,
+      ...wire,
+    };
     const found = await this.#lookAt(bare, typed);
     const configuration = { ...bare, url: found.url };
     const shown = deploymentText(found.url, typed);
     await this.#say(`Attempting to authenticate with ${source} URL: '${shown}'\n`);
     if (found.look.kind === "empty") await this.#refuseEmpty(found.url);
-    const { token, user } = await this.#authenticate(configuration);
+    const { token, user } = await this.#authenticate(configuration, global.token);
     await during("write session token", () => {
       const url = deploymentText(found.url, typed, { withCredentials: true });
       return saveLogin(host, dir, { url, token });
     });
     await this.#say(`  Welcome to Coder, ${user.username}! You're authenticated.\n`);
     this.#tellOfReplaced(savedUrl, found.url);
+    if (context.chosenBy === "--context" && context.name !== DEFAULT_CONTEXT) {
+      this.#invocation.progress.line(
+        `Kept as context ${goQuote(context.name)}: --context ${context.name} uses it once, ` +
+          `'hawser context use ${context.name}' from now on.`,
+      );
+    }
     return 0;
   }
 
@@ -104,11 +117,14 @@ class LoginRun {
     await writeText(host.stdout, text);
   }
 
-  #chooseUrl(saved: string): readonly [url: string, source: string] {
+  #chooseUrl(saved: string, context: Context): readonly [url: string, source: string] {
     const { args: [argument = ""], global, parsed } = this.#invocation;
     if (argument.trim() !== "") return [argument, "argument"];
-    if (global.url.trim() !== "") {
-      return [global.url, parsed.source(GLOBAL.url) === "env" ? "environment" : "flag"];
+    const isVariable = parsed.source(GLOBAL.url) === "env";
+    // Who names a context means its deployment, whatever else the environment leads to.
+    const isOverruled = isVariable && isExplicit(context) && saved !== "";
+    if (global.url.trim() !== "" && !isOverruled) {
+      return [global.url, isVariable ? "environment" : "flag"];
     }
     if (saved !== "") return [saved, "config"];
     throw new UserError("no url argument provided", {
@@ -148,13 +164,22 @@ class LoginRun {
     );
   }
 
+  /** Who says that a token is to be kept means it for this deployment, unless another is named beside it. */
+  #optionsFor(url: URL, context: Context): GlobalOptions {
+    const { host, global } = this.#invocation;
+    const isMeant = this.#flags.useTokenAsSession && !host.env("CODER_URL");
+    const own = forDeployment(host, global, { context, url });
+    return isMeant ? { ...own, token: global.token } : own;
+  }
+
   async #authenticate(
     configuration: Configuration,
+    tokenSaid: string,
   ): Promise<{ readonly token: string; readonly user: User }> {
-    const { global, parsed } = this.#invocation;
+    const { parsed } = this.#invocation;
     const isFlag = parsed.source(GLOBAL.token) === "flag";
     const isKept = this.#flags.useTokenAsSession;
-    if (!isFlag && global.token !== "" && !isKept) {
+    if (!isFlag && tokenSaid !== "" && !isKept) {
       throw new UserError(
         `${TOKEN_VARIABLE} is set. This environment variable takes precedence over any session ` +
           "token stored on disk.",
@@ -168,7 +193,7 @@ class LoginRun {
         },
       );
     }
-    const given = checkToken(global.token, isFlag ? "--token" : TOKEN_VARIABLE);
+    const given = checkToken(tokenSaid, isFlag ? "--token" : TOKEN_VARIABLE);
     if (given === "") return await this.#askForToken(configuration);
     const token = isKept ? given : await during("create api key", () => {
       const client = accountClient(this.#invocation, { ...configuration, token: given });
@@ -227,6 +252,22 @@ class LoginRun {
     if (saved === null || isSameDeployment(saved, url)) return;
     this.#invocation.progress.line(`The login to ${saved.origin} was replaced.`);
   }
+}
+
+/** A name stands for its deployment: whoever only uses it does not mean to make it stand for another. */
+function refuseOtherDeployment(
+  { name, chosenBy }: Context,
+  { savedUrl, url }: { readonly savedUrl: string; readonly url: URL },
+): void {
+  const saved = URL.parse(savedUrl);
+  if (chosenBy !== "context use" || saved === null || isSameDeployment(saved, url)) return;
+  throw new UserError(
+    `The context in use, ${goQuote(name)}, is of ${saved.origin}, not of ${url.origin}`,
+    {
+      hint: `Name one for it: --context <name>, or --context ${DEFAULT_CONTEXT} for the login ` +
+        "that the coder command has",
+    },
+  );
 }
 
 /** The dashboard's page that shows a token, without what nobody else is to see. */

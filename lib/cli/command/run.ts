@@ -2,10 +2,10 @@
 import type { Host } from "../../base/host.ts";
 import { checkPositionals, type Command } from "./command.ts";
 import { type AnyFlag, parseArgs } from "../grammar/args.ts";
-import { GLOBAL, GLOBAL_FLAGS } from "../grammar/flags_global.ts";
-import { optionsOf } from "../grammar/options.ts";
+import { GLOBAL_FLAGS, globalOptionsOf } from "../grammar/flags_global.ts";
 import { writeText } from "../terminal/print.ts";
 import { Progress } from "../terminal/progress.ts";
+import { timelineLog } from "../terminal/timeline.ts";
 
 const DEFAULT_COLUMNS = 100;
 
@@ -29,7 +29,7 @@ export async function runCommand(
     command: name,
     shown: [...command.name.split(" "), ...args],
   });
-  const global = optionsOf(GLOBAL, parsed);
+  const global = globalOptionsOf(parsed);
   if (global.help) return await print(host, await helpOf(command, columnsOf(host)));
   if (global.debugOptions) {
     const { renderOptionSources } = await import("../config/debug_options.ts");
@@ -41,7 +41,9 @@ export async function runCommand(
   return await command.start({
     host,
     name,
-    global,
+    global: global.verbose
+      ? { ...global, log: timelineLog({ clock: host.clock, progress, startedAt: 0 }) }
+      : global,
     args: parsed.positionals,
     progress,
     parsed,

@@ -1,4 +1,5 @@
 /** `hawser ssh`: the stand-in for `coder ssh`. What it is called with; the course of it is `session/ssh_run.ts`. */
+import { GLOBAL } from "../grammar/flags_global.ts";
 import { readSshOptions, SSH } from "../grammar/flags_ssh.ts";
 import { checkSshOptions } from "../session/ssh_checks.ts";
 import { runSsh } from "../session/ssh_run.ts";
@@ -41,9 +42,18 @@ export const command = defineCommand({
       // Editors give -v for the file's sake, and read what their ProxyCommand says on stderr.
       ...(verbose && !(options.stdio && logFile !== undefined) ? [timelineLog(timeline)] : []),
     ]);
+    // What an SSH configuration says of a folder is not for whichever context is in use today.
+    const isFixed = options.stdio && parsed.source(GLOBAL.configDir) === "flag" &&
+      parsed.source(GLOBAL.context) !== "flag";
     const [workspace, ...words] = args;
     try {
-      const plan = { global, options, workspace, command: words.join(" "), name };
+      const plan = {
+        global: isFixed ? { ...global, context: "", isFolderFixed: true } : global,
+        options,
+        workspace,
+        command: words.join(" "),
+        name,
+      };
       return await runSsh(host, { ...plan, progress, log });
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);

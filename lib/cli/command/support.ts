@@ -2,9 +2,10 @@
 import { UserError } from "../../base/errors.ts";
 import { type Host, HostError } from "../../base/host.ts";
 import { joinPath } from "../../base/paths.ts";
+import type { GlobalOptions } from "../grammar/flags_global.ts";
 import { stripToLine } from "../../coder/text.ts";
 import { cacheDir } from "../config/cache_dir.ts";
-import { configDir } from "../config/config.ts";
+import { chooseContext } from "../config/context.ts";
 import { examine } from "../diagnose/examine.ts";
 import { type Finding, renderFindings } from "../diagnose/finding.ts";
 import { writeText } from "../terminal/print.ts";
@@ -59,7 +60,7 @@ export const command = defineCommand({
       `Variables that are set: ${
         VARIABLES.filter((name) => host.env(name)).join(", ") || "none of ours"
       }`,
-      ...await folderLines(host, configDir(host, global)),
+      ...await contextLines(host, global),
       "",
       ...renderFindings(await findings(asking)),
     ];
@@ -67,6 +68,16 @@ export const command = defineCommand({
     return 0;
   },
 });
+
+async function contextLines(host: Host, global: GlobalOptions): Promise<string[]> {
+  try {
+    const { name, chosenBy, dir } = await chooseContext(host, global);
+    return [`Context: ${name} (${chosenBy})`, ...await folderLines(host, dir)];
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return [`Context: ${error.message}`];
+  }
+}
 
 async function folderLines(host: Host, dir: string | undefined): Promise<string[]> {
   const files = ["url", "session"].map((name) => dir && joinPath(host.os, dir, name));

@@ -100,7 +100,15 @@ export async function planVscodessh(host: Host, call: VscodesshCall): Promise<Vs
   );
   const url = await readSetting(host, { what: "url", path: urlFile });
   return {
-    global: { ...global, token, url },
+    // The files alone say where to and as whom.
+    global: {
+      ...global,
+      token,
+      url,
+      context: "",
+      isFolderFixed: true,
+      fromEnvironment: new Set(),
+    },
     workspace: parseEditorHost(hostname, parseDeploymentUrl(url).hostname),
     logDir,
     options: {

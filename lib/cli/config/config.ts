@@ -4,13 +4,23 @@
  * Left out: the credential store of Windows, which needs a native call; the `session` file is read there.
  */
 import { UserError } from "../../base/errors.ts";
-import { goQuote } from "../../coder/text.ts";
+import { goQuote, hideCredentials } from "../../coder/text.ts";
 import type { HttpHeaders } from "../../base/http.ts";
 import { certificatesIn } from "../../base/pem.ts";
 import { isSameDeployment } from "../../coder/origin.ts";
 import { parseDeploymentUrl } from "../../coder/url.ts";
 import type { GlobalOptions } from "../grammar/flags_global.ts";
 import { readHeaders } from "./headers.ts";
+import {
+  chooseContext,
+  type Context,
+  DEFAULT_CONTEXT,
+  hasContext,
+  isExplicit,
+  namesQuietly,
+  noSuchContext,
+} from "./context.ts";
+import { configDir, defaultConfigDir, readConfigFile } from "./folder.ts";
 import { type Host, HostError } from "../../base/host.ts";
 import type { NetworkOptions } from "../../base/host_network.ts";
 import { readKeyring } from "./keyring.ts";
@@ -18,6 +28,8 @@ import { checkToken } from "./token.ts";
 import { joinPath } from "../../base/paths.ts";
 
 export interface Configuration {
+  /** The name of the context. */
+  readonly context: string;
   /** `undefined` when the machine has no home folder and none was named. */
   readonly dir: string | undefined;
   readonly url: URL;
@@ -35,24 +47,100 @@ export async function readConfiguration(
   options: GlobalOptions,
   signal?: AbortSignal,
 ): Promise<Configuration> {
-  const dir = configDir(host, options);
-  const urlText = options.url || await readConfigFile(host, dir, "url");
-  if (urlText === "") {
+  const context = await contextOf(host, options);
+  const { dir } = context;
+  const fromContext = isExplicit(context) && options.fromEnvironment?.has("url") === true;
+  const urlText = (!fromContext && options.url) || await readConfigFile(host, dir, "url");
+  if (urlText === "") throw await notLoggedIn(host, options, context);
+  const url = parseDeploymentUrl(urlText);
+  const own = forDeployment(host, options, { context, url });
+  tellOfContext(options, context, { url, isTokenLeft: own.token !== options.token });
+  const [token, wire] = await Promise.all([
+    readToken(host, { ...own, url: fromContext ? "" : own.url, dir, deployment: url }, signal),
+    readWireOptions(host, { ...own, deployment: url }, signal),
+  ]);
+  return {
+    context: context.name,
+    dir,
+    url,
+    urlText,
+    token: token === "" ? undefined : token,
+    ...wire,
+  };
+}
+
+/** Who says both needs no folder, and perhaps none may be looked into. */
+async function contextOf(host: Host, options: GlobalOptions): Promise<Context> {
+  const isSaid = options.url !== "" && options.token !== "" && options.context === "";
+  return await chooseContext(host, isSaid ? { ...options, isFolderFixed: true } : options);
+}
+
+function tellOfContext(
+  { log }: GlobalOptions,
+  { name, chosenBy, dir }: Context,
+  { url, isTokenLeft }: { readonly url: URL; readonly isTokenLeft: boolean },
+): void {
+  log?.debug("context", { name, by: chosenBy, folder: dir ?? "none", deployment: url.origin });
+  if (isTokenLeft) log?.debug("CODER_SESSION_TOKEN is not of this deployment, and not sent there");
+}
+
+async function notLoggedIn(
+  host: Host,
+  options: GlobalOptions,
+  { name, dir, chosenBy }: Context,
+): Promise<UserError> {
+  const base = configDir(host, options);
+  if (!await hasContext(host, base, name)) {
+    const error = await noSuchContext(host, base, name);
+    if (chosenBy !== "context use") return error;
+    return new UserError(error.message, {
+      hint: `It is the one in use: choose another with 'hawser context use ${DEFAULT_CONTEXT}'`,
+    });
+  }
+  if (name !== DEFAULT_CONTEXT) {
+    return new UserError(`You are not logged in in context ${goQuote(name)}`, {
+      hint: `Log in: hawser login --context ${name} <url>`,
+    });
+  }
+  const others = await namesQuietly(host, base);
+  return new UserError("You are not logged in. Try logging in using 'coder login <url>'.", {
+    hint: dir === undefined
+      ? "No home folder is known: set CODER_URL and CODER_SESSION_TOKEN, or CODER_CONFIG_DIR"
+      : others.length > 0
+      ? `There are other contexts: hawser context use ${others[0] ?? ""}`
+      : "Or set CODER_URL and CODER_SESSION_TOKEN, or give --url and --token",
+  });
+}
+
+/**
+ * The options as they count for one deployment: what the environment says for another stays here. A token of the environment is for the
+ * deployment of CODER_URL; without that, for the one that the default context is logged in to, as upstream has it. Throws `UserError` where
+ * somebody names the address of one and leaves the token of another.
+ */
+export function forDeployment(
+  host: Host,
+  options: GlobalOptions,
+  { context, url }: { readonly context: Context; readonly url: URL },
+): GlobalOptions {
+  const says = (name: "token" | "headers" | "headerCommand") =>
+    options.fromEnvironment?.has(name) === true;
+  const described = host.env("CODER_URL")?.trim() ?? "";
+  const isForeign = described !== "" && !names(described, url);
+  if (isForeign && says("token") && options.token !== "" && !isExplicit(context)) {
     throw new UserError(
-      "You are not logged in. Try logging in using 'coder login <url>'.",
-      {
-        hint: dir === undefined
-          ? "No home folder is known: set CODER_URL and CODER_SESSION_TOKEN, or CODER_CONFIG_DIR"
-          : "Or set CODER_URL and CODER_SESSION_TOKEN, or give --url and --token",
-      },
+      `CODER_SESSION_TOKEN is for ${goQuote(hideCredentials(described))}, which CODER_URL names, ` +
+        `not for ${url.origin}`,
+      { hint: `Give a token of ${url.origin} with --token, or unset both variables` },
     );
   }
-  const url = parseDeploymentUrl(urlText);
-  const [token, wire] = await Promise.all([
-    readToken(host, { ...options, dir, deployment: url }, signal),
-    readWireOptions(host, { ...options, deployment: url }, signal),
-  ]);
-  return { dir, url, urlText, token: token === "" ? undefined : token, ...wire };
+  // Nobody can tell whose a token is that stands alone.
+  const isLeft = isForeign || (described === "" && context.chosenBy !== "nobody");
+  return {
+    ...options,
+    token: says("token") && isLeft ? "" : options.token,
+    headers: says("headers") && isForeign ? [] : options.headers,
+    headerCommand: says("headerCommand") && isForeign ? "" : options.headerCommand,
+  };
 }
 
 /** How requests to a deployment go out, whoever asks. Throws `UserError`. */
@@ -69,46 +157,12 @@ export async function readWireOptions(
   return { headers, network };
 }
 
-/** The folder named, or the system's default; `undefined` when there is no home folder to look in. */
-export function configDir(
-  host: Host,
-  options: { readonly configDir: string },
-): string | undefined {
-  return options.configDir || defaultConfigDir(host);
-}
-
-/** `coderv2` where the system keeps configuration. */
-export function defaultConfigDir(host: Host): string | undefined {
-  const { os, homeDir } = host;
-  if (os === "windows") {
-    const appData = host.env("APPDATA");
-    return appData ? joinPath(os, appData, "coderv2") : undefined;
-  }
-  if (os === "darwin") {
-    if (homeDir === undefined) return undefined;
-    return joinPath(os, homeDir, "Library", "Application Support", "coderv2");
-  }
-  const xdg = host.env("XDG_CONFIG_HOME");
-  if (xdg) return joinPath(os, xdg, "coderv2");
-  return homeDir === undefined ? undefined : joinPath(os, homeDir, ".config", "coderv2");
-}
-
-/** A file of the folder, surrounding space trimmed; empty when it is not there. */
-export async function readConfigFile(
-  host: Host,
-  dir: string | undefined,
-  name: string,
-): Promise<string> {
-  if (dir === undefined) return "";
-  const path = joinPath(host.os, dir, name);
+function names(text: string, url: URL): boolean {
   try {
-    return (await host.files.readText(path) ?? "").trim();
-  } catch (cause) {
-    if (!(cause instanceof HostError)) throw cause;
-    throw new UserError(`Cannot read the configuration file ${goQuote(path)}: ${cause.message}`, {
-      hint: "Make it readable, or set CODER_URL and CODER_SESSION_TOKEN instead",
-      cause,
-    });
+    return isSameDeployment(parseDeploymentUrl(text), url);
+  } catch (error) {
+    if (error instanceof UserError) return false;
+    throw error;
   }
 }
 

@@ -72,7 +72,7 @@ export async function forgetLogin(host: Host, dir: string): Promise<string[]> {
 }
 
 /** Waits for whoever else changes the login. */
-async function lockLogin({ files, clock, os }: Host, dir: string): Promise<Disposable> {
+export async function lockLogin({ files, clock, os }: Host, dir: string): Promise<Disposable> {
   const path = joinPath(os, dir, LOCK_FILE);
   for (let waitedMs = 0; waitedMs < LOCK_LIMIT_MS; waitedMs += LOCK_POLL_MS) {
     const lock = await files.tryLock(path);

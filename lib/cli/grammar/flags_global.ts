@@ -1,8 +1,9 @@
 /** Flags of every command (docs/protocol/ssh.md#global-flags), valid before and after its name. */
-import type { AnyFlag } from "./args.ts";
+import type { Log } from "../../base/log.ts";
+import type { AnyFlag, ParsedArgs } from "./args.ts";
 import { HIDDEN, hideCredentials } from "../../coder/text.ts";
 import { listFlag, pathFlag, switchFlag, textFlag } from "./flag.ts";
-import type { OptionsOf } from "./options.ts";
+import { type OptionsOf, optionsOf } from "./options.ts";
 
 export const GLOBAL = {
   help: switchFlag({ name: "help", shorthand: "h", help: "Show what the command does." }),
@@ -22,6 +23,11 @@ export const GLOBAL = {
     name: "global-config",
     env: "CODER_CONFIG_DIR",
     help: "Configuration folder, shared with the coder command.",
+  }),
+  context: textFlag({
+    name: "context",
+    env: "HAWSER_CONTEXT",
+    help: "Which of several logins to use; hawser context list shows them.",
   }),
   verbose: switchFlag({
     name: "verbose",
@@ -109,4 +115,19 @@ export const GLOBAL = {
 export const GLOBAL_FLAGS: readonly AnyFlag[] = Object.values(GLOBAL);
 
 /** Empty texts where nothing was said: the configuration and the system's default folder count then. */
-export type GlobalOptions = OptionsOf<typeof GLOBAL>;
+export interface GlobalOptions extends OptionsOf<typeof GLOBAL> {
+  /** Those whose value is a variable's. @default none */
+  readonly fromEnvironment?: ReadonlySet<keyof typeof GLOBAL>;
+  /** The folder counts as it is, whichever context is in use. @default false */
+  readonly isFolderFixed?: boolean;
+  /** Told what was decided. @default nobody is */
+  readonly log?: Log;
+}
+
+export function globalOptionsOf(parsed: ParsedArgs): GlobalOptions {
+  const names = ["url", "token", "context", "headers", "headerCommand"] as const;
+  return {
+    ...optionsOf(GLOBAL, parsed),
+    fromEnvironment: new Set(names.filter((name) => parsed.source(GLOBAL[name]) === "env")),
+  };
+}

@@ -52,7 +52,7 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
   const early = new AbortController();
   if (input !== undefined) watchInput(host, input, { interrupt, signal: early.signal });
   try {
-    const configuration = await readConfiguration(host, global, interrupt.signal);
+    const configuration = await readConfiguration(host, { ...global, log }, interrupt.signal);
     const client = createClient(host, {
       configuration,
       command: plan.name,

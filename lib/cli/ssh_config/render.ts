@@ -17,6 +17,8 @@ export interface SectionPlan extends QuoteOptions {
   readonly program: readonly string[];
   /** `undefined`: the program is to find it. */
   readonly configDir: string | undefined;
+  /** A named one in that folder. `undefined`: the folder itself. */
+  readonly context: string | undefined;
   /** Leaves hosts without `ProxyCommand`. */
   readonly skipProxyCommand: boolean;
   /** Names for `--no-wildcard`, in the order of the file. */
@@ -72,7 +74,7 @@ interface Commands {
 }
 
 function commandsOf(plan: SectionPlan): Commands {
-  const { os, options, program, configDir } = plan;
+  const { os, options, program, configDir, context } = plan;
   const word = (text: string) => proxyCommandWord(text, { os });
   const quoted = (text: string) => quotedProxyCommandWord(text, { os });
   const begin = [
@@ -81,6 +83,7 @@ function commandsOf(plan: SectionPlan): Commands {
       "escape global config for ProxyCommand failed",
       () => ["--global-config", word(slashed(configDir))],
     )),
+    ...(context === undefined ? [] : ["--context", word(context)]),
     ...options.headers.flatMap((header) => ["--header", quoted(csvField(header))]),
     ...(options.headerCommand === "" ? [] : ["--header-command", quoted(options.headerCommand)]),
     "ssh",

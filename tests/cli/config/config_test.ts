@@ -2,13 +2,9 @@ import assert from "node:assert/strict";
 import { UserError } from "../../../lib/base/errors.ts";
 import { parseArgs } from "../../../lib/cli/grammar/args.ts";
 import { createClient } from "../../../lib/cli/config/client.ts";
-import {
-  type Configuration,
-  defaultConfigDir,
-  readConfiguration,
-} from "../../../lib/cli/config/config.ts";
-import { GLOBAL, GLOBAL_FLAGS } from "../../../lib/cli/grammar/flags_global.ts";
-import { optionsOf } from "../../../lib/cli/grammar/options.ts";
+import { type Configuration, readConfiguration } from "../../../lib/cli/config/config.ts";
+import { defaultConfigDir } from "../../../lib/cli/config/folder.ts";
+import { GLOBAL_FLAGS, globalOptionsOf } from "../../../lib/cli/grammar/flags_global.ts";
 import { HostError } from "../../../lib/base/host.ts";
 import { VERSION } from "../../../lib/cli/version.ts";
 import { SILENT_LOG } from "../../../lib/base/log.ts";
@@ -22,7 +18,7 @@ async function read(host: FakeHost, args: string[] = []): Promise<Configuration>
     env: (name) => host.env(name),
     command: "hawser ssh",
   });
-  return await readConfiguration(host, optionsOf(GLOBAL, parsed));
+  return await readConfiguration(host, globalOptionsOf(parsed));
 }
 
 const DIR = "/home/alice/.config/coderv2";

@@ -22,6 +22,7 @@ const say = (message: string) => host.stdout.print(`${message}\n`);
 const log: Log = { debug: say, info: say, warn: say, error: say, child: () => log };
 const abort = new AbortController();
 const configuration = {
+  context: "default",
   dir: undefined,
   url: coder.url,
   urlText: coder.url.href,

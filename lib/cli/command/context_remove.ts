@@ -1,0 +1,40 @@
+/** `context remove`: forgets a login and its name. Asks no deployment: it may be gone. */
+import { CanceledError } from "../../coder/errors.ts";
+import { UserError } from "../../base/errors.ts";
+import { checkContextName } from "../config/context.ts";
+import { checkRemovable, contextBase, removeContext } from "../config/context_changes.ts";
+import { switchFlag } from "../grammar/flag.ts";
+import { confirm, LineInput } from "../terminal/confirm.ts";
+import { writeText } from "../terminal/print.ts";
+import { defineCommand } from "./command.ts";
+
+export const command = defineCommand({
+  name: "context remove",
+  usage: "[flags] <context>",
+  summary: "Forget a deployment and its login.",
+  description: "Forgets a context: its address, session and known host keys here. The session " +
+    "itself goes on at the deployment; 'hawser logout --context <name>' ends it.",
+  examples: [
+    { line: "hawser context remove work", does: "After a question" },
+    { line: "hawser context remove work --yes", does: "Without one, in a script" },
+  ],
+  flags: { yes: switchFlag({ name: "yes", shorthand: "y", help: "Ask nothing." }) },
+  positionals: { min: 1, max: 1, complete: "contexts" },
+  async run({ yes }, { host, global, args: [input = ""] }) {
+    const name = checkContextName(input);
+    const base = contextBase(host, global);
+    await checkRemovable(host, base, name);
+    if (!yes) {
+      const answer = await confirm(`Forget context "${name}" and its login?`, {
+        say: (text) => writeText(host.stdout, text),
+        lines: new LineInput(host.stdin),
+        bare: "no",
+      });
+      if (answer === "none") throw new UserError("EOF", { hint: "--yes asks nothing" });
+      if (answer === "no") throw new CanceledError();
+    }
+    await removeContext(host, base, name);
+    await writeText(host.stdout, `Context "${name}" is forgotten.\n`);
+    return 0;
+  },
+});
