@@ -109,7 +109,7 @@ sidesTest("context list, use, rename and remove", async (sides) => {
   ]);
   strictEqual(await sides.ok(["context", "use", "work"]), 'Commands use context "work" now.\n');
   match(await sides.ok(["whoami"]), /worker/);
-  match(await sides.ok(["context", "ls"]), /^default  no {6}http\S+ {2}\nwork {5}yes {5}http/m);
+  match(await sides.ok(["context", "ls"]), /^default {2}no {6}http\S+ {2}\nwork {5}yes {5}http/m);
   strictEqual((Deno.statSync(`${sides.config}/context`).mode ?? 0) & 0o777, 0o600);
   strictEqual(
     await sides.ok(["context", "rename", "work", "office"]),
