@@ -65,6 +65,9 @@ class World implements AsyncDisposable {
     Deno.mkdirSync(`${this.folder}/config`);
     this.write("config/url", this.url);
     this.write("config/session", desk.sandbox.token);
+    Deno.mkdirSync(`${this.folder}/config/contexts/work`, { recursive: true });
+    this.write("config/contexts/work/url", this.url);
+    this.write("config/contexts/work/session", desk.sandbox.token);
   }
 
   /** All but the token. */
@@ -174,6 +177,7 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     { args: ["myworkspace", "env"], code: 0 },
     { args: [...NET, "myworkspace", "exit 3"], code: 3 },
     { args: ["myworkspace", "exit 4"], env: FROM_FILES, code: 4 },
+    { args: ["--context", "work", "myworkspace", "exit 5"], env: FROM_FILES, code: 5 },
     { args: ["-W", `${LOOPBACK}:1`, "myworkspace"], code: 255 },
     { args: ["--stdio", ...NET, "myworkspace"], code: 0 },
     { args: ["--stdio", "nosuch"], code: 1 },
@@ -229,6 +233,16 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     { args: [], env: { CODER_SESSION_TOKEN: STRANGER }, code: 1 },
     { args: ["--tokn", STRANGER], code: 1 },
   ],
+  "context list": [
+    { args: [], env: FROM_FILES, code: 0 },
+    { args: ["--output", "json"], env: FROM_FILES, code: 0 },
+  ],
+  "context use": [
+    { args: ["default"], env: FROM_FILES, code: 0 },
+    { args: ["nosuch"], env: FROM_FILES, code: 1 },
+  ],
+  "context rename": [{ args: ["work", "default"], env: FROM_FILES, code: 1 }],
+  "context remove": [{ args: ["nosuch"], env: FROM_FILES, code: 1 }],
   whoami: [
     { args: [], code: 0 },
     { args: ["--output", "json"], code: 0 },

@@ -35,7 +35,8 @@ export function isExplicit({ chosenBy }: Context): boolean {
 
 /** The name, when it may be one. Throws `UserError`: a name becomes a folder, and nothing but that. */
 export function checkContextName(name: string): string {
-  const isName = /^[0-9A-Za-z](?:[0-9A-Za-z._-]*[0-9A-Za-z_-])?$/.test(name);
+  // Windows drops a full stop at the end of a name.
+  const isName = /^[0-9A-Za-z][0-9A-Za-z._-]*$/.test(name) && !name.endsWith(".");
   if (isName && name.length <= MAX_NAME_CHARS && !DEVICE.test(name)) return name;
   throw new UserError(`${goQuote(name)} is no name of a context`, {
     hint: `Letters, digits, "-", "_" and "." make one, at most ${MAX_NAME_CHARS} of them, ` +
