@@ -105,6 +105,10 @@ export class ByteReader {
     return this.#view.getUint16(this.#advance(2));
   }
 
+  u16le(): number {
+    return this.#view.getUint16(this.#advance(2), LITTLE_ENDIAN);
+  }
+
   u32be(): number {
     return this.#view.getUint32(this.#advance(4));
   }
@@ -170,6 +174,11 @@ export class ByteWriter {
 
   u16be(value: number): this {
     this.#view.setUint16(this.#advance(2), value);
+    return this;
+  }
+
+  u16le(value: number): this {
+    this.#view.setUint16(this.#advance(2), value, LITTLE_ENDIAN);
     return this;
   }
 

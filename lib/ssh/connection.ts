@@ -7,7 +7,7 @@ import type { Instant } from "../base/core.ts";
 import type { ByteStream } from "../base/stream.ts";
 import type { SshClock } from "./host.ts";
 import { Keepalive, type KeepaliveOptions } from "./keepalive.ts";
-import type { ConnectionEnd } from "./ends.ts";
+import { CONNECTION_LOST_TEXT, type ConnectionEnd, SshLostError } from "./ends.ts";
 import { RemoteFiles } from "./remote_files.ts";
 import { type SessionRequest, SshSession } from "./session.ts";
 import type { SshChannel } from "./ssh2_channel.ts";
@@ -258,8 +258,7 @@ export class SshConnection implements AsyncDisposable {
       return new UserError(`${what}: ${reason}`, { cause: error });
     }
     const end = await this.closed;
-    return new UserError("SSH connection ended unexpectedly", {
-      exitCode: 255,
+    return new SshLostError(CONNECTION_LOST_TEXT, {
       cause: error,
       ...(end.kind === "closed" ? {} : { hint: end.message }),
     });
@@ -317,7 +316,7 @@ export async function connectSsh(
     signal?.throwIfAborted();
     if (refusal !== undefined) throw refusal;
     const reason = error instanceof Error ? error.message : String(error);
-    throw new UserError(`ssh client: ${reason}`, { exitCode: 255, cause: error });
+    throw new SshLostError(`ssh client: ${reason}`, { cause: error });
   } finally {
     done.abort();
     await late;

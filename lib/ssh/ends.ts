@@ -1,10 +1,22 @@
 /** How connections and sessions end, and the exit code and the words that follow from it. */
+import { UserError } from "../base/errors.ts";
 import { signalNumber } from "./signals.ts";
 
 /** The text that scripts know from `coder ssh`. */
 export const CONNECTION_LOST_TEXT = "SSH connection ended unexpectedly";
 export const CONNECTION_LOST_CODE = 255;
+/** What the user closed. */
+export const CLOSED_TEXT = "Connection closed.";
 const MAX_EXIT_CODE = 255;
+
+/** The way to the workspace was lost, or could not be made: another attempt may do better. */
+export class SshLostError extends UserError {
+  override name = "SshLostError";
+
+  constructor(message: string, options: { readonly cause: unknown; readonly hint?: string }) {
+    super(message, { ...options, exitCode: CONNECTION_LOST_CODE });
+  }
+}
 
 /** How a connection ended. */
 export type ConnectionEnd =

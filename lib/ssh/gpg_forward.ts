@@ -5,12 +5,8 @@
 import { messageOf, UserError } from "../base/errors.ts";
 import type { ByteStream } from "../base/stream.ts";
 import type { SshConnection } from "./connection.ts";
-import {
-  type RemoteGpgAgent,
-  type RemoteResult,
-  runRemote,
-  stopRemoteAgent,
-} from "./gpg_remote.ts";
+import { type RemoteGpgAgent, stopRemoteAgent } from "./gpg_remote.ts";
+import { type RemoteResult, runRemote } from "./remote_command.ts";
 import { type GpgHost, LocalGpg } from "./gpg_local.ts";
 import { joinStreams } from "./join.ts";
 import type { IncomingConnection } from "./ssh2_client.ts";
@@ -84,10 +80,10 @@ async function upload(connection: SshConnection, what: Upload): Promise<void> {
   }
   for (const { name, command, stdin } of steps) {
     if (stdin.length === 0) continue;
-    if (imports(await runRemote(connection, command, stdin))) continue;
+    if (imports(await runRemote(connection, command, { stdin }))) continue;
     // A workspace that keeps its keys in keyboxd needs that started; an agent that comes with it is stopped again.
-    const again = await runRemote(connection, command.replace(NO_AUTOSTART, ""), stdin);
-    await runRemote(connection, "gpgconf --kill gpg-agent", new Uint8Array(0));
+    const again = await runRemote(connection, command.replace(NO_AUTOSTART, ""), { stdin });
+    await runRemote(connection, "gpgconf --kill gpg-agent");
     if (imports(again)) continue;
     throw new UserError(
       `upload GPG public keys and ownertrust to workspace: ${name}: ` +

@@ -4,9 +4,10 @@
  * lost, so nothing is left behind. The script avoids single quotes and backslashes: it travels in single quotes, through
  * whatever shell the user has there.
  */
-import { ExpectedError, UserError } from "../base/errors.ts";
+import { UserError } from "../base/errors.ts";
 import { trimEnd } from "../base/trim.ts";
 import type { SshConnection } from "./connection.ts";
+import { dropOutput, Gathered } from "./remote_command.ts";
 import type { SshSession } from "./session.ts";
 
 /** Marks our line among whatever the user's shell prints at its start. */
@@ -71,7 +72,7 @@ export async function stopRemoteAgent(connection: SshConnection): Promise<Remote
     const reason = errors.text() || "the workspace ended the session";
     throw new UserError(`check if agent socket is running: ${reason}`);
   }
-  const rest = drop((into) => session.readStdout(into));
+  const rest = dropOutput((into) => session.readStdout(into));
   return {
     socketPath,
     async release() {
@@ -97,66 +98,4 @@ async function readSocketPath(session: SshSession): Promise<string | undefined> 
     if (found !== undefined) return trimEnd(found.slice(SOCKET_MARK.length), "\r");
   }
   return undefined;
-}
-
-export interface RemoteResult {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs a command in the workspace to its end; each output is kept up to 64 KiB. */
-export async function runRemote(
-  connection: SshConnection,
-  command: string,
-  stdin: Uint8Array,
-): Promise<RemoteResult> {
-  const session = await connection.openSession({ command });
-  const [stdout, stderr] = [new Gathered(), new Gathered()];
-  const feeding = feed(session, stdin);
-  const [end] = await Promise.all([
-    session.ended,
-    stdout.drain((into) => session.readStdout(into)),
-    stderr.drain((into) => session.readStderr(into)),
-    feeding,
-  ]);
-  if (end.kind === "exit") {
-    return { code: end.code, stdout: stdout.text(), stderr: stderr.text() };
-  }
-  throw new UserError(`\`${command}\` failed: ${end.kind === "lost" ? end.message : end.kind}`);
-}
-
-async function feed(session: SshSession, stdin: Uint8Array): Promise<void> {
-  try {
-    await session.write(stdin);
-    await session.closeStdin();
-  } catch (error) {
-    // A program that ended before it read everything: its exit status tells the story.
-    if (!(error instanceof ExpectedError)) throw error;
-  }
-}
-
-type Read = (into: Uint8Array) => Promise<number | null>;
-
-async function drop(read: Read): Promise<void> {
-  const buffer = new Uint8Array(4 * 1024);
-  while (await read(buffer) !== null);
-}
-
-/** Text up to a bound; what comes after it is read and dropped. */
-class Gathered {
-  readonly #decoder = new TextDecoder();
-  #text = "";
-
-  async drain(read: Read): Promise<void> {
-    const buffer = new Uint8Array(4 * 1024);
-    for (let count = await read(buffer); count !== null; count = await read(buffer)) {
-      if (this.#text.length >= MAX_OUTPUT_BYTES) continue;
-      this.#text += this.#decoder.decode(buffer.subarray(0, count), { stream: true });
-    }
-  }
-
-  text(): string {
-    return this.#text.trim();
-  }
 }

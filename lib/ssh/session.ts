@@ -17,7 +17,25 @@ export interface SessionRequest {
   readonly forwardAgent?: boolean;
 }
 
-export class SshSession {
+/** What a terminal needs of what runs in the workspace. */
+export interface RemoteSession {
+  /** Resolves once it is over and its output was read, or the way to it is gone; never rejects. */
+  readonly ended: Promise<SessionEnd>;
+  /** As `ByteStream.read`; the end comes as `null` however it came. */
+  readStdout(into: Uint8Array): Promise<number | null>;
+  readStderr(into: Uint8Array): Promise<number | null>;
+  /** Rejects with `StreamError` when the session is over. */
+  write(bytes: Uint8Array): Promise<void>;
+  closeStdin(): Promise<void>;
+  resize(size: TerminalSize): void;
+  /** `name` without `SIG`. */
+  signal(name: string): void;
+  sendBreak(): void;
+  /** Gives it up at once. Idempotent. */
+  abort(): void;
+}
+
+export class SshSession implements RemoteSession {
   /** Resolves once the program has ended and its output was read, or the connection is gone; never rejects. */
   readonly ended: Promise<SessionEnd>;
   readonly #channel: SshChannel;

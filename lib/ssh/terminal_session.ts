@@ -5,11 +5,11 @@
 import { HostError } from "../base/host.ts";
 import { StreamError } from "../base/stream.ts";
 import type { SshConnection } from "./connection.ts";
-import { CONNECTION_LOST_CODE, outcomeOf, type SessionOutcome } from "./ends.ts";
+import { CLOSED_TEXT, CONNECTION_LOST_CODE, outcomeOf, type SessionOutcome } from "./ends.ts";
 import { DEFAULT_ESCAPE_CHAR, EscapeFilter, escapeHelp, formatEscapeChar } from "./escape.ts";
 import type { SessionInput, SessionOutput, TerminalSize } from "./host.ts";
 import { ScreenModes } from "./screen_modes.ts";
-import type { SshSession } from "./session.ts";
+import type { RemoteSession } from "./session.ts";
 
 const COPY_BYTES = 64 * 1024;
 const DEFAULT_SIZE: TerminalSize = { columns: 80, rows: 24 };
@@ -77,17 +77,15 @@ export async function runTerminalSession(
   const isPty = options.pty ?? wantsPty({ command, tty: false, stdin: host.stdin });
   const session = await connection.openSession({
     ...(command === undefined ? {} : { command }),
-    ...(isPty
-      ? { pty: { term: options.term ?? DEFAULT_TERM, size: sizeOf(host) ?? DEFAULT_SIZE } }
-      : {}),
+    ...(isPty ? { pty: ptyFor(host, options.term) } : {}),
     env: options.env ?? [],
     forwardAgent: options.forwardAgent ?? false,
   });
-  const terminal = new TerminalSession(session, host, {
+  return await runAtTerminal(session, host, {
     ...options,
+    pty: isPty,
     leave: () => connection.leave(),
   });
-  return await terminal.run(isPty);
 }
 
 interface Leaving {
@@ -95,8 +93,22 @@ interface Leaving {
   readonly leave: () => void;
 }
 
+/** Runs a session that has begun to its end. Rejects with `signal.reason`. */
+export async function runAtTerminal(
+  session: RemoteSession,
+  host: TerminalHost,
+  options: TerminalSessionOptions & Leaving & { readonly pty: boolean },
+): Promise<SessionOutcome> {
+  return await new TerminalSession(session, host, options).run(options.pty);
+}
+
+/** The terminal that a session is asked to give its program. */
+export function ptyFor(host: TerminalHost, term: string = DEFAULT_TERM) {
+  return { term, size: sizeOf(host) ?? DEFAULT_SIZE };
+}
+
 class TerminalSession {
-  readonly #session: SshSession;
+  readonly #session: RemoteSession;
   readonly #host: TerminalHost;
   readonly #options: TerminalSessionOptions & Leaving;
   readonly #escapeChar: number;
@@ -109,7 +121,11 @@ class TerminalSession {
   #typedBytes = 0;
   #typing: Promise<void> = Promise.resolve();
 
-  constructor(session: SshSession, host: TerminalHost, options: TerminalSessionOptions & Leaving) {
+  constructor(
+    session: RemoteSession,
+    host: TerminalHost,
+    options: TerminalSessionOptions & Leaving,
+  ) {
     this.#session = session;
     this.#host = host;
     this.#options = options;
@@ -220,7 +236,7 @@ class TerminalSession {
           break;
         case "disconnect":
           this.#say(`${e}.\n`);
-          this.#end({ exitCode: CONNECTION_LOST_CODE, message: "Connection closed." });
+          this.#end({ exitCode: CONNECTION_LOST_CODE, message: CLOSED_TEXT });
           return false;
         case "break":
           this.#say(`${e}B\n`);

@@ -5,3 +5,6 @@ export const AGENT_SSH_PORT = 1;
 
 /** Its end of a speed test. */
 export const SPEED_TEST_PORT = 3;
+
+/** Its reconnecting terminals. */
+export const RECONNECTING_TERMINAL_PORT = 2;

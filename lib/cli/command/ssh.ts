@@ -1,6 +1,7 @@
 /** `hawser ssh`: the stand-in for `coder ssh`. What it is called with; the course of it is `session/ssh_run.ts`. */
 import { GLOBAL } from "../grammar/flags_global.ts";
 import { readSshOptions, SSH } from "../grammar/flags_ssh.ts";
+import { settlePersist } from "../session/persist/check.ts";
 import { checkSshOptions } from "../session/ssh_checks.ts";
 import { runSsh } from "../session/ssh_run.ts";
 import { logDirOf, openLogFile } from "../terminal/log_file.ts";
@@ -23,12 +24,18 @@ export const command = defineCommand({
     { line: "ssh -o ProxyCommand='hawser ssh --stdio dev' dev", does: "OpenSSH through hawser" },
     { line: "hawser ssh -N -L 8080:localhost:80 dev", does: "A port of the workspace here" },
     { line: "hawser ssh -R 9000:localhost:9000 dev", does: "A port of this machine there" },
+    { line: "hawser ssh --persist dev", does: "A shell that outlives the connection" },
     { line: "hawser ssh -v dev true", does: "Each step with its time, when something is slow" },
   ],
   flags: SSH,
   positionals: { min: 0, complete: "workspaces" },
   async run(_, { host, name, global, args, progress, parsed }) {
-    const options = readSshOptions(parsed);
+    const [workspace, ...words] = args;
+    const asked = readSshOptions(parsed);
+    const options = settlePersist(asked, {
+      command: words.join(" "),
+      isTerminal: host.stdin.isTerminal,
+    });
     checkSshOptions(options);
     const dir = logDirOf(host, options);
     const { verbose } = global;
@@ -45,7 +52,6 @@ export const command = defineCommand({
     // What an SSH configuration says of a folder is not for whichever context is in use today.
     const isFixed = options.stdio && parsed.source(GLOBAL.configDir) === "flag" &&
       parsed.source(GLOBAL.context) !== "flag";
-    const [workspace, ...words] = args;
     try {
       const plan = {
         global: isFixed ? { ...global, context: "", isFolderFixed: true } : global,

@@ -12,12 +12,14 @@ import {
   switchFlag,
   textFlag,
 } from "./flag.ts";
+import { persistFlag } from "./persist_name.ts";
 import { defaultsOf, type OptionsOf, optionsOf } from "./options.ts";
 
 /** Titles under which help shows flags. */
 const FORWARDS = "Forwards and agents";
 const OPENSSH = "Under OpenSSH and editors";
 const CONNECTION = "Host keys, keepalive and escapes";
+const KEPT = "Shells that outlive the connection";
 
 const WAIT = choiceFlag({
   name: "wait",
@@ -152,6 +154,20 @@ export const SSH = {
     hidden: true,
     help: "Do not use Coder Connect even when it is there.",
   }),
+  persist: persistFlag({
+    name: "persist",
+    group: KEPT,
+    env: "HAWSER_SSH_PERSIST",
+    help:
+      "Keep the shell in the workspace when the connection is lost, and go back to it: by tmux, " +
+      "screen or zellij if one is there, else by the agent, for five minutes. The same NAME " +
+      '("main" if none is given) leads to the same shell from any terminal or machine.',
+  }),
+  listPersistent: switchFlag({
+    name: "list-persistent",
+    group: KEPT,
+    help: "List the shells that --persist keeps in the workspace.",
+  }),
   localForwards: listFlag({
     name: "local-forward",
     group: FORWARDS,
@@ -227,6 +243,8 @@ export const SSH_FLAGS: readonly AnyFlag[] = Object.values(SSH);
 export interface SshOptions extends Omit<OptionsOf<typeof SSH>, "noWait"> {
   /** `-A` stands on the command line itself: then an agent that is not there is an error. */
   readonly isAgentExplicit: boolean;
+  /** `--persist` stands on the command line itself: then it is an error where it makes no sense. */
+  readonly isPersistExplicit: boolean;
 }
 
 /** The options of `ssh`; `--no-wait` wins over `--wait`. */
@@ -236,11 +254,12 @@ export function readSshOptions(parsed: ParsedArgs): SshOptions {
     ...options,
     wait: noWait ? "no" : options.wait,
     isAgentExplicit: options.forwardAgent && parsed.source(SSH.forwardAgent) === "flag",
+    isPersistExplicit: parsed.source(SSH.persist) === "flag",
   };
 }
 
 /** Those of an `ssh` without flags and variables. */
 export function defaultSshOptions(): SshOptions {
   const { noWait: _, ...options } = defaultsOf(SSH);
-  return { ...options, isAgentExplicit: false };
+  return { ...options, isAgentExplicit: false, isPersistExplicit: false };
 }

@@ -2,11 +2,11 @@
  * Waiting for the workspace's agent and its start-up scripts (docs/protocol/ssh.md#waiting-for-the-agent), in the official command's words.
  * The log of the scripts is `agent_logs.ts`. Old servers: `--wait=auto` reads what they have (docs/protocol/ssh.md#wait).
  */
-import { UserError } from "../../base/errors.ts";
 import { isEarly } from "../../base/version.ts";
 import type { Instant } from "../../base/core.ts";
 import { type Agent, isReady, isShuttingDown, isStarting } from "../../coder/agent_model.ts";
 import { getAgent } from "../../coder/agents.ts";
+import { AgentLeavingError } from "./agent_leaving.ts";
 import { AgentLogFollower } from "./agent_logs.ts";
 import type { Wait } from "../terminal/progress.ts";
 import { inStep, retrying, type Steps } from "./steps.ts";
@@ -192,9 +192,9 @@ class AgentWaiter {
 
   #checkAlive(agent: Agent): void {
     if (!isShuttingDown(agent.lifecycle)) return;
-    throw new UserError("agent is shutting down", {
-      hint: "Wait until the workspace has stopped, then connect again to start it",
-    });
+    throw new AgentLeavingError(
+      "Wait until the workspace has stopped, then connect again to start it",
+    );
   }
 
   /** The agent after the next pause. Throws when it began to shut down. */

@@ -4,11 +4,11 @@
  * a message stays where it is, and none is drawn over the one before; an agent that shuts down ends every wait.
  */
 import type { Instant } from "../../base/core.ts";
-import { UserError } from "../../base/errors.ts";
 import { type Agent, isReady, isShuttingDown } from "../../coder/agent_model.ts";
 import { getAgent } from "../../coder/agents.ts";
 import { StepError } from "../../coder/errors.ts";
 import type { Wait } from "../terminal/progress.ts";
+import { AgentLeavingError } from "./agent_leaving.ts";
 import { inStep, retrying, type Steps } from "./steps.ts";
 
 const POLL_MS = 500;
@@ -74,9 +74,7 @@ class EarlyWaiter {
       this.#tell(agent);
       throw new StepError(
         "await agent",
-        new UserError("agent is shutting down", {
-          hint: "Wait until the workspace has stopped, then start it",
-        }),
+        new AgentLeavingError("Wait until the workspace has stopped, then start it"),
       );
     }
     if (agent.status !== "connected") return false;

@@ -6,7 +6,7 @@ import { untilAborted } from "../../base/abort.ts";
 import type { Log } from "../../base/log.ts";
 import { createClient } from "../config/client.ts";
 import { readConfiguration } from "../config/config.ts";
-import { connect } from "../ready/connect.ts";
+import { connect, type Connected, type ConnectOptions } from "../ready/connect.ts";
 import { containerEnv } from "./containers.ts";
 import type { GlobalOptions } from "../grammar/flags_global.ts";
 import type { SshOptions } from "../grammar/flags_ssh.ts";
@@ -64,7 +64,7 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
     const steps = createSteps({ host, client, progress, log, signal: interrupt.signal });
     const workspace = plan.workspace ?? await pickWorkspace(steps, options);
     if (workspace === undefined) return 1;
-    await using connected = await connect(steps, {
+    const connectOptions: ConnectOptions = {
       configuration,
       command: plan.name,
       input: workspace,
@@ -75,24 +75,30 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
       noVersionWarning: global.noVersionWarning,
       noFeatureWarning: global.noFeatureWarning,
       disablesDirect: global.disableDirectConnections,
+    };
+    const prepare = async (connected: Connected) => ({
+      options,
+      configuration,
+      interrupt,
+      command: plan.command,
+      containerVariables: await containerEnv(steps, {
+        agentId: connected.agent.id,
+        container: options.container,
+        containerUser: options.containerUser,
+      }),
     });
-    const containerVariables = await containerEnv(steps, {
-      agentId: connected.agent.id,
-      container: options.container,
-      containerUser: options.containerUser,
-    });
+    if (options.persist !== "" || options.listPersistent) {
+      const { runPersistent } = await import("./persist/run.ts");
+      return await runPersistent(steps, { connect: connectOptions, prepare, interrupt, options });
+    }
+    await using connected = await connect(steps, connectOptions);
+    const session = await prepare(connected);
     if (input !== undefined) {
       const onOpen = () => early.abort();
       return await runStdio(steps, connected, { options, input, onOpen });
     }
     const { runSession } = await (loading ?? loadSession());
-    return await runSession(steps, connected, {
-      options,
-      configuration,
-      interrupt,
-      command: plan.command,
-      containerVariables,
-    });
+    return await runSession(steps, connected, session);
   } catch (error) {
     if (error instanceof ClientGone) return 0;
     throw error;

@@ -2,7 +2,7 @@
  * A session of our own: shell or command over SSH to the agent, with its host key, forwards and terminal (docs/protocol/ssh.md#interactive-session, #exit-codes-and-errors,
  * #remote-forwards), or `-W` and `-N`.
  */
-import type { HostOutput } from "../../base/host.ts";
+import type { HostInput, HostOutput } from "../../base/host.ts";
 import { untilAborted } from "../../base/abort.ts";
 import type { Agent } from "../../coder/agent_model.ts";
 import { AGENT_SSH_PORT } from "../../tailnet/agent_ports.ts";
@@ -18,8 +18,9 @@ import { startGpgForward } from "../../ssh/gpg_forward.ts";
 import { prepareAgentForward } from "../../ssh/agent_forward.ts";
 import { sshFarSide } from "../../ssh/far_side.ts";
 import { type ForwardSet, startForwards } from "../../ssh/forwards.ts";
+import type { SessionRequest } from "../../ssh/session.ts";
 import { runStdioForward } from "../../ssh/stdio_forward.ts";
-import { runTerminalSession, wantsPty } from "../../ssh/terminal_session.ts";
+import { runTerminalSession, type TerminalHost, wantsPty } from "../../ssh/terminal_session.ts";
 import type { Configuration } from "../config/config.ts";
 import { type Connected, openAgentPort } from "../ready/connect.ts";
 import { ExitError } from "../terminal/errors.ts";
@@ -40,6 +41,19 @@ export interface SessionOptions {
   readonly command: string;
   /** What leads into a container. */
   readonly containerVariables: readonly EnvSetting[];
+  /** The keyboard for this session. @default standard input itself */
+  readonly lendInput?: () => HostInput;
+  /** What runs in the connection. @default the shell or command, or what `-W` and `-N` say */
+  readonly keep?: (running: Running) => Promise<SessionOutcome>;
+}
+
+/** The way to the workspace was lost, or the workspace itself: ends the command with 255. */
+export class SessionLost extends ExitError {
+  override name = "SessionLost";
+
+  constructor(message: string) {
+    super(CONNECTION_LOST_CODE, message);
+  }
 }
 
 /** Runs the session to its end; the exit code. Throws `ExitError` 255 when the connection was lost. */
@@ -64,54 +78,67 @@ export async function runSession(
     });
     await using forwards = await makeForwards(steps, connection, options);
     await using _gpg = await forwardGpg(steps, connection, { options, agent: connected.agent });
+    const settings = parseEnvSettings(options.env);
+    const variables = [...settings, ...session.containerVariables];
     const outcome = await runKind({
       steps,
       connection,
       forwards,
       session,
       forwardsAgent: dialAgent !== undefined,
+      terminal: terminalOf(steps, session.lendInput?.() ?? host.stdin),
+      term: terminalType(host.env("TERM"), settings),
+      settings,
+      env: variables.map(({ name, value }) => [name, value] as const),
       signal: over,
     });
     if (outcome.detail !== undefined) log.warn("session lost", { reason: outcome.detail });
     if (outcome.message === undefined) return outcome.exitCode;
     const stopped = outcome.detail === undefined ? undefined : await background.whyLost();
-    if (stopped !== undefined) throw new ExitError(CONNECTION_LOST_CODE, stopped.message);
-    const why = outcome.detail === undefined ? "" : `\n${outcome.detail}`;
-    throw new ExitError(outcome.exitCode, outcome.message + why);
+    if (stopped !== undefined) throw new SessionLost(stopped.message);
+    if (outcome.detail === undefined) throw new ExitError(outcome.exitCode, outcome.message);
+    throw new SessionLost(`${outcome.message}\n${outcome.detail}`);
   } catch (error) {
     if (background.ended.aborted && background.ended.reason instanceof SessionEnded) {
-      throw new ExitError(CONNECTION_LOST_CODE, background.ended.reason.message);
+      throw new SessionLost(background.ended.reason.message);
     }
     if (interrupt.exitCode !== undefined) throw new ExitError(interrupt.exitCode);
     throw error;
   }
 }
 
-interface Running {
+/** A connection that stands, and what the session in it is made of. */
+export interface Running {
   readonly steps: Steps;
   readonly connection: SshConnection;
   readonly forwards: ForwardSet;
   readonly session: SessionOptions;
   readonly forwardsAgent: boolean;
+  readonly terminal: TerminalHost;
+  /** The terminal's type for the workspace. */
+  readonly term: string;
+  /** What `--env` says. */
+  readonly settings: readonly EnvSetting[];
+  /** Variables of the session: those, and what leads into a container. */
+  readonly env: NonNullable<SessionRequest["env"]>;
   readonly signal: AbortSignal;
 }
 
 async function runKind(running: Running): Promise<SessionOutcome> {
   const { steps: { host, log }, connection, forwards, session, signal } = running;
   const { options, interrupt } = session;
+  if (session.keep !== undefined) return await session.keep(running);
   if (options.stdioForward !== "") {
     const target = parseStdioForward(options.stdioForward);
     return await runStdioForward(connection, host, { ...target, signal });
   }
   if (options.noCommand) return await runForwardsOnly(running);
   const command = session.command === "" ? undefined : session.command;
-  const settings = parseEnvSettings(options.env);
-  const variables = [...settings, ...session.containerVariables];
-  return await runTerminalSession(connection, terminalOf(running.steps), {
+  return await runTerminalSession(connection, running.terminal, {
     ...(command === undefined ? {} : { command }),
     pty: wantsPty({ command, tty: options.tty, stdin: host.stdin }),
-    term: terminalType(host.env("TERM"), settings),
-    env: variables.map(({ name, value }) => [name, value] as const),
+    term: running.term,
+    env: running.env,
     forwardAgent: running.forwardsAgent,
     escapeChar: escapeCharOf(options.escapeChar),
     listForwards: () => forwards.list(),
@@ -196,9 +223,9 @@ function sessionErrors(stderr: HostOutput): HostOutput {
   };
 }
 
-function terminalOf({ host }: Steps) {
+function terminalOf({ host }: Steps, stdin: HostInput): TerminalHost {
   return {
-    stdin: host.stdin,
+    stdin,
     stdout: host.stdout,
     stderr: sessionErrors(host.stderr),
     onResize: (handler: () => void) => host.onSignal("SIGWINCH", handler),

@@ -1,5 +1,5 @@
 /**
- * What is behind the agent's ports: SSH on 1 and 22, the speed test on 3, three services that benchmarks measure with (as in
+ * What is behind the agent's ports: SSH on 1 and 22, reconnecting terminals on 2, the speed test on 3, three services that benchmarks measure with (as in
  * `tests/interop/peer`), and on every other port whatever listens on 127.0.0.1 of this machine.
  *   7001 source: reads a count (u64, big-endian), sends that many bytes, closes
  *   7002 sink: reads to the end, answers the count (u64, big-endian), closes
@@ -12,10 +12,12 @@ import { joinStreams } from "../../ssh/join.ts";
 import type { SshServer } from "../ssh/server.ts";
 import type { Tasks } from "../tasks.ts";
 import type { Accepted } from "./node.ts";
+import type { AgentTerminals } from "./terminals.ts";
 import { serveSpeedTest } from "./speed_test.ts";
 
 export const AgentPort = {
   ssh: 1,
+  terminal: 2,
   speedTest: 3,
   standardSsh: 22,
   source: 7001,
@@ -30,7 +32,11 @@ const LOOPBACK = "127.0.0.1";
 /** Serves one connection that a client made. */
 export function serveAccepted(
   accepted: Accepted,
-  { ssh, tasks }: { readonly ssh: SshServer; readonly tasks: Tasks },
+  { ssh, terminals, tasks }: {
+    readonly ssh: SshServer;
+    readonly terminals: AgentTerminals;
+    readonly tasks: Tasks;
+  },
 ): void {
   const { stream, port } = accepted;
   const serve = (service: (stream: ByteStream) => Promise<void>) => {
@@ -42,6 +48,8 @@ export function serveAccepted(
     case AgentPort.standardSsh:
       accepted.accept();
       return ssh.serve(stream);
+    case AgentPort.terminal:
+      return serve((stream) => terminals.serve(stream));
     case AgentPort.speedTest:
       return serve(serveSpeedTest);
     case AgentPort.source:

@@ -5,6 +5,7 @@
 import { isAtLeast, READY_FOR_HANDSHAKE_SINCE } from "../../base/version.ts";
 import type { TailnetNode } from "../../tailnet/node_message.ts";
 import { AgentNode } from "../agent/node.ts";
+import { AgentTerminals } from "../agent/terminals.ts";
 import { serveAccepted } from "../agent/services.ts";
 import type { SessionSurroundings } from "../ssh/environment.ts";
 import { generateHostKey } from "../ssh/host_key.ts";
@@ -84,6 +85,7 @@ export class SandboxAgent {
   #statusOverride: AgentStatus | undefined;
   #node: AgentNode | undefined;
   #ssh: SshServer | undefined;
+  #terminals: AgentTerminals | undefined;
   #silenced: Uint8Array | undefined;
   #isOnline = false;
   #hasBegunStartup = false;
@@ -151,6 +153,11 @@ export class SandboxAgent {
     return this.#host.wallMs();
   }
 
+  /** Reconnecting terminals that nobody has open end, as they do five minutes after the last client left. */
+  async expireTerminals(): Promise<void> {
+    await this.#terminals?.expire();
+  }
+
   /** Whether it takes part in the network. */
   get isRunning(): boolean {
     return this.#node !== undefined;
@@ -180,6 +187,13 @@ export class SandboxAgent {
       hostKey: this.#hostKey,
     });
     this.#ssh = ssh;
+    const terminals = new AgentTerminals({
+      surroundings,
+      names: ssh.names,
+      pause: (ms) => host.pause(ms),
+      tasks: host.tasks,
+    });
+    this.#terminals = terminals;
     this.#node = new AgentNode({
       agentId: this.id,
       deploymentUrl: host.url,
@@ -188,7 +202,7 @@ export class SandboxAgent {
       relayHeaders: host.agentHeaders,
       isDirect: host.isDirect(),
       sendsReady: () => isAtLeast(host.version(), READY_FOR_HANDSHAKE_SINCE),
-      onAccepted: (accepted) => serveAccepted(accepted, { ssh, tasks: host.tasks }),
+      onAccepted: (accepted) => serveAccepted(accepted, { ssh, terminals, tasks: host.tasks }),
       onAnnounced: (what) => this.#handleAnnounced({ isOnline: what === "joined" }),
       clock: host.clock,
       random: host.random,
@@ -207,9 +221,11 @@ export class SandboxAgent {
   async disconnect(options: { readonly graceful?: boolean } = {}): Promise<void> {
     const node = this.#node;
     const ssh = this.#ssh;
+    const terminals = this.#terminals;
     this.hear();
     this.#node = undefined;
     this.#ssh = undefined;
+    this.#terminals = undefined;
     if (node !== undefined) {
       const graceful = options.graceful ?? false;
       // Where the coordinator has no word for it, the end of its sessions is all that clients hear of an agent that leaves.
@@ -218,6 +234,7 @@ export class SandboxAgent {
         if (endsSessionsFirst) await ssh?.stop();
         await node.stop({ graceful });
         await ssh?.stop();
+        await terminals?.stop();
       });
     }
     await this.#leaving;

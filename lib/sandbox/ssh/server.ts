@@ -43,6 +43,11 @@ export class SshServer {
     this.#tasks.run(this.#load().then(() => {}));
   }
 
+  /** Of the workspace that it serves. */
+  get names(): SessionNames {
+    return this.#options.names;
+  }
+
   /** Programs that are running. */
   get programCount(): number {
     return this.#programs.size;

@@ -3,6 +3,7 @@ import type { FuzzTarget } from "../target.ts";
 import { COORDINATION_TARGETS } from "./coordination.ts";
 import { DATAGRAM_TARGETS } from "./datagrams.ts";
 import { FILE_TARGETS } from "./files.ts";
+import { KEPT_TARGETS } from "./kept.ts";
 import { PATH_TARGETS } from "./paths.ts";
 import { SSH_TARGETS } from "./ssh.ts";
 import { STREAM_TARGETS } from "./streams.ts";
@@ -14,6 +15,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...STREAM_TARGETS,
   ...COORDINATION_TARGETS,
   ...SSH_TARGETS,
+  ...KEPT_TARGETS,
   ...TEXT_TARGETS,
   ...FILE_TARGETS,
 ];

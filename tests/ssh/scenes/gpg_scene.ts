@@ -6,14 +6,13 @@ import { SystemClock } from "../../../lib/io/clock.ts";
 import { readSocketFile, SYSTEM_SOCKETS } from "../../../lib/io/local_sockets.ts";
 import { connectSsh } from "../../../lib/ssh/connection.ts";
 import { startGpgForward } from "../../../lib/ssh/gpg_forward.ts";
-import { runRemote } from "../../../lib/ssh/gpg_remote.ts";
+import { runRemote } from "../../../lib/ssh/remote_command.ts";
 import { ForwardingWorkspace } from "../../support/ssh_forwarding.ts";
 import { runProgram } from "../../support/ssh_programs.ts";
 import { TestSshServer } from "../../support/ssh_server.ts";
 
 /** The home here is on a file system without sockets, so to speak: its socket is elsewhere. */
 const isRedirected = Deno.args.includes("redirected");
-const NOTHING = new Uint8Array(0);
 const decoder = new TextDecoder();
 const folder = await Deno.makeTempDir({ prefix: "hawser-gpg-" });
 const homes = { here: `${folder}/here`, there: `${folder}/there` };
@@ -57,7 +56,7 @@ try {
   });
   const connection = await connectSsh(server.stream, { clock: new SystemClock() });
   workspace.connection = await server.connected;
-  const there = async (command: string) => await runRemote(connection, command, NOTHING);
+  const there = async (command: string) => await runRemote(connection, command);
   /** The process that answers the workspace's gpg; nothing when none does. */
   const askAgent = async () =>
     (await there("gpg-connect-agent --no-autostart 'getinfo pid' /bye")).stdout.split("\n")[0];
