@@ -19,6 +19,9 @@ const OFF_BY_DEFAULT: ReadonlySet<number> = new Set([
 /** Those that are on: line wrap, cursor. */
 const ON_BY_DEFAULT: ReadonlySet<number> = new Set([7, 25]);
 const ALTERNATE_SCREENS: ReadonlySet<number> = new Set([47, 1047, 1049]);
+const TITLE_BACK = "\x1b[23;0;0t";
+/** xterm keeps no more. */
+const MAX_TITLES = 10;
 const CURSOR_MOVES: ReadonlySet<string> = new Set("ABCDEFGHdf`ae");
 
 type State = "text" | "escape" | "charset" | "csi";
@@ -37,6 +40,8 @@ export class ScreenModes {
   #modifiesOtherKeys = false;
   /** Entries on the stack of the kitty keyboard protocol, of the screen that is shown. */
   #keyboardDepth = 0;
+  /** Titles that were put away, to be shown again (xterm `ctlseqs`, window manipulation 22 and 23). */
+  #titleDepth = 0;
   #isAtLineStart = true;
   /** Of the main screen, while the other one is shown. */
   #wasAtLineStart = true;
@@ -72,6 +77,7 @@ export class ScreenModes {
     const isAway = this.#alternateScreen !== undefined;
     if (isAway) text += `\x1b[?${this.#alternateScreen}l`;
     const depthBelow = isAway ? this.#keyboardDepthBelow : 0;
+    text += TITLE_BACK.repeat(this.#titleDepth);
     if (depthBelow > 0) text += `\x1b[<${depthBelow}u`;
     if (!(isAway ? this.#wasAtLineStart : this.#isAtLineStart)) text += "\r\n";
     this.#reset();
@@ -146,6 +152,10 @@ export class ScreenModes {
       this.#isCursorShaped = !/^0* $/.test(parameters);
     } else if (final === "p" && parameters === "!") {
       this.#softReset();
+    } else if (final === "t") {
+      if (/^22(;|$)/.test(parameters)) this.#titleDepth++;
+      else if (/^23(;|$)/.test(parameters)) this.#titleDepth--;
+      this.#titleDepth = Math.min(Math.max(0, this.#titleDepth), MAX_TITLES);
     } else if (final === "u") {
       this.#handleKeyboard(parameters);
     } else if ((final === "h" || final === "l") && parameters.startsWith("?")) {
@@ -202,5 +212,6 @@ export class ScreenModes {
     this.#isCursorShaped = false;
     this.#modifiesOtherKeys = false;
     this.#keyboardDepth = 0;
+    this.#titleDepth = 0;
   }
 }

@@ -43,6 +43,12 @@ const ROWS: readonly {
   { name: "a scroll region", output: "\x1b[2;20r", restore: "\x1b7\x1b[r\x1b8" },
   { name: "modified keys", output: "\x1b[>4;2m", restore: "\x1b[>4m" },
   { name: "the kitty keyboard", output: "\x1b[>1u\x1b[>5u\x1b[<u", restore: "\x1b[<1u" },
+  {
+    name: "what tmux does",
+    output: "\x1b[?1049h\x1b[22;0;0t\x1b[?1h\x1b=\x1b[?2004h",
+    restore: "\x1b[?1l\x1b[?2004l\x1b>\x1b[?1049l\x1b[23;0;0t",
+  },
+  { name: "a title put away and back", output: "\x1b[22;2t\x1b[23;2t\x1b[23t", restore: "" },
   { name: "synchronised drawing", output: "\x1b[?2026h", restore: "\x1b[?2026l" },
   {
     name: "what vim does",
