@@ -63,7 +63,8 @@ function flagBlock(title: string, flags: readonly AnyFlag[], width: number): str
 function flagEntry(flag: AnyFlag, width: number): string {
   const isRoomy = width >= ROOMY_COLUMNS;
   const short = flag.shorthand === undefined ? "" : `-${flag.shorthand}, `;
-  const kind = flag.kind === "" ? "" : ` ${flag.kind}`;
+  // A value that may be left out belongs to the name: `--persist[=NAME]`.
+  const kind = flag.kind === "" || flag.kind.startsWith("[") ? flag.kind : ` ${flag.kind}`;
   const env = flag.env === undefined ? "" : `, $${flag.env}`;
   const initial = flag.initialText === "" ? "" : ` (default: ${flag.initialText})`;
   const head = wrap(`${short}--${flag.name}${kind}${env}${initial}`, width, {

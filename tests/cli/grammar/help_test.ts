@@ -90,6 +90,7 @@ Deno.test("renderHelp() groups flags under their titles, and keeps to the width 
     "OPTIONS:",
     "UNDER OPENSSH AND EDITORS:",
     "FORWARDS AND AGENTS:",
+    "SHELLS THAT OUTLIVE THE CONNECTION:",
     "HOST KEYS, KEEPALIVE AND ESCAPES:",
     "GLOBAL OPTIONS:",
   ]);
