@@ -36,7 +36,7 @@ export interface AgentNodeOptions {
   readonly agentId: string;
   readonly deploymentUrl: URL;
   readonly coordinator: SandboxCoordinator;
-  /** The release that the agent is of, which is its server's. */
+  /** The release that the agent is of. */
   readonly version: string;
   /** Sent to relays: they tell agents by it. */
   readonly relayHeaders: readonly (readonly [string, string])[];

@@ -50,6 +50,8 @@ export interface AgentSpec extends SessionSurroundings {
   /** As Go names them. @default this machine's */
   readonly operatingSystem?: string;
   readonly architecture?: string;
+  /** The release that it is of, which need not be its server's after an upgrade. @default the server's */
+  readonly version?: string;
 }
 
 export interface AgentOwner {
@@ -59,6 +61,9 @@ export interface AgentOwner {
 }
 
 const MS_PER_SECOND = 1_000;
+
+/** Before that each process of an agent draws its host key (coder/coder `agent/agentssh`, by the agent's id since). */
+const STABLE_HOST_KEY_SINCE = "v2.20.0";
 
 export class SandboxAgent {
   readonly id: string;
@@ -158,6 +163,11 @@ export class SandboxAgent {
     await this.#terminals?.expire();
   }
 
+  /** The release that it is of. */
+  get version(): string {
+    return this.spec.version ?? this.#host.version();
+  }
+
   /** Whether it takes part in the network. */
   get isRunning(): boolean {
     return this.#node !== undefined;
@@ -184,7 +194,9 @@ export class SandboxAgent {
         owner: this.#owner.ownerName,
         agent: this.name,
       },
-      hostKey: this.#hostKey,
+      hostKey: isAtLeast(this.version, STABLE_HOST_KEY_SINCE)
+        ? this.#hostKey
+        : () => SandboxAgent.newHostKey(host),
     });
     this.#ssh = ssh;
     const terminals = new AgentTerminals({
@@ -198,10 +210,12 @@ export class SandboxAgent {
       agentId: this.id,
       deploymentUrl: host.url,
       coordinator: host.coordinator,
-      version: host.version(),
+      version: this.version,
       relayHeaders: host.agentHeaders,
       isDirect: host.isDirect(),
-      sendsReady: () => isAtLeast(host.version(), READY_FOR_HANDSHAKE_SINCE),
+      sendsReady: () =>
+        isAtLeast(this.version, READY_FOR_HANDSHAKE_SINCE) &&
+        isAtLeast(host.version(), READY_FOR_HANDSHAKE_SINCE),
       onAccepted: (accepted) => serveAccepted(accepted, { ssh, terminals, tasks: host.tasks }),
       onAnnounced: (what) => this.#handleAnnounced({ isOnline: what === "joined" }),
       clock: host.clock,

@@ -65,7 +65,7 @@ function newestAgentJson(agent: SandboxAgent, build: SandboxBuild, around: Surro
     ...(spec.directory === undefined
       ? {}
       : { directory: spec.directory, expanded_directory: spec.directory }),
-    version: hasConnected ? around.version : "",
+    version: hasConnected ? agent.version : "",
     api_version: hasConnected ? AGENT_API_VERSION : "",
     apps: agent.apps,
     ...(hasConnected

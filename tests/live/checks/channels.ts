@@ -33,6 +33,30 @@ async function remoteEcho(master: Master, echo: EchoServer): Promise<number> {
   return port;
 }
 
+/** Below what systems hand out by themselves. */
+const FIRST_PORT = 20_000;
+const PORTS = 10_000;
+const ATTEMPTS = 5;
+
+/**
+ * The same on a port of our choice. Agents keep all the ports that they were asked to pick on one address in one place, over
+ * all connections (coder/ssh `tcpip.go` `ForwardedTCPHandler`, as of v2.36): to cancel one closes nothing, and the end
+ * of one connection closes the last of them, whosever it is.
+ */
+async function remoteEchoAtPort(master: Master, echo: EchoServer): Promise<number> {
+  for (let left = ATTEMPTS - 1;; left--) {
+    const [random = 0] = crypto.getRandomValues(new Uint16Array(1));
+    const port = FIRST_PORT + random % PORTS;
+    try {
+      await master.forward("-R", `127.0.0.1:${port}:127.0.0.1:${echo.port}`);
+      return port;
+    } catch (error) {
+      // Somebody else may listen there.
+      if (left === 0) throw error;
+    }
+  }
+}
+
 export const CHANNELS_CHECKS: readonly Check[] = [
   {
     name: "50 channels are open at once on one connection, none mixed up",
@@ -72,7 +96,8 @@ export const CHANNELS_CHECKS: readonly Check[] = [
     run: async (desk) => {
       await using echo = new EchoServer();
       await using master = await Master.open(desk);
-      const [first, second] = [await remoteEcho(master, echo), await remoteEcho(master, echo)];
+      const first = await remoteEchoAtPort(master, echo);
+      const second = await remoteEchoAtPort(master, echo);
       await master.cancel("-R", `127.0.0.1:${first}:127.0.0.1:${echo.port}`);
       await master.close();
       await using after = await Master.open(desk);
@@ -91,7 +116,7 @@ export const CHANNELS_CHECKS: readonly Check[] = [
     run: async (desk) => {
       await using echo = new EchoServer();
       await using master = await Master.open(desk);
-      const port = await remoteEcho(master, echo);
+      const port = await remoteEchoAtPort(master, echo);
       const socksPort = freePort();
       await master.forward("-D", `127.0.0.1:${socksPort}`);
       await expectEcho(await socksConnect(socksPort, { host: "127.0.0.1", port }));
