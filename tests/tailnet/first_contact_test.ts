@@ -71,6 +71,46 @@ Deno.test("the first initiation may be lost: the next comes quickly", () => {
   ok(took < 700, `took ${took} ms`);
 });
 
+for (const lateMs of [100, 400, 900, 1_900, 4_000]) {
+  Deno.test(`JSON: an agent that learns of us ${lateMs} ms after our first initiation is reached before twice that`, () => {
+    // Servers before v2.8 have no word for "it knows you": initiations that come before it does are lost.
+    let initiations = 0;
+    const world = new World({
+      client: { coordination: "v1", expectsReady: false },
+      fate: ({ packet }) => {
+        if (packet[0] === 1 && initiations++ === 0) world.agent.hearsFrom = world.now + lateMs;
+        return "forward";
+      },
+    });
+    world.agent.hearsFrom = Infinity;
+    const took = world.reach(20_000);
+    ok(initiations > 1, "the first one was too early");
+    // Pauses grow from 200 ms to the 5 s that WireGuard leaves between two: so the wait is at most doubled.
+    ok(took < 2 * lateMs + 1_200, `took ${took} ms, ${initiations} initiations`);
+  });
+}
+
+Deno.test("JSON: each process of an agent of v0.24 has another id, and takes the place of the one before", () => {
+  const world = new World({
+    client: { coordination: "v1", expectsReady: false },
+    agentSendBytes: 3_000,
+  });
+  world.agent.claim({ id: 77n }, world.now);
+  world.reach();
+  transfer(world, 3_000);
+  for (const id of [2n ** 62n + 1n, 5n]) {
+    world.agent.kill(world.now);
+    world.startAgent().claim({ id }, world.now);
+    world.pass(1_000);
+    // v0.24 says each word again: the same node is no news.
+    for (let again = 0; again < 3; again++) world.agent.claim({ id }, world.now);
+    world.pass(1_000);
+    ok(world.reach() < 1_000);
+    transfer(world, 3_000);
+  }
+  strictEqual(world.client.failure(), undefined);
+});
+
 Deno.test("an agent that never says that it knows us is tried after five seconds", () => {
   const world = new World();
   world.agent.saysReady = false;

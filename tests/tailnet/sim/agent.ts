@@ -40,6 +40,8 @@ export class SimAgent {
   saysReady = true;
   /** Knows nobody: a process that was stopped. */
   isFrozen = false;
+  /** The coordinator's words do not reach it before. */
+  hearsFrom: Instant = 0;
   /** Where the peer that was told of last says that UDP reaches it. */
   peerEndpoints: readonly string[] = [];
   readonly #options: SimAgentOptions;
@@ -118,7 +120,8 @@ export class SimAgent {
 
   nextAt(now: Instant): Instant | undefined {
     if (this.isFrozen || this.driver.isStopped) return undefined;
-    const at = earlier(this.driver.nextAt(now), this.#dialling?.at);
+    const hearsAt = now < this.hearsFrom ? this.hearsFrom : undefined;
+    const at = earlier(earlier(this.driver.nextAt(now), this.#dialling?.at), hearsAt);
     return earlier(at, this.#session?.pollTimeout());
   }
 
@@ -190,6 +193,7 @@ export class SimAgent {
 
   /** Hears what the coordinator says. */
   #listen(now: Instant): boolean {
+    if (now < this.hearsFrom) return false;
     const [session, line] = [this.#session, this.#line];
     if (session === undefined || line === undefined) return false;
     let moved = false;

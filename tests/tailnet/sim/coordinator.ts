@@ -5,6 +5,7 @@ import {
   CoordinatorServer,
   type CoordinatorServerSession,
 } from "../../../lib/tailnet/coordinator/server_mod.ts";
+import type { CoordinationProtocol } from "../../../lib/tailnet/coordinator/mod.ts";
 import type { DerpMap } from "../../../lib/tailnet/derp_map.ts";
 import {
   encodeFrame,
@@ -37,6 +38,14 @@ interface Line {
 
 const AGENT = { kind: "agent" } as const;
 
+interface SimCoordinatorParts {
+  readonly random: Random;
+  readonly agentId: string;
+  readonly map: DerpMap;
+  /** What it speaks with clients. */
+  readonly protocol: CoordinationProtocol;
+}
+
 export class SimCoordinator implements SimServer {
   isUp = true;
   mode: CoordinatorMode = "ok";
@@ -50,11 +59,13 @@ export class SimCoordinator implements SimServer {
   readonly peerIds: string[] = [];
   readonly #random: Random;
   readonly #agentId: string;
+  readonly #protocol: CoordinationProtocol;
   readonly #lines = new Set<Line>();
   #map: DerpMap;
   #nextPeer = 1_000;
 
-  constructor(parts: { random: Random; agentId: string; map: DerpMap }) {
+  constructor(parts: SimCoordinatorParts) {
+    this.#protocol = parts.protocol;
     this.#random = parts.random;
     this.#agentId = parts.agentId;
     this.#map = parts.map;
@@ -157,7 +168,7 @@ export class SimCoordinator implements SimServer {
     const peerId = resumeToken?.replace("token-", "") ?? testUuid(this.#nextPeer++);
     this.peerIds.push(peerId);
     const role = { kind: "client", agentId: this.#agentId } as const;
-    line.session = this.server.openSession({ peerId, role }, now);
+    line.session = this.server.openSession({ peerId, role, protocol: this.#protocol }, now);
     if (request.rest.length > 0) this.#handleFrames(line, line.websocket, request.rest, now);
   }
 

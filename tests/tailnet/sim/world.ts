@@ -56,6 +56,7 @@ export class World {
       random: this.random,
       agentId: AGENT_ID,
       map: this.map,
+      protocol: options.client?.coordination ?? "v2",
     });
     // The deployment's relay and its coordinator are the same server.
     this.network.servers.set("coder.test:3001", this.coordinator);
