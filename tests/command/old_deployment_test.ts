@@ -141,3 +141,16 @@ testAt("a workspace that is stopped ends the session", async (desk) => {
   desk.sandbox.workspace.build("stop");
   notStrictEqual((await run.result()).code, 0);
 });
+
+testAt(
+  "a workspace that will stop soon is told of in a shell, in words of its name",
+  async (desk) => {
+    const { workspace } = desk.sandbox;
+    workspace.setDeadline(Date.now() + 45_000);
+    await using run = desk.start(["myworkspace"], { terminal: TERMINAL });
+    await run.stdout.waitFor(/[$#] $/);
+    await run.stderr.waitFor(/Your Coder workspace myworkspace is stopping any time now!/);
+    await run.type("exit 4\r");
+    strictEqual((await run.result()).code, 4);
+  },
+);

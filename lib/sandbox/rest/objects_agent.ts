@@ -30,10 +30,10 @@ export function healthOf(agent: SandboxAgent): string | undefined {
 
 /** The agent as a server of this version sends it. */
 export function agentJson(agent: SandboxAgent, build: SandboxBuild, around: Surroundings): Json {
-  return agentAsOf(newestAgentJson(agent, build, around), around.version);
+  return agentAsOf(newestAgentJson(agent, build), around.version);
 }
 
-function newestAgentJson(agent: SandboxAgent, build: SandboxBuild, around: Surroundings): Json {
+function newestAgentJson(agent: SandboxAgent, build: SandboxBuild): Json {
   const { spec } = agent;
   const hasConnected = agent.firstConnectedAtMs !== undefined;
   const reason = healthOf(agent);

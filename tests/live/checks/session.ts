@@ -115,7 +115,8 @@ export const SESSION_CHECKS: readonly Check[] = [
       );
       const exit = await program.exit();
       strictEqual(exit.bytes, BULK_BYTES);
-      strictEqual(exit.stderr.slice(0, 64), exit.sha256);
+      // Behind what is said of waits that took long.
+      ok(exit.stderr.split("\n").some((line) => line.startsWith(exit.sha256)), exit.stderr);
       strictEqual(exit.code, 0);
     },
   },
