@@ -146,6 +146,17 @@ keptTest(
   },
 );
 
+keptTest("Ctrl-C while a workspace is stopped promises no shell", "tmux", async ({ desk }) => {
+  await using run = start(desk, "--persist");
+  await mark(run, 7);
+  desk.sandbox.workspace.build("stop");
+  await run.stderr.waitFor(/waiting until it is started again/);
+  run.raise("SIGINT");
+  const { code, stderr } = await run.result();
+  strictEqual(code, 130, stderr);
+  doesNotMatch(stderr, /goes on/);
+});
+
 keptTest("Ctrl-C while it waits gives up with 130", "tmux", async ({ desk }) => {
   await using run = start(desk, "--persist");
   await mark(run, 7);

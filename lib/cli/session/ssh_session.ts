@@ -50,9 +50,12 @@ export interface SessionOptions {
 /** The way to the workspace was lost, or the workspace itself: ends the command with 255. */
 export class SessionLost extends ExitError {
   override name = "SessionLost";
+  /** Whether the workspace itself stopped, and all that ran there. */
+  readonly isGone: boolean;
 
-  constructor(message: string) {
+  constructor(message: string, options: { readonly isGone?: boolean } = {}) {
     super(CONNECTION_LOST_CODE, message);
+    this.isGone = options.isGone ?? false;
   }
 }
 
@@ -95,16 +98,20 @@ export async function runSession(
     if (outcome.detail !== undefined) log.warn("session lost", { reason: outcome.detail });
     if (outcome.message === undefined) return outcome.exitCode;
     const stopped = outcome.detail === undefined ? undefined : await background.whyLost();
-    if (stopped !== undefined) throw new SessionLost(stopped.message);
+    if (stopped !== undefined) throw goneOrLost(stopped);
     if (outcome.detail === undefined) throw new ExitError(outcome.exitCode, outcome.message);
     throw new SessionLost(`${outcome.message}\n${outcome.detail}`);
   } catch (error) {
     if (background.ended.aborted && background.ended.reason instanceof SessionEnded) {
-      throw new SessionLost(background.ended.reason.message);
+      throw goneOrLost(background.ended.reason);
     }
     if (interrupt.exitCode !== undefined) throw new ExitError(interrupt.exitCode);
     throw error;
   }
+}
+
+function goneOrLost({ message, isLost }: SessionEnded): SessionLost {
+  return new SessionLost(message, { isGone: !isLost });
 }
 
 /** A connection that stands, and what the session in it is made of. */

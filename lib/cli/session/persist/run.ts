@@ -65,6 +65,8 @@ class KeptShellRun {
   #workspaceId: string | undefined;
   /** What was said last of why there is no connection. */
   #said = "";
+  /** Whether the shell went with its workspace. */
+  #isGone = false;
 
   constructor(steps: Steps, kept: KeptRun) {
     this.#steps = steps;
@@ -76,6 +78,7 @@ class KeptShellRun {
     const named = name === DEFAULT_SHELL_NAME ? "" : `=${name}`;
     const wayBack = `${command} --persist${named} ${input}`;
     const onShell = () => {
+      this.#isGone = false;
       this.#said = "";
       this.#backOff.handleConnected(host.clock.now());
     };
@@ -97,7 +100,8 @@ class KeptShellRun {
     } catch (error) {
       const { exitCode } = this.#kept.interrupt;
       if (exitCode === undefined) throw error;
-      if (this.#keeper.keeper !== undefined) this.#steps.progress.line(this.#keeper.leftWords());
+      const isThere = this.#keeper.keeper !== undefined && !this.#isGone;
+      if (isThere) this.#steps.progress.line(this.#keeper.leftWords());
       throw new ExitError(exitCode);
     } finally {
       this.#input.giveBack();
@@ -157,10 +161,11 @@ class KeptShellRun {
     const why = error instanceof SessionLost ? error.message : describe(error);
     log.warn("connection to the kept shell lost", { error: why });
     const [first = "", ...more] = why.split("\n");
+    if (error instanceof SessionLost && error.isGone) this.#isGone = true;
     if (first === this.#said) return;
     this.#said = first;
     for (const line of [first, ...more]) progress.line(line);
-    if (!(error instanceof SessionLost)) return;
+    if (!(error instanceof SessionLost) || this.#isGone) return;
     const limit = this.#keeper.keeper === "agent"
       ? "The workspace agent keeps the shell for five minutes"
       : `The shell is kept by ${this.#keeper.keeper}`;
