@@ -8,6 +8,7 @@ import { TcpFlag } from "../wire/tcp.ts";
 import { handleAck, oweChallengeAck } from "./acknowledge.ts";
 import { establish, handleSynSent } from "./handshake.ts";
 import type { IncomingSegment, Verdict } from "./incoming.ts";
+import { handleGap, handleProbe } from "./outage.ts";
 import { Debt } from "./owed.ts";
 import { canReceiveData } from "./state.ts";
 import type { Tcb } from "./tcb.ts";
@@ -48,6 +49,7 @@ export function handleSegment(tcb: Tcb, segment: IncomingSegment, now: Instant):
     establish(tcb, segment.header.ack, now);
   }
   if (!handleAck(tcb, segment, now)) return "done";
+  handleGap(tcb, segment, now);
   followFin(tcb, now);
   if (canReceiveData(tcb.state)) {
     if (segment.payloadBytes > 0) takeData(tcb, segment); // seventh
@@ -72,6 +74,7 @@ function handleUnacceptable(tcb: Tcb, segment: IncomingSegment, now: Instant): v
   const { rcvNxt, windowBytes } = tcb.receive;
   const seq = segment.header.seq;
   tcb.counters.drop("segment-outside-window");
+  handleProbe(tcb, segment);
   if (segment.has(TcpFlag.rst)) return;
   if (tcb.state === "syn-received" && segment.has(TcpFlag.syn)) {
     if (seq === tcb.irs) tcb.owed.owe(Debt.syn); // our answer was lost

@@ -27,6 +27,8 @@ export class ReceiveSpace {
   finSeq = 0;
   isFinKnown = false;
   isFinConsumed = false;
+  /** The window is said to be closed, whatever room there is; what comes is taken all the same. */
+  isHeldClosed = false;
   /** Duplicate ACKs owed: out-of-order arrivals since the last ACK. */
   duplicateAcksOwed = 0;
 
@@ -112,7 +114,7 @@ export class ReceiveSpace {
 
   /** Whether the owner has read enough that the peer should hear of it without being asked. */
   isWindowUpdateDue(): boolean {
-    if (this.isFinConsumed || this.#isFrozen()) return false;
+    if (this.isFinConsumed || this.isHeldClosed || this.#isFrozen()) return false;
     const opened = seqDiff(this.#edge(), this.rcvAdv);
     const limit = this.#ring.limitBytes;
     if (opened < Math.min(limit / 2, 2 * this.#mssBytes)) return false;
@@ -121,6 +123,10 @@ export class ReceiveSpace {
 
   /** The window field for a segment that acknowledges RCV.NXT; from then on the peer may fill it. */
   advertise(): number {
+    if (this.isHeldClosed) {
+      this.#lastAckSent = this.rcvNxt;
+      return 0;
+    }
     const field = this.#advertisedField();
     const edge = seqAdd(this.rcvNxt, field << this.windowShift);
     if (seqGt(edge, this.rcvAdv)) this.rcvAdv = edge;

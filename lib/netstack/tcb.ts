@@ -98,6 +98,8 @@ export class Tcb {
   synCount = 0;
   synSentAt: Instant = 0;
   lastHeardAt: Instant = 0;
+  /** Until when the peer may show that it misses what it sent in an outage. */
+  gapUntil: Instant = -Infinity;
   lastSentAt: Instant = 0;
   lastChallengeAt: Instant = -Infinity;
   /** SND.NXT after the tail loss probe in flight (RFC 8985 §7, TLP.end_seq). */

@@ -1,6 +1,7 @@
 /** What a connection does when one of its timers is due. The table of timers is in `timers.ts`. */
 import { assertNever, type Instant } from "../base/core.ts";
 import { enterLoss, handleReorderTimeout } from "./recovery.ts";
+import { expectGap, openWindow } from "./outage.ts";
 import { isSynchronized } from "./state.ts";
 import { Debt } from "./owed.ts";
 import type { Tcb } from "./tcb.ts";
@@ -42,6 +43,9 @@ function handleTimer(tcb: Tcb, timer: TcpTimer, now: Instant): void {
       return;
     case TcpTimer.held:
       tcb.close({ kind: "lost", message: "Connection was neither accepted nor refused" }, now);
+      return;
+    case TcpTimer.reopen:
+      openWindow(tcb);
       return;
     default:
       assertNever(timer);
@@ -86,6 +90,7 @@ export function resume(tcb: Tcb, now: Instant): void {
     return;
   }
   if (!isSynchronized(tcb.state) || tcb.state === "time-wait") return;
+  expectGap(tcb, now);
   if (tcb.timeouts > 0 && tcb.snd.flightSize > 0) {
     tcb.rtt.clearBackoff();
     tcb.snd.sent.markAllLost();

@@ -21,10 +21,12 @@ export const TcpTimer = {
   timeWait: 6,
   /** When to drop a held SYN that nobody decided about. */
   held: 7,
+  /** When to open a window that was closed to be asked for it (`outage.ts`), though nobody asked. */
+  reopen: 8,
 } as const;
 export type TcpTimer = (typeof TcpTimer)[keyof typeof TcpTimer];
 
-const TIMER_COUNT = 8;
+const TIMER_COUNT = 9;
 const TIMERS: readonly TcpTimer[] = Object.values(TcpTimer);
 
 export class TcpTimers {

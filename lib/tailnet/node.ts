@@ -258,16 +258,17 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
   /** Moves all that must leave into the batches of the lines and of the port, as far as there is room. */
   pump(now: Instant): void {
     this.relays.review(now);
-    this.#drainRelays();
+    this.#drainRelays(now);
     this.#outbound.pumpWireguard(now);
     this.#drainWireguard(now);
     this.#outbound.pumpStack(now);
     if (this.#direct !== undefined) this.#pumpDirect(this.#direct, now);
   }
 
-  #drainRelays(): void {
+  #drainRelays(now: Instant): void {
     for (let event = this.relays.pollEvent(); event; event = this.relays.pollEvent()) {
-      if (event.kind !== "unreachable") this.#lineEvents.push(event);
+      if (event.kind === "back") this.netstack.resume(now);
+      else if (event.kind !== "unreachable") this.#lineEvents.push(event);
       else {
         const { region, reason } = event;
         this.#events.push({ kind: "relayUnreachable", region, reason });

@@ -19,6 +19,8 @@ interface Attempt {
 /** What became of a connection, for whoever knows more relays than this one. */
 export type RelayNews =
   | { readonly kind: "hangUp"; readonly link: RelayLink }
+  /** The connection that was doubted answers again. */
+  | { readonly kind: "back" }
   /** It never let us in, or not for long. */
   | { readonly kind: "hopeless"; readonly reason: string };
 
@@ -218,8 +220,9 @@ export class Relay {
     }
     if (this.#current === undefined) return;
     if (!this.#current.link.isDoubted) {
-      if (this.#attempts.length > 0 || this.dialAt !== undefined) this.#settle();
-      return;
+      if (this.#downSince === undefined) return;
+      this.#news.push({ kind: "back" });
+      return this.#settle();
     }
     this.#downSince ??= now;
     this.dialAt ??= now;

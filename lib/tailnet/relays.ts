@@ -21,6 +21,8 @@ export interface RelaysOptions {
 
 export type RelaysEvent =
   | LineEvent
+  /** A relay that was doubted answers again. */
+  | { readonly kind: "back" }
   /** The relay never let us in, or not for long: another region may do better. Attempts go on; told at each of them. */
   | { readonly kind: "unreachable"; readonly region: number; readonly reason: string };
 
@@ -224,6 +226,7 @@ export class Relays implements Core<RelaysEvent> {
   #tell(relay: Relay): void {
     for (let news = relay.pollNews(); news !== undefined; news = relay.pollNews()) {
       if (news.kind === "hangUp") this.#events.push({ kind: "hangUp", line: news.link });
+      else if (news.kind === "back") this.#events.push(news);
       else this.#events.push({ kind: "unreachable", region: relay.region, reason: news.reason });
     }
   }
