@@ -3,7 +3,9 @@
  * permissions, so that tests, which may use 127.0.0.1 only, run these in a process of their own.
  */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { commandTest, Home, HOME_FORMS } from "./support.ts";
+import { Sandbox } from "../../lib/sandbox/mod.ts";
+import { Toolbox } from "../support/fake_tmux.ts";
+import { commandTest, Desk, Home, HOME_FORMS, TERMINAL } from "./support.ts";
 
 const IS_WINDOWS = Deno.build.os === "windows";
 const mayUseSockets = (await Deno.permissions.query({ name: "net" })).state === "granted";
@@ -38,6 +40,33 @@ if (mayUseSockets && !IS_WINDOWS) {
       }
     },
   );
+
+  for (const hasTmux of [true, false]) {
+    const by = hasTmux ? "tmux" : "the agent";
+    Deno.test(`-A --persist by ${by}: one path in the shell, over all connections`, async () => {
+      await using tools = new Toolbox({ hasTmux });
+      const agents = [{ name: "dev", shell: "/bin/sh", env: tools.env }];
+      const workspaces = [{ name: "myworkspace", agents }];
+      await using sandbox = await Sandbox.start({ user: "myuser", workspaces });
+      const desk = new Desk(sandbox);
+      const path = `${tools.folder}/local`;
+      using _agent = Deno.listen({ transport: "unix", path });
+      const args = ["-A", "--identity-agent", path, "--persist", "myworkspace"];
+      {
+        await using run = desk.start(args, { terminal: TERMINAL });
+        await run.stdout.waitFor(/[$#] $/);
+        await run.type('test -S "$SSH_AUTH_SOCK" && echo "at $SSH_AUTH_SOCK"\r');
+        await run.stdout.waitFor(`at ${tools.folder}/.cache/hawser/agent.main`);
+        await run.type("\r~.");
+        await run.result();
+      }
+      await using again = desk.start(args, { terminal: TERMINAL });
+      await again.stderr.waitFor(/Back in the shell/);
+      await again.type('test -S "$SSH_AUTH_SOCK" && echo st""ill; exit\r');
+      await again.stdout.waitFor(/still/);
+      strictEqual((await again.result()).code, 0);
+    });
+  }
 
   commandTest(
     "An agent that is not there is told, and what to do, before anything runs",

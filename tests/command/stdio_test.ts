@@ -1,6 +1,7 @@
 /** `hawser ssh --stdio` under an SSH client on its pipes (upstream cli/ssh_test.go, the Stdio rows). */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { equalBytes } from "../../lib/base/bytes.ts";
+import { isAtLeast } from "../../lib/base/version.ts";
 import { SystemClock } from "../../lib/io/clock.ts";
 import { connectSsh, type SshConnection } from "../../lib/ssh/connection.ts";
 import { createBytePipe } from "../support/byte_pipe.ts";
@@ -78,7 +79,8 @@ commandTestAtEach(
     ok(first !== undefined && second !== undefined && equalBytes(first, second));
   },
   {},
-  STARTING_RELEASES,
+  // Agents before that draw a key with each process.
+  STARTING_RELEASES.filter((version) => isAtLeast(version, "v2.20.0")),
 );
 
 commandTestAtEach(
