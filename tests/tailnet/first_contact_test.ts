@@ -72,7 +72,7 @@ Deno.test("the first initiation may be lost: the next comes quickly", () => {
 });
 
 for (const lateMs of [100, 400, 900, 1_900, 4_000]) {
-  Deno.test(`JSON: an agent that learns of us ${lateMs} ms after our first initiation is reached before twice that`, () => {
+  Deno.test(`JSON: an agent that learns of us ${lateMs} ms after our first initiation is reached within little more than twice that`, () => {
     // Servers before v2.8 have no word for "it knows you": initiations that come before it does are lost.
     let initiations = 0;
     const world = new World({
