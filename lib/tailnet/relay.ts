@@ -213,10 +213,9 @@ export class Relay {
 
   /** What follows from what the connections found out themselves: doubt, life, an end. */
   review(now: Instant): void {
-    for (const link of [...this.links()]) {
-      if (link.closedReason === undefined) continue;
-      this.handleClosed(link, link.closedReason, now);
-      this.#hangUp(link);
+    for (let ended = this.#ended(); ended !== undefined; ended = this.#ended()) {
+      this.handleClosed(ended.link, ended.reason, now);
+      this.#hangUp(ended.link);
     }
     if (this.#current === undefined) return;
     if (!this.#current.link.isDoubted) {
@@ -230,6 +229,15 @@ export class Relay {
 
   pollNews(): RelayNews | undefined {
     return this.#news.shift();
+  }
+
+  /** A connection that ended by itself and was not dealt with yet. */
+  #ended(): { readonly link: RelayLink; readonly reason: string } | undefined {
+    for (const link of this.links()) {
+      const reason = link.closedReason;
+      if (reason !== undefined) return { link, reason };
+    }
+    return undefined;
   }
 
   /** There is a connection that works: nothing else is wanted. */

@@ -171,8 +171,9 @@ export class Relays implements Core<RelaysEvent> {
   }
 
   pollTimeout(): Instant | undefined {
-    return [...this.#relays.values()].map((relay) => relay.pollTimeout())
-      .reduce(earlier, undefined);
+    let next: Instant | undefined;
+    for (const relay of this.#relays.values()) next = earlier(next, relay.pollTimeout());
+    return next;
   }
 
   /** All links that carry bytes now, ready or not. */
