@@ -56,6 +56,18 @@ export async function dropOutput(read: Read): Promise<void> {
   while (await read(buffer) !== null);
 }
 
+/** Reads up to `mark`, or to the end where it does not come; what follows it in the same read is dropped. */
+export async function readPast(read: Read, mark: string): Promise<void> {
+  const decoder = new TextDecoder();
+  const buffer = new Uint8Array(4 * 1024);
+  let text = "";
+  for (let count = await read(buffer); count !== null; count = await read(buffer)) {
+    text += decoder.decode(buffer.subarray(0, count), { stream: true });
+    if (text.includes(mark)) return;
+    text = text.slice(-mark.length);
+  }
+}
+
 /** Text up to a bound; what comes after it is read and dropped. */
 export class Gathered {
   readonly #decoder = new TextDecoder();

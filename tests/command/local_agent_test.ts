@@ -41,10 +41,14 @@ if (mayUseSockets && !IS_WINDOWS) {
     },
   );
 
-  for (const hasTmux of [true, false]) {
-    const by = hasTmux ? "tmux" : "the agent";
+  const keepers = [
+    { by: "tmux", hasTmux: true },
+    { by: "the agent", hasTmux: false },
+    { by: "the agent, whose machine is slow", hasTmux: false, slow: ["ln"] },
+  ];
+  for (const { by, ...kept } of keepers) {
     Deno.test(`-A --persist by ${by}: one path in the shell, over all connections`, async () => {
-      await using tools = new Toolbox({ hasTmux });
+      await using tools = new Toolbox(kept);
       const agents = [{ name: "dev", shell: "/bin/sh", env: tools.env }];
       const workspaces = [{ name: "myworkspace", agents }];
       await using sandbox = await Sandbox.start({ user: "myuser", workspaces });

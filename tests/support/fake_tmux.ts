@@ -40,13 +40,21 @@ esac
 export class Toolbox implements AsyncDisposable {
   readonly folder: string;
 
-  constructor(options: { readonly hasTmux: boolean }) {
+  constructor(options: {
+    readonly hasTmux: boolean;
+    /** Programs that begin their work half a second late. @default none */
+    readonly slow?: readonly (typeof PROGRAMS[number])[];
+  }) {
     this.folder = Deno.makeTempDirSync({ prefix: "hawser-tools-" });
     Deno.mkdirSync(`${this.folder}/bin`);
     Deno.mkdirSync(`${this.folder}/tmux`);
     for (const name of PROGRAMS) {
       const path = ["/bin", "/usr/bin"].map((dir) => `${dir}/${name}`).find(exists);
-      if (path !== undefined) Deno.symlinkSync(path, `${this.folder}/bin/${name}`);
+      if (path === undefined) continue;
+      const place = `${this.folder}/bin/${name}`;
+      if (options.slow?.includes(name)) {
+        Deno.writeTextFileSync(place, `#!/bin/sh\nsleep 0.5\nexec ${path} "$@"\n`, { mode: 0o755 });
+      } else Deno.symlinkSync(path, place);
     }
     if (!options.hasTmux) return;
     Deno.writeTextFileSync(`${this.folder}/bin/tmux`, FAKE_TMUX, { mode: 0o755 });

@@ -9,7 +9,7 @@ import { CLOSED_TEXT, type SessionOutcome } from "../../../ssh/ends.ts";
 import { KeptShell, type KeptShellOptions } from "../../../ssh/kept_shell.ts";
 import { terminalId } from "../../../ssh/reconnecting_frames.ts";
 import { ReconnectingTerminal } from "../../../ssh/reconnecting_terminal.ts";
-import { dropOutput, runRemote } from "../../../ssh/remote_command.ts";
+import { dropOutput, readPast, runRemote } from "../../../ssh/remote_command.ts";
 import type { RemoteSession } from "../../../ssh/session.ts";
 import { ptyFor, runAtTerminal } from "../../../ssh/terminal_session.ts";
 import { RECONNECTING_TERMINAL_PORT } from "../../../tailnet/agent_ports.ts";
@@ -22,6 +22,7 @@ import {
   type Client,
   holdLinkCommand,
   type Keeper,
+  LINK_MARK,
   probeCommand,
   terminalCommand,
 } from "./scripts.ts";
@@ -151,17 +152,20 @@ export class ShellKeeper {
     }
   }
 
-  /** A session of its own for the forwarded agent, which lives as long as that. */
+  /**
+   * A session of its own for the forwarded agent, which lives as long as that. Resolves once the link stands: what the shell does
+   * first may need it.
+   */
   async #holdLink({ connection, env }: Running) {
     const session = await connection.openSession({
       command: holdLinkCommand(this.#options.name),
       env,
       forwardAgent: true,
     });
-    const reading = Promise.all([
-      dropOutput((into) => session.readStdout(into)),
-      dropOutput((into) => session.readStderr(into)),
-    ]);
+    const errors = dropOutput((into) => session.readStderr(into));
+    const readStdout = (into: Uint8Array) => session.readStdout(into);
+    await readPast(readStdout, LINK_MARK);
+    const reading = Promise.all([dropOutput(readStdout), errors]);
     return {
       release: async () => {
         session.abort();

@@ -13,6 +13,8 @@ export const SESSION_PREFIX = "hawser-";
 /** How the lines begin that are for us, among whatever the user's shell prints at its start. */
 export const PROBE_MARK = "hawser-shell;";
 export const LIST_MARK = "hawser-kept;";
+/** Said once the link to the forwarded agent stands, or cannot. */
+export const LINK_MARK = "hawser-linked;";
 
 /** `here KEEPER SESSION`: whether there is such a one. screen and zellij match names by their beginnings, so their lists are read. */
 const COMMON = `
@@ -97,6 +99,7 @@ exit $s`;
 
 /** Arguments: NAME agent. Holds the link to a forwarded agent for as long as the connection lasts. */
 const HOLD_LINK = `${COMMON}${LINK}
+echo "${LINK_MARK}"
 cat >/dev/null
 `;
 
