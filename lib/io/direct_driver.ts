@@ -61,7 +61,7 @@ export class DirectDriver implements Companion {
       onPause: onTurn,
       onSent: (bytes) => {
         node.handleDatagramsSent(bytes);
-        onTurn();
+        if (this.#direct.port.takeShortage()) onTurn();
       },
       onUnsendable: (endpoint) => this.#handleUnsendable(endpoint),
       onFault,

@@ -121,8 +121,7 @@ export class Lines {
         onTurn();
       },
       onWritten: (count) => {
-        owner.handleLineWritten(line, count, clock.now());
-        onTurn();
+        if (owner.handleLineWritten(line, count, clock.now())) onTurn();
       },
       onClosed: (reason) => {
         log.debug("connection ended", { line: line.name, reason });

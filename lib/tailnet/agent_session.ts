@@ -149,8 +149,8 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
     this.#drain(now);
   }
 
-  handleLineWritten(line: Line, count: number, now: Instant): void {
-    this.#ownerOf(line).handleLineWritten(line, count, now);
+  handleLineWritten(line: Line, count: number, now: Instant): boolean {
+    return this.#ownerOf(line).handleLineWritten(line, count, now);
   }
 
   handleLineClosed(line: Line, reason: string, now: Instant): void {

@@ -56,6 +56,7 @@ export class DatagramPort {
   #last: Endpoint | undefined;
   /** Packets for which there was no room. */
   dropped = 0;
+  #isShort = false;
   /** A closed port takes nothing. */
   isOpen = false;
 
@@ -65,10 +66,21 @@ export class DatagramPort {
 
   /** As `Path.slot`. */
   slot(datagramBytes: number): PacketSlot | undefined {
-    if (!this.isOpen || !this.#filling.hasRoom(datagramBytes)) return undefined;
+    if (!this.isOpen) return undefined;
+    if (!this.#filling.hasRoom(datagramBytes)) {
+      this.#isShort = true;
+      return undefined;
+    }
     this.#slot.buffer = this.#filling.buffer;
     this.#slot.offset = this.#filling.end;
     return this.#slot;
+  }
+
+  /** Whether a packet found no room since this was asked last: with a batch that was sent there is some again. */
+  takeShortage(): boolean {
+    const isShort = this.#isShort;
+    this.#isShort = false;
+    return isShort;
   }
 
   /** The datagram that was committed last, a view that holds until the next call. */

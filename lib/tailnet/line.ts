@@ -64,8 +64,11 @@ export interface LineOwner {
   handleLineOpened(line: Line, target: LineTarget, now: Instant): void;
   /** `chunk` is borrowed and may be overwritten. Throws `ProtocolError`: then close the connection and tell its end. */
   handleLineBytes(line: Line, chunk: Uint8Array, now: Instant): void;
-  /** A batch of so many bytes was written and released. */
-  handleLineWritten(line: Line, count: number, now: Instant): void;
+  /**
+   * A batch of so many bytes was written and released. Whether something waited for the room: only then is a turn due, for
+   * most of what is written was all that there was.
+   */
+  handleLineWritten(line: Line, count: number, now: Instant): boolean;
   /** The connection ended, or could not be made; `reason` is one line without a full stop. */
   handleLineClosed(line: Line, reason: string, now: Instant): void;
 }

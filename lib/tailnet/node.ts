@@ -209,8 +209,9 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
     this.#drainLink(line, now);
   }
 
-  handleLineWritten(_line: Line, count: number, _now: Instant): void {
+  handleLineWritten(line: Line, count: number, _now: Instant): boolean {
     this.counters.bytesOut += count;
+    return line instanceof RelayLink && line.takeShortage();
   }
 
   handleLineClosed(line: Line, reason: string, now: Instant): void {

@@ -100,7 +100,7 @@ export class Outbound {
       if (sealedBytes > 0 && path.commit(sealedBytes, now)) hasSent = true;
       else counters.unsendable++;
     }
-    if (hasSent) router.handleSent(peer, now);
+    if (hasSent) router.handleSent(peer, path, now);
   }
 
   /** Nobody has this address: its packets go where those to a hole in the network go. */

@@ -27,6 +27,8 @@ export interface Peer {
   heardIn: number | undefined;
   /** The way over a relay that was used last. */
   relayPath: RelayPath | undefined;
+  /** When the direct paths were told last that data was sent. */
+  sentNotedAt: Instant;
 }
 
 const MAX_PEERS = 4_096;
@@ -99,6 +101,7 @@ export class Peers implements Iterable<Peer> {
       wireguard,
       heardIn: isSame ? existing.heardIn : undefined,
       relayPath: isSame ? existing.relayPath : undefined,
+      sentNotedAt: isSame ? existing.sentNotedAt : -Infinity,
     };
     wireguard.tag = peer;
     this.#byId.set(config.id, peer);

@@ -232,12 +232,8 @@ export class Relay {
   }
 
   /** A connection that ended by itself and was not dealt with yet. */
-  #ended(): { readonly link: RelayLink; readonly reason: string } | undefined {
-    for (const link of this.links()) {
-      const reason = link.closedReason;
-      if (reason !== undefined) return { link, reason };
-    }
-    return undefined;
+  #ended(): Ended | undefined {
+    return endOf(this.#current) ?? firstEndOf(this.#attempts) ?? firstEndOf(this.#retired);
   }
 
   /** There is a connection that works: nothing else is wanted. */
@@ -310,4 +306,24 @@ export class Relay {
     }
     return this.#downSince + FIRST_WORD_MS;
   }
+}
+
+interface Ended {
+  readonly link: RelayLink;
+  readonly reason: string;
+}
+
+function firstEndOf(connections: readonly { readonly link: RelayLink }[]): Ended | undefined {
+  for (const connection of connections) {
+    const ended = endOf(connection);
+    if (ended !== undefined) return ended;
+  }
+  return undefined;
+}
+
+function endOf(connection: { readonly link: RelayLink } | undefined): Ended | undefined {
+  const reason = connection?.link.closedReason;
+  return connection === undefined || reason === undefined
+    ? undefined
+    : { link: connection.link, reason };
 }

@@ -18,7 +18,12 @@ import { frameInPlace, HttpUpgradeClient, WebsocketConnection } from "../websock
 import { type Batch, type Line, type LineTarget, ownedBatch } from "./line.ts";
 import type { PacketSlot } from "./path.ts";
 import { type PacketLink, RelayPath } from "./relay_path.ts";
-import { MESSAGE_BATCH_BYTES, SendBatch, STREAM_BATCH_BYTES } from "./send_batch.ts";
+import {
+  BatchPair,
+  MESSAGE_BATCH_BYTES,
+  type SendBatch,
+  STREAM_BATCH_BYTES,
+} from "./send_batch.ts";
 
 export type RelayTransport = "upgrade" | "websocket";
 
@@ -81,8 +86,7 @@ export class RelayLink implements Core<DerpEvent>, Line, PacketLink {
   readonly #outbox: Uint8Array[] = [];
   #outboxBytes = 0;
   /** Made when the link is opened: a link that nobody connects costs next to nothing. */
-  #filling: SendBatch | undefined;
-  #spare: SendBatch | undefined;
+  #batches: BatchPair | undefined;
   readonly #slot = { buffer: NO_BUFFER, offset: 0 };
   /** When the bytes came that are being read. */
   #readAt: Instant = 0;
@@ -122,8 +126,7 @@ export class RelayLink implements Core<DerpEvent>, Line, PacketLink {
       random: this.#random,
     });
     const capacityBytes = isWebsocket ? MESSAGE_BATCH_BYTES : STREAM_BATCH_BYTES;
-    this.#filling = new SendBatch(capacityBytes);
-    this.#spare = new SendBatch(capacityBytes);
+    this.#batches = new BatchPair(capacityBytes);
     this.#phase = { kind: "upgrade", client };
     this.wasOpened = true;
     this.#push(client.request());
@@ -262,9 +265,8 @@ export class RelayLink implements Core<DerpEvent>, Line, PacketLink {
 
   /** As `Path.slot`. */
   slot(packetBytes: number): PacketSlot | undefined {
-    const batch = this.#fillable();
+    const batch = this.#batches?.withRoom(SEND_PACKET_HEADER_BYTES + packetBytes);
     if (batch === undefined || !this.isReady) return undefined;
-    if (batch.roomBytes < SEND_PACKET_HEADER_BYTES + packetBytes) return undefined;
     this.#slot.buffer = batch.buffer;
     this.#slot.offset = batch.end + SEND_PACKET_HEADER_BYTES;
     return this.#slot;
@@ -275,12 +277,17 @@ export class RelayLink implements Core<DerpEvent>, Line, PacketLink {
    * announced rate does not allow it.
    */
   commit(destination: Uint8Array, packetBytes: number, now: Instant): boolean {
-    const batch = this.#fillable();
+    const batch = this.#batches?.fillable();
     if (batch === undefined) return false;
     if (!this.#derp.allowSend(packetBytes, now)) return false;
     writeSendPacketHeader(batch.buffer, batch.end, destination, packetBytes);
     batch.end += SEND_PACKET_HEADER_BYTES + packetBytes;
     return true;
+  }
+
+  /** Whether a packet found no room since this was asked last: with a batch that was written there is some again. */
+  takeShortage(): boolean {
+    return this.#batches?.takeShortage() ?? false;
   }
 
   /** As `Path.send`. */
@@ -303,23 +310,15 @@ export class RelayLink implements Core<DerpEvent>, Line, PacketLink {
       this.#outboxBytes -= first.length;
       return ownedBatch(first);
     }
-    const batch = this.#fillable();
+    const batch = this.#batches?.fillable();
     // What a link holds that is over goes nowhere: in a websocket it would not even be framed.
     if (batch === undefined || batch.isEmpty || this.#phase.kind !== "derp") return undefined;
     return batch.takeFrom(this.#frame(batch));
   }
 
-  /** The batch that is being filled; while it is being written the other one. */
-  #fillable(): SendBatch | undefined {
-    if (this.#filling?.isTaken === true) {
-      [this.#filling, this.#spare] = [this.#spare, this.#filling];
-    }
-    return this.#filling?.isTaken === true ? undefined : this.#filling;
-  }
-
   /** Control frames keep their place before the packets that come after them. */
   #pushControl(frame: Uint8Array): void {
-    const batch = this.#fillable();
+    const batch = this.#batches?.fillable();
     if (batch === undefined || batch.append(frame)) return;
     this.#push(batch.buffer.slice(this.#frame(batch), batch.end));
     batch.clear();

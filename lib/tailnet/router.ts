@@ -8,6 +8,8 @@ import type { Path } from "./path.ts";
 import type { Peer } from "./peers.ts";
 import type { Relays } from "./relays.ts";
 
+const NOTE_EVERY_MS = 100;
+
 export class Router {
   readonly #relays: Relays;
   #direct: Direct | undefined;
@@ -36,8 +38,12 @@ export class Router {
     return peer.relayPath;
   }
 
-  /** Should be called when data, not mere keepalives, was sent to the peer. */
-  handleSent(peer: Peer, now: Instant): void {
-    this.#direct?.paths.handleSent(peer.id, now);
+  /** Should be called when data, not mere keepalives, was sent to the peer by `path`. */
+  handleSent(peer: Peer, path: Path, now: Instant): void {
+    if (this.#direct === undefined) return;
+    // Over the relay it only keeps the search for a better way going, which is worth no call in every turn.
+    if (path === peer.relayPath && now - peer.sentNotedAt < NOTE_EVERY_MS) return;
+    peer.sentNotedAt = now;
+    this.#direct.paths.handleSent(peer.id, now);
   }
 }

@@ -72,3 +72,36 @@ export class SendBatch implements Batch {
     this.end = this.start;
   }
 }
+
+/** Two batches in turn: one is filled while the other is being written. */
+export class BatchPair {
+  #filling: SendBatch;
+  #spare: SendBatch;
+  #isShort = false;
+
+  constructor(capacityBytes: number) {
+    this.#filling = new SendBatch(capacityBytes);
+    this.#spare = new SendBatch(capacityBytes);
+  }
+
+  /** The one to fill; `undefined` while there is none. */
+  fillable(): SendBatch | undefined {
+    if (this.#filling.isTaken) [this.#filling, this.#spare] = [this.#spare, this.#filling];
+    return this.#filling.isTaken ? undefined : this.#filling;
+  }
+
+  /** The one to fill with so many bytes more. */
+  withRoom(byteCount: number): SendBatch | undefined {
+    const batch = this.fillable();
+    if (batch !== undefined && batch.roomBytes >= byteCount) return batch;
+    this.#isShort = true;
+    return undefined;
+  }
+
+  /** Whether there was no room since this was asked last. */
+  takeShortage(): boolean {
+    const isShort = this.#isShort;
+    this.#isShort = false;
+    return isShort;
+  }
+}

@@ -63,8 +63,8 @@ export class AgentCore implements TunnelCore<AgentCoreEvent> {
     this.node.handleLineBytes(line, chunk, now);
   }
 
-  handleLineWritten(line: Line, count: number, now: Instant): void {
-    this.node.handleLineWritten(line, count, now);
+  handleLineWritten(line: Line, count: number, now: Instant): boolean {
+    return this.node.handleLineWritten(line, count, now);
   }
 
   handleLineClosed(line: Line, reason: string, now: Instant): void {

@@ -161,7 +161,9 @@ export class CoordinatorClient implements Core<CoordinatorEvent>, LineOwner {
     if (wasOpen && this.#linkOf(line) !== undefined) this.#noteLife(now);
   }
 
-  handleLineWritten(): void {}
+  handleLineWritten(): boolean {
+    return false;
+  }
 
   handleLineClosed(line: Line, reason: string, now: Instant): void {
     if (this.#maps?.owns(line) === true) {

@@ -98,7 +98,9 @@ export class MapSocket implements Core<MapSocketEvent>, LineOwner {
     this.#pump(link, now);
   }
 
-  handleLineWritten(): void {}
+  handleLineWritten(): boolean {
+    return false;
+  }
 
   handleLineClosed(line: Line, _reason: string, now: Instant): void {
     const link = this.#link;
