@@ -41,6 +41,7 @@ export class PeerTimers {
   #receivedAgain = false;
   #retries = 0;
   #quickRetries = 0;
+  #isQuickArmed = false;
 
   constructor(random: Random) {
     this.#random = random;
@@ -96,6 +97,7 @@ export class PeerTimers {
   /** Should be called after an initiation was sent. `isUrgent`: no session can carry data meanwhile. */
   initiationSent(now: Instant, options: { readonly isUrgent: boolean }): void {
     const quickDelayMs = options.isUrgent ? QUICK_RETRY_DELAYS_MS[this.#quickRetries] : undefined;
+    this.#isQuickArmed = quickDelayMs !== undefined;
     if (quickDelayMs === undefined) {
       this.#deadlines.set("retransmit", now + REKEY_TIMEOUT_MS + this.#jitterMs(REKEY_JITTER_MS));
     } else {
@@ -104,10 +106,16 @@ export class PeerTimers {
     }
   }
 
-  /** Should be called when an initiation in flight is probably lost: it is repeated at `at`, if not sooner anyway. */
+  /**
+   * Should be called when an initiation in flight is probably lost: it is repeated at `at`, if not sooner anyway. The quick
+   * retry that was armed comes after that one: an agent that is a little late is not made to wait for the second.
+   */
   retryBy(at: Instant): void {
     const dueAt = this.#deadlines.get("retransmit");
-    if (dueAt !== undefined && at < dueAt) this.#deadlines.set("retransmit", at);
+    if (dueAt === undefined || at >= dueAt) return;
+    this.#deadlines.set("retransmit", at);
+    if (this.#isQuickArmed) this.#quickRetries--;
+    this.#isQuickArmed = false;
   }
 
   /** Should be called when `retransmit` is due; false when it was retried often enough (whitepaper §6.4). */
