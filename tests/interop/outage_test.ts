@@ -11,7 +11,7 @@ const COUNTER = `i=0; while [ $i -lt ${NUMBERS} ]; do echo $i; i=$((i+1)); sleep
 
 const missing = PEER_NEEDS.filter((program) => !isInstalled(program));
 
-for (const cutMs of [4_500, 8_000]) {
+for (const cutMs of [4_500, 8_000, 10_000]) {
   testWith(
     `outage: output goes on after ${cutMs / 1_000} s without a link`,
     missing,
