@@ -1,7 +1,7 @@
 /**
  * Runs a tunnel on real sockets: a core, the connections of its lines, its TCP sockets as byte streams, and its one timer.
- * Whatever happens - bytes came, bytes went, a connection ended, somebody wrote, time passed - is told to the core and ends
- * in the same turn: what must leave is gathered, events are handled, connections write, the timer is armed.
+ * Whatever happens - bytes came, a connection ended, somebody wrote, time passed, bytes went that others waited for - is told
+ * to the core and ends in the same turn: what must leave is gathered, events are handled, connections write, the timer is armed.
  *
  * What the core or an owner of events throws is a mistake of ours. It ends everything: streams are lost, connections closed,
  * and `onFault` is told, once.

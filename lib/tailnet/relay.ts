@@ -213,9 +213,9 @@ export class Relay {
 
   /** What follows from what the connections found out themselves: doubt, life, an end. */
   review(now: Instant): void {
-    for (let ended = this.#ended(); ended !== undefined; ended = this.#ended()) {
-      this.handleClosed(ended.link, ended.reason, now);
-      this.#hangUp(ended.link);
+    for (let link = this.#ended(); link !== undefined; link = this.#ended()) {
+      this.handleClosed(link, link.closedReason ?? NOTHING_SAID, now);
+      this.#hangUp(link);
     }
     if (this.#current === undefined) return;
     if (!this.#current.link.isDoubted) {
@@ -232,8 +232,9 @@ export class Relay {
   }
 
   /** A connection that ended by itself and was not dealt with yet. */
-  #ended(): Ended | undefined {
-    return endOf(this.#current) ?? firstEndOf(this.#attempts) ?? firstEndOf(this.#retired);
+  #ended(): RelayLink | undefined {
+    if (this.link?.closedReason !== undefined) return this.link;
+    return (this.#attempts.find(hasEnded) ?? this.#retired.find(hasEnded))?.link;
   }
 
   /** There is a connection that works: nothing else is wanted. */
@@ -308,22 +309,6 @@ export class Relay {
   }
 }
 
-interface Ended {
-  readonly link: RelayLink;
-  readonly reason: string;
-}
-
-function firstEndOf(connections: readonly { readonly link: RelayLink }[]): Ended | undefined {
-  for (const connection of connections) {
-    const ended = endOf(connection);
-    if (ended !== undefined) return ended;
-  }
-  return undefined;
-}
-
-function endOf(connection: { readonly link: RelayLink } | undefined): Ended | undefined {
-  const reason = connection?.link.closedReason;
-  return connection === undefined || reason === undefined
-    ? undefined
-    : { link: connection.link, reason };
+function hasEnded({ link }: { readonly link: RelayLink }): boolean {
+  return link.closedReason !== undefined;
 }

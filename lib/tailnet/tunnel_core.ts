@@ -2,7 +2,7 @@
  * What one driver can run: a core with lines to dial and TCP sockets inside the tunnel. A node is one; what is put together
  * around a node is one again: the session with an agent, the agent of the sandbox.
  *
- * After any call of `handle…` or of a verb, sockets' included: `pump`, then `pollLineEvent`, `pollSocketEvent` and `pollEvent`
+ * After any call of `handle…` (of `handleLineWritten` only where it says so) or of a verb, sockets' included: `pump`, then `pollLineEvent`, `pollSocketEvent` and `pollEvent`
  * until `undefined`, then `takeBatch` of each line that is connected and not writing, then a timer for `pollTimeout`. What is
  * done about an event is a call like any other.
  */

@@ -77,7 +77,7 @@ const LATE: readonly (readonly [number, number])[] = [
   [400, 800],
   [900, 1_900],
   [1_900, 4_000],
-  [4_000, 9_300],
+  [4_000, 9_200],
 ];
 
 for (const [lateMs, withinMs] of LATE) {

@@ -174,8 +174,7 @@ export class SimNodeDriver<Event> {
       const { length } = batch.bytes;
       end.write(batch.bytes, now);
       batch.release();
-      this.#core.handleLineWritten(line, length, now);
-      this.#core.pump(now);
+      if (this.#core.handleLineWritten(line, length, now)) this.#core.pump(now);
     }
     return moved;
   }
