@@ -54,6 +54,7 @@ export const COMMANDS: readonly Entry[] = [
   { name: "doctor", load: () => import("./command/doctor.ts") },
   { name: "support", load: () => import("./command/support.ts") },
   { name: "config-ssh", load: () => import("./command/config_ssh.ts") },
+  { name: "completion", load: () => import("./command/completion.ts") },
   { name: "demo", load: () => import("./command/demo.ts") },
   { name: "update", load: () => import("./command/update.ts") },
   { name: "vscodessh", load: () => import("./command/vscodessh.ts") },

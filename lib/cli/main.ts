@@ -21,6 +21,10 @@ const FIRST_STEPS: ReadonlySet<string> = new Set(["ssh", "login", "list", "confi
 export async function main(args: readonly string[], host: Host): Promise<number> {
   const words: string[] = ["hawser"];
   try {
+    if (host.env("COMPLETION_MODE") === "1") {
+      const { complete } = await import("./command/complete.ts");
+      return await complete(args, host);
+    }
     if (args[0] === "--version") return await printVersion(host);
     let rest = args;
     let entries = COMMANDS;

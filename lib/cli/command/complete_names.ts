@@ -1,71 +1,101 @@
 /**
- * Names of workspaces for the shell's completion: `COMPLETION_MODE=1 hawser ssh ""` (docs/protocol/ssh.md#completion). The shells' scripts
- * keep those that fit what was typed. Whatever fails gives no names and no words: people are in the middle of a line.
+ * Names of workspaces for the shell's completion: `COMPLETION_MODE=1 hawser ssh ""` (docs/protocol/ssh.md#completion). Kept for a few
+ * seconds in the cache folder. Whatever fails gives no names and no words: people are in the middle of a line.
  */
-import { ExpectedError, UserError } from "../../base/errors.ts";
+import * as v from "valibot";
+import { ExpectedError } from "../../base/errors.ts";
+import { type Host, HostError } from "../../base/host.ts";
 import { SILENT_LOG } from "../../base/log.ts";
+import { joinPath } from "../../base/paths.ts";
 import type { CoderClient } from "../../coder/client.ts";
 import type { Workspace } from "../../coder/workspace_model.ts";
 import { listWorkspaces } from "../../coder/workspaces.ts";
-import { type AnyFlag, parseArgs, type ParsedArgs } from "../grammar/args.ts";
+import { cacheDir } from "../config/cache_dir.ts";
 import { createClient } from "../config/client.ts";
 import { readConfiguration } from "../config/config.ts";
-import { GLOBAL_FLAGS, globalOptionsOf } from "../grammar/flags_global.ts";
-import type { Host } from "../../base/host.ts";
+import type { GlobalOptions } from "../grammar/flags_global.ts";
 import { isAgentName, isWorkspaceName } from "../ready/workspace_name.ts";
-import { writeText } from "../terminal/print.ts";
 
 /** Longer than this nobody waits for a tabulator key. */
-const LIMIT_MS = 5_000;
+const LIMIT_MS = 1_000;
+/** People press it several times while they type one word. */
+const FRESH_MS = 5_000;
+/** When the deployment does not answer, names as old as this are better than none. */
+const USABLE_MS = 600_000;
+const CACHE_FILE = "completion.json";
+const MAX_CACHE_BYTES = 256 * 1_024;
 
-export interface CompletionOptions {
-  /** The command's own flags. */
-  readonly flags: readonly AnyFlag[];
-  /** The full name, e.g. `hawser ssh`. */
-  readonly command: string;
-}
+const CACHE = v.object({ key: v.string(), atMs: v.number(), names: v.array(v.string()) });
+type Cache = v.InferOutput<typeof CACHE>;
 
-/** Prints names for the last of the arguments behind the command's name, where it is the workspace. Always 0. */
+/** Names for where a workspace stands; none when there are none to be had in time. Never throws but for a bug. */
 export async function completeNames(
-  args: readonly string[],
   host: Host,
-  options: CompletionOptions,
-): Promise<number> {
-  const { flags, command } = options;
-  const parsed = parseLine(args, host, { flags: [...flags, ...GLOBAL_FLAGS], command });
-  if (parsed === undefined || parsed.positionals.length > 1) return 0;
-  if (args.at(-1)?.startsWith("-") === true) return 0;
+  options: { readonly global: GlobalOptions; readonly command: string },
+): Promise<readonly string[]> {
   const limit = new AbortController();
   const done = new AbortController();
   const watchdog = host.clock.sleep(LIMIT_MS, done.signal).then(
     () => limit.abort(new DOMException("too slow for a completion", "TimeoutError")),
     () => {}, // the names came first
   );
+  let known: Cache | undefined;
   try {
-    const configuration = await readConfiguration(host, globalOptionsOf(parsed), limit.signal);
-    const client = createClient(host, { configuration, command, log: SILENT_LOG });
+    const configuration = await readConfiguration(host, options.global, limit.signal);
+    const { context, url, dir } = configuration;
+    const key = `${url.origin} ${dir ?? ""} ${context}`;
+    known = await readCache(host, key);
+    const nowMs = host.clock.wallMs();
+    if (known !== undefined && nowMs - known.atMs < FRESH_MS) return known.names;
+    const client = createClient(host, { configuration, command: options.command, log: SILENT_LOG });
     const names = await workspaceNames(client, limit.signal);
-    await writeText(host.stdout, names.map((name) => `${name}\n`).join(""));
+    await writeCache(host, { key, atMs: nowMs, names: [...names] });
+    return names;
   } catch (error) {
     if (!limit.signal.aborted && !(error instanceof ExpectedError)) throw error;
+    return known?.names ?? [];
   } finally {
     done.abort();
     await watchdog;
   }
-  return 0;
 }
 
-/** A line that is still being typed may break the grammar; `undefined` then. */
-function parseLine(
-  args: readonly string[],
-  host: Host,
-  options: CompletionOptions,
-): ParsedArgs | undefined {
+/** What was kept for that deployment and login and can still be offered. Anybody may have written the file. */
+async function readCache(host: Host, key: string): Promise<Cache | undefined> {
+  const dir = cacheDir(host);
+  if (dir === undefined) return undefined;
   try {
-    return parseArgs(args, { ...options, env: (name) => host.env(name) });
+    const path = joinPath(host.os, dir, CACHE_FILE);
+    const bytes = await host.files.readBytes(path, { maxBytes: MAX_CACHE_BYTES });
+    if (bytes === undefined) return undefined;
+    const { success, output } = v.safeParse(CACHE, JSON.parse(new TextDecoder().decode(bytes)));
+    if (!success || output.key !== key) return undefined;
+    const ageMs = host.clock.wallMs() - output.atMs;
+    const isUsable = ageMs >= 0 && ageMs < USABLE_MS;
+    return isUsable ? { ...output, names: output.names.filter(isOfferable) } : undefined;
   } catch (error) {
-    if (error instanceof UserError) return undefined;
+    if (error instanceof HostError || error instanceof SyntaxError) return undefined;
     throw error;
+  }
+}
+
+function isOfferable(text: string): boolean {
+  const [name = "", agent, ...more] = text.split(".");
+  return isWorkspaceName(name) && (agent === undefined || isAgentName(agent)) && more.length === 0;
+}
+
+async function writeCache(host: Host, cache: Cache): Promise<void> {
+  const dir = cacheDir(host);
+  if (dir === undefined) return;
+  try {
+    await host.files.mkdir(dir);
+    const path = joinPath(host.os, dir, CACHE_FILE);
+    await host.files.replaceBytes(path, new TextEncoder().encode(JSON.stringify(cache)), {
+      followsLinks: false,
+    });
+  } catch (error) {
+    // The next key asks again.
+    if (!(error instanceof HostError)) throw error;
   }
 }
 

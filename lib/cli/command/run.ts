@@ -16,11 +16,6 @@ export async function runCommand(
   host: Host,
 ): Promise<number> {
   const name = `hawser ${command.name}`;
-  if (host.env("COMPLETION_MODE") === "1") {
-    const { completeNames } = await import("./complete_names.ts");
-    const offers = command.positionals.complete === "workspaces";
-    return offers ? await completeNames(args, host, { flags: command.flags, command: name }) : 0;
-  }
   const flags: readonly AnyFlag[] = [...command.flags, ...GLOBAL_FLAGS];
   const reads = command.readsEnvironment ?? true;
   const parsed = parseArgs(args, {

@@ -1,7 +1,6 @@
 /** Counterparts of upstream's `TestSSH_Completion/*`. */
 import { deepStrictEqual } from "node:assert/strict";
-import { completeNames } from "../../../lib/cli/command/complete_names.ts";
-import { SSH_FLAGS } from "../../../lib/cli/grammar/flags_ssh.ts";
+import { complete } from "../../../lib/cli/command/complete.ts";
 import { failing, FakeCoder, type FakeRoute, silence } from "../../support/fake_coder.ts";
 import { wireAgent, wireBuild, wireWorkspace } from "../../support/fake_coder_objects.ts";
 import { FakeHost } from "../../support/fake_host.ts";
@@ -16,12 +15,12 @@ function workspace(name: string, agents: readonly string[], status = "running") 
   return wireWorkspace({ name, latest_build: wireBuild({ status, resources }) });
 }
 
-async function complete(args: readonly string[], route: FakeRoute) {
+async function offers(args: readonly string[], route: FakeRoute) {
   const coder = new FakeCoder();
   coder.routes.set("GET /workspaces", route);
   const env = { COMPLETION_MODE: "1", CODER_URL: coder.url.href, CODER_SESSION_TOKEN: "t" };
   using host = new FakeHost({ transport: coder.transport(), env });
-  const code = await completeNames(args, host, { flags: SSH_FLAGS, command: "hawser ssh" });
+  const code = await complete(["ssh", ...args], host);
   return {
     code,
     out: host.stdout.text,
@@ -36,25 +35,25 @@ function answering(...workspaces: unknown[]): FakeRoute {
 }
 
 Deno.test("TestSSH_Completion/SingleAgent: the bare name", async () => {
-  const { out, code, calls } = await complete([""], answering(workspace("myworkspace", ["dev"])));
+  const { out, code, calls } = await offers([""], answering(workspace("myworkspace", ["dev"])));
   deepStrictEqual({ out, code }, { out: "myworkspace\n", code: 0 });
   deepStrictEqual(calls, ["/api/v2/workspaces?q=owner%3Ame"]);
 });
 
 Deno.test("TestSSH_Completion/MultiAgent: each with its agent, without the bare name", async () => {
   const route = answering(workspace("ws", ["agent2", "agent1"]), workspace("alpha", ["main"]));
-  const { out } = await complete(["w"], route);
+  const { out } = await offers(["w"], route);
   deepStrictEqual(out, "alpha\nws.agent1\nws.agent2\n");
 });
 
 Deno.test("TestSSH_Completion/NetworkError: no output and no error", async () => {
-  const { elapsedMs: _, ...rest } = await complete([""], failing(99, {}));
+  const { elapsedMs: _, ...rest } = await offers([""], failing(99, {}));
   deepStrictEqual(rest, { code: 0, out: "", err: "", calls: ["/api/v2/workspaces?q=owner%3Ame"] });
 });
 
 Deno.test("completeNames() names what can be started, and not what has no agents for good", async () => {
-  const { out } = await complete(
-    [],
+  const { out } = await offers(
+    [""],
     answering(
       workspace("stopped", [], "stopped"),
       workspace("failed", [], "failed"),
@@ -64,20 +63,20 @@ Deno.test("completeNames() names what can be started, and not what has no agents
   deepStrictEqual(out, "failed\nstopped\n");
 });
 
-Deno.test("completeNames() gives a silent server five seconds", async () => {
-  const { code, out, elapsedMs } = await complete([""], silence);
-  deepStrictEqual({ code, out, elapsedMs }, { code: 0, out: "", elapsedMs: 5_000 });
+Deno.test("completeNames() gives a silent server one second", async () => {
+  const { code, out, elapsedMs } = await offers([""], silence);
+  deepStrictEqual({ code, out, elapsedMs }, { code: 0, out: "", elapsedMs: 1_000 });
 });
 
 Deno.test("completeNames() asks only where the workspace stands", async () => {
-  for (const args of [["dev", "ls"], ["--std"], ["--wait=perhaps", ""], ["-R"]]) {
-    const { code, out, calls } = await complete(args, answering(workspace("dev", ["main"])));
+  for (const args of [["dev", "ls"], ["--wait=perhaps", ""], ["-R", ""]]) {
+    const { code, out, calls } = await offers(args, answering(workspace("dev", ["main"])));
     deepStrictEqual({ code, out, calls }, { code: 0, out: "", calls: [] });
   }
 });
 
 Deno.test("completeNames() offers only what a deployment calls a workspace and an agent", async () => {
-  const { out } = await complete(
+  const { out } = await offers(
     [""],
     answering(
       workspace("a\x1b[2J\nb", ["main"]),
@@ -99,6 +98,66 @@ Deno.test("completeNames() offers only what a deployment calls a workspace and a
 
 Deno.test("completeNames() is silent when nobody is logged in", async () => {
   using host = new FakeHost({ env: { COMPLETION_MODE: "1" } });
-  const code = await completeNames([""], host, { flags: SSH_FLAGS, command: "hawser ssh" });
+  const code = await complete(["ssh", ""], host);
   deepStrictEqual([code, host.stdout.text, host.stderr.text], [0, "", ""]);
+});
+
+Deno.test("completeNames() keeps its answer for five seconds, for that login alone, and falls back on it", async () => {
+  const coder = new FakeCoder();
+  coder.routes.set("GET /workspaces", answering(workspace("dev", ["main"])));
+  const env = { CODER_URL: coder.url.href, CODER_SESSION_TOKEN: "t" };
+  using host = new FakeHost({ transport: coder.transport(), env });
+  const asked = () => coder.requests.length;
+  await complete(["ssh", ""], host);
+  await complete(["show", ""], host);
+  deepStrictEqual([host.stdout.text, asked()], ["dev\ndev\n", 1]);
+  const path = "/home/alice/.cache/hawser/completion.json";
+  deepStrictEqual(host.files.entries.get(path)?.mode, 0o600);
+  await host.clock.sleep(6_000);
+  coder.routes.set("GET /workspaces", failing(99, {}));
+  await complete(["ssh", ""], host);
+  deepStrictEqual(host.stdout.text, "dev\ndev\ndev\n");
+  await complete(["ssh", "--global-config", "/other", ""], host);
+  deepStrictEqual(host.stdout.text, "dev\ndev\ndev\n");
+  const kept = host.files.entries.get(path);
+  if (kept !== undefined) kept.text = kept.text.replace("dev", "$(reboot)");
+  await complete(["ssh", ""], host);
+  deepStrictEqual(host.stdout.text, "dev\ndev\ndev\n");
+});
+
+Deno.test("complete() offers commands, flags, their words, and contexts", async (t) => {
+  const files = { "/home/alice/.config/coderv2/contexts/work/url": "https://work.example" };
+  const rows:
+    readonly (readonly [args: readonly string[], some: readonly string[], none?: string])[] = [
+      [[""], ["ssh", "list", "context", "completion"], "vscodessh"],
+      [["-v", "s"], ["ssh"]],
+      [["context", ""], ["list", "use", "rename", "remove"]],
+      [["open", ""], ["vscode", "web"]],
+      [["context", "use", ""], ["default", "work"]],
+      [["list", "--context", ""], ["default", "work"]],
+      [["--context", "w"], ["work"]],
+      [["list", "--context=w"], ["--context=work"]],
+      [["list", "--context", "=", "w"], ["work"], "--context=work"],
+      [["list", "--context", "="], ["work"], "--context=work"],
+      [["list", "-o", ""], ["table", "json"], "list"],
+      [["list", "--column", ""], ["workspace"], "list"],
+      [["ssh", "--"], ["--stdio", "--context"], "--debug-http"],
+      [["help", "cont"], ["context"]],
+    ];
+  for (const [args, some, none] of rows) {
+    await t.step(args.join(" "), async () => {
+      using host = new FakeHost({ files });
+      deepStrictEqual(await complete(args, host), 0);
+      const lines = host.stdout.lines;
+      deepStrictEqual(some.filter((word) => !lines.includes(word)), []);
+      deepStrictEqual(lines.filter((word) => word === none), []);
+      deepStrictEqual(host.stderr.text, "");
+    });
+  }
+  for (const args of [["nonsense", ""], ["ssh", "--nonsense", ""], ["--nonsense", ""], []]) {
+    await t.step(`nothing, and no word, for ${args.join(" ")}`, async () => {
+      using host = new FakeHost({ files });
+      deepStrictEqual([await complete(args, host), host.stderr.text], [0, ""]);
+    });
+  }
 });
