@@ -6,7 +6,10 @@
 import { rollup } from "@rollup/wasm-node";
 
 /** On the way to the first byte of `--stdio`, and soon after; what OpenSSH and shells wait for. */
-const CORE = ["main", "ssh", "host_tunnels", "text_stream", "connect_exists", "complete_names"];
+const CORE = [
+  ...["main", "ssh", "host_tunnels", "text_stream", "connect_exists"],
+  ...["complete", "complete_names"],
+];
 /**
  * Starting points of the program by the group that they are in, as the bundler names them. Every run reads `core`. What is not named
  * is in a group of its own.

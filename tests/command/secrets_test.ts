@@ -216,6 +216,8 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     { args: ["--debug-options", "myworkspace"], code: 0 },
     { args: ["--help"], code: 0 },
     { args: ["my"], env: { COMPLETION_MODE: "1" }, code: 0 },
+    { args: ["my"], env: { COMPLETION_MODE: "1", CODER_SESSION_TOKEN: STRANGER }, code: 0 },
+    { args: ["--token", STRANGER, ""], env: { COMPLETION_MODE: "1" }, code: 0 },
   ],
   login: [
     { args: [LOGIN_URL], env: NO_TOKEN, code: 1 },
@@ -295,6 +297,7 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     { args: ["--tokn", STRANGER], code: 1 },
   ],
   "port-forward": [
+    { args: ["myworkspace", "--tcp", ""], env: { COMPLETION_MODE: "1" }, code: 0 },
     { args: ["--auto", "nosuch"], code: 1 },
     { args: ["--tcp", "nonsense", "myworkspace"], code: 1 },
     { args: ["--tokn", STRANGER], code: 1 },
@@ -312,6 +315,7 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
   ],
   "open app": [
     { args: ["myworkspace"], code: 0 },
+    { args: ["myworkspace", ""], env: { COMPLETION_MODE: "1" }, code: 0 },
     { args: ["nosuch"], code: 1 },
     { args: ["--tokn", STRANGER], code: 1 },
   ],
@@ -348,6 +352,12 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     { args: ["--yes", "--ssh-config-file", "{in}"], code: 1 },
     { args: ["--yes", ...SSH_CONFIG], env: { CODER_SESSION_TOKEN: STRANGER }, code: 1 },
     { args: ["--header", `"X=${OWN_HEADER}\n"`, ...SSH_CONFIG], code: 1 },
+    { args: ["--tokn", STRANGER], code: 1 },
+    { args: ["--debug-options"], code: 0 },
+  ],
+  completion: [
+    { args: ["--shell", "bash"], code: 0 },
+    { args: [], env: { SHELL: "/bin/nonsense" }, code: 1 },
     { args: ["--tokn", STRANGER], code: 1 },
     { args: ["--debug-options"], code: 0 },
   ],

@@ -29,8 +29,10 @@ export interface Positionals {
   readonly min: number;
   /** @default any number */
   readonly max?: number;
-  /** What completion offers for the first of them. @default nothing */
-  readonly complete?: "workspaces" | "contexts";
+  /** What completion offers for the first of them; `copies`, files here or in a workspace, for each. @default nothing */
+  readonly complete?: "workspaces" | "contexts" | "copies";
+  /** What it offers for the second one. @default nothing */
+  readonly completeSecond?: "apps";
 }
 
 /** What is said of a command without its flags' types. */

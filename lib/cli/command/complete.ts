@@ -7,51 +7,44 @@ import type { Host } from "../../base/host.ts";
 import { COMMANDS, type Entry, loadCommands } from "../commands.ts";
 import { DEFAULT_CONTEXT, namesQuietly } from "../config/context.ts";
 import { configDir } from "../config/folder.ts";
-import { type AnyFlag, parseArgs, splitCommand } from "../grammar/args.ts";
-import { GLOBAL, GLOBAL_FLAGS, globalOptionsOf } from "../grammar/flags_global.ts";
+import { type AnyFlag, parseArgs, type ParsedArgs, splitCommand } from "../grammar/args.ts";
+import { GLOBAL_FLAGS, globalOptionsOf } from "../grammar/flags_global.ts";
 import { writeText } from "../terminal/print.ts";
 import type { Command } from "./command.ts";
 
-/** Prints one offer a line; those that do not fit what was typed are the shell's to leave out. Always 0. */
-export async function complete(args: readonly string[], host: Host): Promise<number> {
-  try {
-    const offers = await offersFor(joined(args), host);
-    await writeText(host.stdout, offers.map((offer) => `${offer}\n`).join(""));
-  } catch (error) {
-    if (!(error instanceof ExpectedError)) throw error;
-  }
-  return 0;
+/** The exit code that tells our scripts: the shell's own names of files fit there too. */
+export const FILES_FIT = 10;
+
+/** What can stand there; whoever shows it leaves out what does not begin as the word so far does. */
+interface Offers {
+  readonly words: readonly string[];
+  /** Names of files can, too. @default false */
+  readonly hasFiles?: boolean;
 }
 
-/** The words, and what an offer for the last of them must begin with to take its place. */
+/** The line: the words before the one that is being typed, and that one. */
 interface Line {
+  readonly host: Host;
   readonly words: readonly string[];
   readonly current: string;
-  /** Stands before the value in the same word of the shell's, as in `--context=`. */
-  readonly prefix: string;
 }
 
-/** bash takes the equals sign for a word of its own, and asks for what stands behind it. */
-function joined(args: readonly string[]): Line {
-  const words: string[] = [];
-  let isValue = false;
-  for (const arg of args) {
-    const before = words.at(-1) ?? "";
-    if (arg === "=" && before.startsWith("--")) {
-      words.push(`${words.pop() ?? ""}=`);
-      isValue = true;
-    } else if (isValue) {
-      words.push(`${words.pop() ?? ""}${arg}`);
-      isValue = false;
-    } else words.push(arg);
+const NOTHING: Offers = { words: [] };
+
+/** Prints one offer a line; 0, or `FILES_FIT`. */
+export async function complete(args: readonly string[], host: Host): Promise<number> {
+  try {
+    const line: Line = { host, words: args.slice(0, -1), current: args.at(-1) ?? "" };
+    const { words, hasFiles } = await offersFor(line);
+    await writeText(host.stdout, words.map((word) => `${word}\n`).join(""));
+    return hasFiles === true ? FILES_FIT : 0;
+  } catch (error) {
+    if (!(error instanceof ExpectedError)) throw error;
+    return 0;
   }
-  const current = words.pop() ?? "";
-  const isWhole = current === args.at(-1);
-  const equals = current.startsWith("--") ? current.indexOf("=") : -1;
-  return { words, current, prefix: isWhole ? current.slice(0, equals + 1) : "" };
 }
 
-async function offersFor(line: Line, host: Host): Promise<readonly string[]> {
+async function offersFor(line: Line): Promise<Offers> {
   let rest = line.words;
   let entries: readonly Entry[] = COMMANDS;
   const path: string[] = [];
@@ -60,7 +53,7 @@ async function offersFor(line: Line, host: Host): Promise<readonly string[]> {
     const split = splitCommand([...rest, ""], GLOBAL_FLAGS);
     const name = split.command ?? "";
     const args = split.args.slice(0, -1);
-    if (name === "") return await namesOf(line, host, { path, entries });
+    if (name === "") return await commandNames({ ...line, words: rest }, { path, entries });
     if (name === "help") {
       rest = args;
       continue;
@@ -68,7 +61,7 @@ async function offersFor(line: Line, host: Host): Promise<readonly string[]> {
     const entry = entries.find((candidate) =>
       candidate.name === name || ("aliases" in candidate && candidate.aliases?.includes(name))
     );
-    if (entry === undefined) return [];
+    if (entry === undefined) return NOTHING;
     path.push(entry.name);
     rest = args;
     if ("entries" in entry) {
@@ -77,69 +70,120 @@ async function offersFor(line: Line, host: Host): Promise<readonly string[]> {
     }
     const below = entry.below?.find((candidate) => candidate.name === rest[0]);
     const { command } = await (below ?? entry).load();
-    return await argumentsOf(command, below === undefined ? rest : rest.slice(1), { line, host });
+    const words = below === undefined ? rest : rest.slice(1);
+    const offers = await argumentsOf(command, { ...line, words });
+    const isFirst = rest.length === 0 && !line.current.startsWith("-");
+    const names = isFirst ? entry.below?.map((candidate) => candidate.name) ?? [] : [];
+    return { ...offers, words: [...names, ...offers.words] };
   }
 }
 
 /** Where a command's name stands. */
-async function namesOf(
+async function commandNames(
   line: Line,
-  host: Host,
   { path, entries }: { readonly path: readonly string[]; readonly entries: readonly Entry[] },
-): Promise<readonly string[]> {
-  const values = await valuesOf(GLOBAL_FLAGS, line, host);
+): Promise<Offers> {
+  const values = await flagOffers(GLOBAL_FLAGS, line);
   if (values !== undefined) return values;
   const shown = await loadCommands(entries);
   const names = shown.filter((command) => command.isHidden !== true)
     .map((command) => command.name.split(" ")[path.length] ?? "");
-  return [...new Set(names)];
+  return { words: [...new Set(names)] };
 }
 
-async function argumentsOf(
-  command: Command,
-  words: readonly string[],
-  { line, host }: { readonly line: Line; readonly host: Host },
-): Promise<readonly string[]> {
+async function argumentsOf(command: Command, line: Line): Promise<Offers> {
+  const { positionals: { complete, completeSecond } } = command;
   const flags = [...command.flags, ...GLOBAL_FLAGS];
-  const values = await valuesOf(flags, { ...line, words }, host);
+  const values = await flagOffers(flags, line, command);
   if (values !== undefined) return values;
-  const { complete } = command.positionals;
-  const name = `hawser ${command.name}`;
-  const parsed = parseArgs(words, { flags, env: (variable) => host.env(variable), command: name });
-  if (complete === undefined || parsed.positionals.length > 0) return [];
+  const parsed = parseWords(command, line);
+  const [workspace, more] = parsed.positionals;
   const global = globalOptionsOf(parsed);
-  if (complete === "contexts") return await contextNames(host, global.configDir);
-  const { completeNames } = await import("./complete_names.ts");
-  return await completeNames(host, { global, command: name });
+  const asking = { global, command: `hawser ${command.name}` };
+  // What lies in the workspace nobody knows without going there.
+  if (complete === "copies" && line.current.includes(":")) return NOTHING;
+  if (complete === "copies" || (complete === "workspaces" && workspace === undefined)) {
+    const { completeNames } = await import("./complete_names.ts");
+    const words = await completeNames(line.host, asking);
+    return complete === "copies"
+      ? { words: words.map((name) => `${name}:`), hasFiles: true }
+      : { words };
+  }
+  if (workspace === undefined) {
+    return complete === "contexts"
+      ? { words: await contextNames(line.host, global.configDir) }
+      : NOTHING;
+  }
+  if (completeSecond !== "apps" || more !== undefined) return NOTHING;
+  const { completeApps } = await import("./complete_inside.ts");
+  return { words: await completeApps(line.host, { ...asking, workspace }) };
 }
 
 /** The value of a flag, or its name; `undefined` where neither stands. */
-async function valuesOf(
+async function flagOffers(
   flags: readonly AnyFlag[],
-  { words, current, prefix }: Line,
-  host: Host,
-): Promise<readonly string[] | undefined> {
+  line: Line,
+  command?: Command,
+): Promise<Offers | undefined> {
+  const { words, current } = line;
+  const isBehindDashes = words.includes("--");
+  const equals = current.startsWith("--") ? current.indexOf("=") : -1;
+  if (equals !== -1 && !isBehindDashes) {
+    const flag = flags.find(({ name }) => name === current.slice(2, equals));
+    const offers = flag === undefined ? NOTHING : await valuesOf(flag, {
+      line: { ...line, current: current.slice(equals + 1) },
+      command,
+    });
+    return { ...offers, words: offers.words.map((word) => current.slice(0, equals + 1) + word) };
+  }
   const before = words.at(-1) ?? "";
-  const asked = current.startsWith("--") && current.includes("=")
-    ? flags.find(({ name }) => current.startsWith(`--${name}=`))
-    : words.includes("--")
+  const flag = isBehindDashes
     ? undefined
-    : flags.find((flag) =>
-      !flag.isSwitch &&
-      (before === `--${flag.name}` ||
-        (flag.shorthand !== undefined && before === `-${flag.shorthand}`))
+    : flags.find(({ name, shorthand, isSwitch }) =>
+      !isSwitch &&
+      (before === `--${name}` || (shorthand !== undefined && before === `-${shorthand}`))
     );
-  if (asked !== undefined) {
-    const values = asked.name === GLOBAL.context.name
-      ? await contextNames(host, host.env("CODER_CONFIG_DIR") ?? "")
-      : asked.kind.includes("|")
-      ? asked.kind.replace(/^\[/, "").replace(/\]$/, "").split("|")
-      : [];
-    return values.map((value) => prefix + value);
+  if (flag !== undefined) {
+    return await valuesOf(flag, { line: { ...line, words: words.slice(0, -1) }, command });
   }
   if (!current.startsWith("-")) return undefined;
-  if (words.includes("--")) return [];
-  return flags.filter((flag) => !flag.isHidden).map(({ name }) => `--${name}`);
+  if (isBehindDashes) return NOTHING;
+  return { words: flags.filter(({ isHidden }) => !isHidden).map(({ name }) => `--${name}`) };
+}
+
+/** What a flag takes; of a list, behind the last comma. */
+async function valuesOf(
+  flag: AnyFlag,
+  { line, command }: { readonly line: Line; readonly command: Command | undefined },
+): Promise<Offers> {
+  const { current, host } = line;
+  if (flag.isPath === true) return { words: [], hasFiles: true };
+  if (flag.completes === "contexts") {
+    return { words: await contextNames(host, host.env("CODER_CONFIG_DIR") ?? "") };
+  }
+  const before = current.slice(0, current.lastIndexOf(",") + 1);
+  if (flag.completes === "ports" && command !== undefined) {
+    const parsed = parseWords(command, line);
+    const [workspace] = parsed.positionals;
+    if (workspace === undefined) return NOTHING;
+    const asking = { global: globalOptionsOf(parsed), command: `hawser ${command.name}` };
+    const { completePorts } = await import("./complete_inside.ts");
+    const ports = await completePorts(host, { ...asking, workspace });
+    return { words: ports.map((port) => before + port) };
+  }
+  if (!flag.kind.includes("|")) return NOTHING;
+  const isList = flag.kind.startsWith("[");
+  const choices = (isList ? flag.kind.slice(1, -1) : flag.kind).split("|");
+  return { words: choices.map((word) => (isList ? before : "") + word).filter(Boolean) };
+}
+
+function parseWords(command: Command, { words, host }: Line): ParsedArgs {
+  const reads = command.readsEnvironment ?? true;
+  return parseArgs(words, {
+    flags: [...command.flags, ...GLOBAL_FLAGS],
+    env: (variable) => reads ? host.env(variable) : undefined,
+    command: `hawser ${command.name}`,
+  });
 }
 
 async function contextNames(host: Host, dir: string): Promise<readonly string[]> {

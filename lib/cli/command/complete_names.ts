@@ -3,22 +3,17 @@
  * seconds in the cache folder. Whatever fails gives no names and no words: people are in the middle of a line.
  */
 import * as v from "valibot";
-import { ExpectedError } from "../../base/errors.ts";
 import { type Host, HostError } from "../../base/host.ts";
-import { SILENT_LOG } from "../../base/log.ts";
 import { joinPath } from "../../base/paths.ts";
 import type { CoderClient } from "../../coder/client.ts";
 import type { Workspace } from "../../coder/workspace_model.ts";
 import { listWorkspaces } from "../../coder/workspaces.ts";
 import { cacheDir } from "../config/cache_dir.ts";
-import { createClient } from "../config/client.ts";
-import { readConfiguration } from "../config/config.ts";
-import type { GlobalOptions } from "../grammar/flags_global.ts";
+import type { Configuration } from "../config/config.ts";
 import { isAgentName, isWorkspaceName } from "../ready/workspace_name.ts";
+import { askInTime, type CompletionAsking } from "./complete_ask.ts";
 
-/** Longer than this nobody waits for a tabulator key. */
-const LIMIT_MS = 1_000;
-/** People press it several times while they type one word. */
+/** People press the tabulator key several times while they type one word. */
 const FRESH_MS = 5_000;
 /** When the deployment does not answer, names as old as this are better than none. */
 const USABLE_MS = 600_000;
@@ -31,33 +26,28 @@ type Cache = v.InferOutput<typeof CACHE>;
 /** Names for where a workspace stands; none when there are none to be had in time. Never throws but for a bug. */
 export async function completeNames(
   host: Host,
-  options: { readonly global: GlobalOptions; readonly command: string },
+  asking: CompletionAsking,
 ): Promise<readonly string[]> {
-  const limit = new AbortController();
-  const done = new AbortController();
-  const watchdog = host.clock.sleep(LIMIT_MS, done.signal).then(
-    () => limit.abort(new DOMException("too slow for a completion", "TimeoutError")),
-    () => {}, // the names came first
-  );
   let known: Cache | undefined;
-  try {
-    const configuration = await readConfiguration(host, options.global, limit.signal);
-    const { context, url, dir } = configuration;
-    const key = `${url.origin} ${dir ?? ""} ${context}`;
-    known = await readCache(host, key);
+  const names = await askInTime(host, asking, async ({ configuration, client, signal }) => {
+    const key = keyOf(configuration);
+    known = key === undefined ? undefined : await readCache(host, key);
     const nowMs = host.clock.wallMs();
     if (known !== undefined && nowMs - known.atMs < FRESH_MS) return known.names;
-    const client = createClient(host, { configuration, command: options.command, log: SILENT_LOG });
-    const names = await workspaceNames(client, limit.signal);
-    await writeCache(host, { key, atMs: nowMs, names: [...names] });
-    return names;
-  } catch (error) {
-    if (!limit.signal.aborted && !(error instanceof ExpectedError)) throw error;
-    return known?.names ?? [];
-  } finally {
-    done.abort();
-    await watchdog;
-  }
+    const found = await workspaceNames(client, signal);
+    if (key !== undefined) await writeCache(host, { key, atMs: nowMs, names: [...found] });
+    return found;
+  });
+  return names ?? known?.names ?? [];
+}
+
+/**
+ * Stands for a deployment and a user: nobody is offered another's names. Who the user is the first part of the token says, which is its
+ * name among those of the deployment and lets nobody in; `undefined` for a token of another kind, of which nothing may be written down.
+ */
+function keyOf({ url, token = "" }: Configuration): string | undefined {
+  const [, name] = /^([0-9A-Za-z]{10})-[0-9A-Za-z]{22}$/.exec(token) ?? [];
+  return name === undefined ? undefined : `${url.origin}${url.pathname} ${name}`;
 }
 
 /** What was kept for that deployment and login and can still be offered. Anybody may have written the file. */

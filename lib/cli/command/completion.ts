@@ -4,24 +4,64 @@ import type { Host } from "../../base/host.ts";
 import { choiceFlag, switchFlag } from "../grammar/flag.ts";
 import { writeText } from "../terminal/print.ts";
 import { defineCommand } from "./command.ts";
+import { FILES_FIT } from "./complete.ts";
 
 const BASH = `# hawser completion for bash
-_hawser() {
-  local name
-  COMPREPLY=()
-  while IFS= read -r name; do
-    [[ $name == "$2"* ]] && COMPREPLY+=("$name")
-  done < <(COMPLETION_MODE=1 hawser "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+_hawser_offer() {
+  local word=$1
+  [[ $word != *[!A-Za-z0-9_./:,=@+-]* ]] || printf -v word %q "$word"
+  COMPREPLY+=("$word")
 }
-complete -o default -F _hawser hawser
+_hawser() {
+  local line=\${COMP_LINE:0:COMP_POINT} typed=\${2//\\\\/} word names before i n=-1 wants
+  local -a words
+  COMPREPLY=()
+  # bash takes "=" and ":" for words of their own: what stands together becomes one again.
+  for (( i = 0; i <= COMP_CWORD; i++ )); do
+    word=\${COMP_WORDS[i]}
+    if (( i == 0 )) || [[ $line == [[:space:]]* ]]; then
+      words[++n]=
+      line=\${line#"\${line%%[![:space:]]*}"}
+    fi
+    (( i < COMP_CWORD )) || word=$line
+    words[n]+=\${word//[\\\\\\'\\"]/}
+    line=\${line#"$word"}
+  done
+  before=\${words[n]%"$typed"}
+  names=$(COMPLETION_MODE=1 hawser "\${words[@]:1}" 2>/dev/null)
+  wants=$?
+  while IFS= read -r word; do
+    if [[ $word == "$before$typed"* && $word != "$before" ]]; then
+      _hawser_offer "\${word#"$before"}"
+    fi
+  done <<<"$names"
+  if [[ \${COMPREPLY[0]-} == *: ]]; then compopt -o nospace 2>/dev/null; fi
+  (( wants == ${FILES_FIT} )) || return 0
+  if (( \${#COMPREPLY[@]} == 0 )) && compopt -o default 2>/dev/null; then return 0; fi
+  while IFS= read -r word; do
+    [[ -n $word ]] || continue
+    if [[ -d $word ]]; then word+=/; fi
+    _hawser_offer "$word"
+  done <<<"$(compgen -f -- "$typed")"
+}
+complete -F _hawser hawser
 `;
 
 const ZSH = `#compdef hawser
 _hawser() {
-  local -a names
-  names=("\${(@f)$(COMPLETION_MODE=1 hawser "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
-  names=("\${(@)names:#}")
-  if (( $#names )); then compadd -- "\${names[@]}"; else _files; fi
+  local text wants
+  local -a names places
+  text="$(COMPLETION_MODE=1 hawser "\${(@Q)words[2,CURRENT]}" 2>/dev/null)"
+  wants=$?
+  names=("\${(@f)text}")
+  places=("\${(@M)names:#*:}")
+  names=("\${(@)names:#(|*:)}")
+  (( $#places )) && compadd -S '' -- "\${places[@]}"
+  (( $#names )) && compadd -- "\${names[@]}"
+  if (( wants == ${FILES_FIT} )); then
+    compset -P '--[^=]#='
+    _files
+  fi
 }
 if [[ "$funcstack[1]" == _hawser ]]; then _hawser; else compdef _hawser hawser; fi
 `;
@@ -32,8 +72,14 @@ function __hawser_complete
   set -e words[1]
   set -l current (commandline -ct)
   COMPLETION_MODE=1 hawser $words "$current" 2>/dev/null
+  if test $status -eq ${FILES_FIT}
+    set -l flag (string match -r -- '^--[^=]*=' "$current")
+    for path in (__fish_complete_path (string replace -r -- '^--[^=]*=' '' "$current"))
+      echo "$flag$path"
+    end
+  end
 end
-complete -c hawser -f -n 'not contains cp (commandline -opc)' -a '(__hawser_complete)'
+complete -c hawser -f -a '(__hawser_complete)'
 `;
 
 const POWERSHELL = `# hawser completion for PowerShell
@@ -47,6 +93,9 @@ Register-ArgumentCompleter -Native -CommandName hawser -ScriptBlock {
   try {
     hawser @words 2>$null | Where-Object { $_.StartsWith($word) } | ForEach-Object {
       [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
+    }
+    if ($LASTEXITCODE -eq ${FILES_FIT}) {
+      [System.Management.Automation.CompletionCompleters]::CompleteFilename($word)
     }
   } finally { $env:COMPLETION_MODE = $before }
 }

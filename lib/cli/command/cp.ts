@@ -37,7 +37,7 @@ export const command = defineCommand({
     hostKeyCheck: SSH.hostKeyCheck,
     knownHosts: SSH.knownHosts,
   },
-  positionals: { min: 2 },
+  positionals: { min: 2, complete: "copies" },
   run: (flags, asking) =>
     withClient(asking, async ({ configuration, steps, interrupt }) => {
       const { args, host, global, name, progress } = asking;

@@ -26,7 +26,7 @@ export const command = defineCommand({
       help: "Which of the deployment's regions the app is opened through.",
     }),
   },
-  positionals: { min: 1, max: 2, complete: "workspaces" },
+  positionals: { min: 1, max: 2, complete: "workspaces", completeSecond: "apps" },
   run: ({ region: asked }, asking) =>
     withClient(asking, async ({ client, steps }) => {
       const { args: [input = "", slug], host, progress } = asking;

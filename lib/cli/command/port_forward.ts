@@ -29,6 +29,7 @@ export const command = defineCommand({
   flags: {
     tcp: listFlag({
       name: "tcp",
+      completes: "ports",
       shorthand: "p",
       env: "CODER_PORT_FORWARD_TCP",
       help: "TCP ports: [address:]local[-end][:remote[-end]].",

@@ -32,6 +32,8 @@ export interface Flag<Value> {
   readonly takesEmpty?: boolean;
   /** Its texts are paths: `~`, `$NAME` and `${NAME}` are replaced before they are parsed. @default false */
   readonly isPath?: boolean;
+  /** What completion offers for its value. @default the words of its kind, or files for a path */
+  readonly completes?: "contexts" | "ports";
   readonly help: string;
   /** How errors show its text, which may hold a secret. @default as it is */
   readonly shown?: (text: string) => string;
@@ -51,6 +53,7 @@ export interface FlagNames {
   readonly group?: string;
   readonly replacedBy?: Flag<unknown>;
   readonly takesEmpty?: boolean;
+  readonly completes?: "contexts" | "ports";
 }
 
 function common(names: FlagNames) {

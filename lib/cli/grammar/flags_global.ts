@@ -27,6 +27,7 @@ export const GLOBAL = {
   context: textFlag({
     name: "context",
     env: "HAWSER_CONTEXT",
+    completes: "contexts",
     help: "Which of several logins to use; hawser context list shows them.",
   }),
   verbose: switchFlag({
