@@ -35,6 +35,9 @@ export interface Positionals {
   readonly completeSecond?: "apps";
 }
 
+/** The exit code of a completion that tells our scripts: the shell's own names of files fit there too. */
+export const FILES_FIT = 10;
+
 /** What is said of a command without its flags' types. */
 export interface CommandFacts {
   /** Behind `hawser`: `ssh`, `connect exists`. */

@@ -10,10 +10,7 @@ import { configDir } from "../config/folder.ts";
 import { type AnyFlag, parseArgs, type ParsedArgs, splitCommand } from "../grammar/args.ts";
 import { GLOBAL_FLAGS, globalOptionsOf } from "../grammar/flags_global.ts";
 import { writeText } from "../terminal/print.ts";
-import type { Command } from "./command.ts";
-
-/** The exit code that tells our scripts: the shell's own names of files fit there too. */
-export const FILES_FIT = 10;
+import { type Command, FILES_FIT } from "./command.ts";
 
 /** What can stand there; whoever shows it leaves out what does not begin as the word so far does. */
 interface Offers {

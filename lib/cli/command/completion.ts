@@ -3,8 +3,7 @@ import { UserError } from "../../base/errors.ts";
 import type { Host } from "../../base/host.ts";
 import { choiceFlag, switchFlag } from "../grammar/flag.ts";
 import { writeText } from "../terminal/print.ts";
-import { defineCommand } from "./command.ts";
-import { FILES_FIT } from "./complete.ts";
+import { defineCommand, FILES_FIT } from "./command.ts";
 
 const BASH = `# hawser completion for bash
 _hawser_offer() {

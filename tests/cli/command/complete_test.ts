@@ -1,6 +1,7 @@
 /** What completion offers, place by place. */
 import { deepStrictEqual } from "node:assert/strict";
-import { complete, FILES_FIT } from "../../../lib/cli/command/complete.ts";
+import { FILES_FIT } from "../../../lib/cli/command/command.ts";
+import { complete } from "../../../lib/cli/command/complete.ts";
 import { FakeCoder } from "../../support/fake_coder.ts";
 import { wireAgent, wireBuild, wireWorkspace } from "../../support/fake_coder_objects.ts";
 import { FakeHost } from "../../support/fake_host.ts";
