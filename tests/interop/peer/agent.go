@@ -43,6 +43,7 @@ const (
 
 type agentOptions struct {
 	id           uuid
+	release      release
 	host         netip.Addr
 	derpMap      derpMap
 	stun         netip.AddrPort
@@ -69,12 +70,11 @@ type agent struct {
 func startAgent(opts agentOptions) (*agent, error) {
 	a := &agent{opts: opts, dirty: make(chan struct{}, 1), lost: map[uuid]*time.Timer{}}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
+	id, addresses := agentIdentity(opts.id, opts.release)
 	n, err := newNode(nodeOptions{
-		id:   agentNodeID(opts.id),
-		host: opts.host,
-		addresses: []netip.Prefix{
-			hostPrefix(opts.id.addressIn(prefixTailscale)), hostPrefix(opts.id.addressIn(prefixCoder)),
-		},
+		id:          id,
+		host:        opts.host,
+		addresses:   addresses,
 		derpMap:     opts.derpMap,
 		stun:        opts.stun,
 		blockDirect: opts.blockDirect,
@@ -97,6 +97,21 @@ func startAgent(opts agentOptions) (*agent, error) {
 	n.tun.stack.SetTransportProtocolHandler(udp.ProtocolNumber, udpForwarder.HandlePacket)
 	a.done.Go(a.coordinate)
 	return a, nil
+}
+
+// agentIdentity is what an agent calls itself: an id, 0 for one that each process draws, and the addresses that are its own.
+func agentIdentity(id uuid, at release) (nodeID int64, addresses []netip.Prefix) {
+	if at.has(agentUUIDAddress) {
+		nodeID = agentNodeID(id)
+		addresses = append(addresses, hostPrefix(id.addressIn(prefixTailscale)))
+	}
+	if !at.has(noJSON) {
+		addresses = append(addresses, hostPrefix(legacyAgentAddress))
+	}
+	if at.has(coderPrefix) {
+		addresses = append(addresses, hostPrefix(id.addressIn(prefixCoder)))
+	}
+	return nodeID, addresses
 }
 
 // agentNodeID is Coder's rule: the last eight bytes of the UUID as a positive number.
@@ -159,7 +174,7 @@ func (a *agent) coordinateOnce(c *coordinator) {
 				return
 			}
 			for _, u := range response.Updates {
-				if a.applyUpdate(u) {
+				if a.applyUpdate(u) && a.opts.release.has(readyForHandshake) {
 					c.handle(self, coordinateRequest{ReadyForHandshake: [][]byte{u.ID[:]}})
 				}
 			}
@@ -179,6 +194,9 @@ func (a *agent) applyUpdate(u peerUpdate) bool {
 	case kindNode:
 		other, err := decodeNode(u.Node)
 		if err == nil {
+			if !a.opts.release.has(dRPCCoordination) {
+				u.ID = peerOfNode(other.ID) // what JSON says of clients
+			}
 			err = a.node.setPeer(u.ID, other)
 		}
 		if err != nil {
@@ -200,7 +218,7 @@ func (a *agent) acceptTCP(request *tcp.ForwarderRequest) {
 	port := request.ID().LocalPort
 	var serve func(net.Conn)
 	switch port {
-	case portSSH, portSSHCommon:
+	case portSSH:
 		serve = a.opts.ssh.serve
 	case portSource:
 		serve = serveSource
@@ -209,6 +227,10 @@ func (a *agent) acceptTCP(request *tcp.ForwarderRequest) {
 	case portEcho:
 		serve = serveEcho
 	default:
+		if port == portSSHCommon && a.opts.release.has(commonSSHPort) {
+			serve = a.opts.ssh.serve
+			break
+		}
 		backend, err := a.dialLocal("tcp", port)
 		if err != nil {
 			request.Complete(true)

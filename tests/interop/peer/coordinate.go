@@ -27,7 +27,6 @@ import (
 
 const (
 	tailnetAPIMajor = 2
-	tailnetAPIMinor = 10
 
 	websocketPingInterval = 15 * time.Second
 	resumeTokenLife       = 24 * time.Hour
@@ -35,10 +34,12 @@ const (
 
 // coordination serves /coordinate. Its coordinator can be replaced while it runs.
 type coordination struct {
-	logf    logger.Logf
-	derpMap derpMap
-	tokens  resumeTokens
-	conns   upgrades
+	logf     logger.Logf
+	release  release
+	derpMap  derpMap
+	tokens   resumeTokens
+	conns    upgrades
+	mapConns upgrades
 
 	mu      sync.Mutex
 	current *coordinator
@@ -62,15 +63,21 @@ func (s *coordination) dialCount() int {
 func (s *coordination) restart() int {
 	s.mu.Lock()
 	old := s.current
-	s.current = newCoordinator()
+	s.current = newCoordinator(s.release)
 	s.mu.Unlock()
-	cut := s.conns.cut()
+	cut := s.cut()
 	old.close()
 	return cut
 }
 
-// checkVersion returns why a client's API version cannot be served, or "".
-func checkVersion(version string) string {
+// cut ends the sockets of clients, those for the relay map among them; it returns the number of the others.
+func (s *coordination) cut() int {
+	s.mapConns.cut()
+	return s.conns.cut()
+}
+
+// checkVersion returns why a client's API version cannot be served at that release, or "".
+func checkVersion(version string, at release) string {
 	majorText, minorText, ok := strings.Cut(version, ".")
 	if !ok {
 		return "invalid version string: " + version
@@ -83,13 +90,13 @@ func checkVersion(version string) string {
 	if err != nil {
 		return "invalid minor version: " + minorText
 	}
-	server := fmt.Sprintf("server is at version %d.%d, behind requested", tailnetAPIMajor, tailnetAPIMinor)
+	server := fmt.Sprintf("server is at version %d.%d, behind requested", tailnetAPIMajor, at.apiMinor())
 	switch {
 	case major > tailnetAPIMajor:
 		return server + " major version " + version
 	case major < tailnetAPIMajor:
 		return "version " + version + " is no longer supported"
-	case minor > tailnetAPIMinor:
+	case minor > at.apiMinor():
 		return server + " minor version " + version
 	}
 	return ""
@@ -101,7 +108,9 @@ func (s *coordination) serve(w http.ResponseWriter, r *http.Request, agentID uui
 	if version == "" {
 		version = "1.0"
 	}
-	if why := checkVersion(version); why != "" {
+	// Releases before API 2 do not read what is asked for; the next few still have the old way beside it.
+	isJSON := !s.release.has(dRPCCoordination) || version == "1.0" && !s.release.has(noJSON)
+	if why := checkVersion(version, s.release); why != "" && !isJSON {
 		writeError(w, http.StatusBadRequest, apiError{
 			Message:     "Unknown or unsupported API version",
 			Validations: []validation{{Field: "version", Detail: why}},
@@ -109,7 +118,7 @@ func (s *coordination) serve(w http.ResponseWriter, r *http.Request, agentID uui
 		return
 	}
 	peerID := newUUID()
-	if token := r.URL.Query().Get("resume_token"); token != "" {
+	if token := r.URL.Query().Get("resume_token"); token != "" && s.release.has(resumption) {
 		id, err := s.tokens.verify(token)
 		if err != nil {
 			writeError(w, http.StatusUnauthorized, apiError{
@@ -129,10 +138,16 @@ func (s *coordination) serve(w http.ResponseWriter, r *http.Request, agentID uui
 	s.mu.Lock()
 	s.dials++
 	s.mu.Unlock()
-	conn.SetReadLimit(maxPacketBytes)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go pingWebsocket(ctx, conn)
+	if isJSON {
+		err = s.serveJSON(ctx, conn, agentID)
+		s.logf("coordinate by JSON: %v", err)
+		conn.Close(websocket.StatusNormalClosure, "")
+		return
+	}
+	conn.SetReadLimit(maxPacketBytes)
 	err = s.serveYamux(ctx, websocket.NetConn(ctx, conn, websocket.MessageBinary), peerID, agentID)
 	s.logf("coordinate %v: %v", peerID, err)
 	conn.Close(websocket.StatusNormalClosure, "")
@@ -187,10 +202,11 @@ type tailnetService struct {
 }
 
 func (t *tailnetService) HandleRPC(stream drpc.Stream, rpc string) error {
-	switch rpc {
-	case rpcCoordinate:
+	has := t.coordination.release.has
+	switch {
+	case rpc == rpcCoordinate:
 		return t.coordinate(stream)
-	case rpcStreamDERPMaps:
+	case rpc == rpcStreamDERPMaps:
 		if _, err := recvRaw(stream); err != nil {
 			return err
 		}
@@ -199,13 +215,13 @@ func (t *tailnetService) HandleRPC(stream drpc.Stream, rpc string) error {
 		}
 		<-stream.Context().Done() // the map never changes
 		return nil
-	case rpcRefreshResumeToken:
+	case rpc == rpcRefreshResumeToken && has(resumption):
 		if _, err := recvRaw(stream); err != nil {
 			return err
 		}
 		token, expires := t.coordination.tokens.issue(t.peerID)
 		return sendRaw(stream, encodeResumeToken(token, resumeTokenLife/2, expires))
-	case rpcPostTelemetry:
+	case rpc == rpcPostTelemetry && has(telemetry):
 		if _, err := recvRaw(stream); err != nil {
 			return err
 		}

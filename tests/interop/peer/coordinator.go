@@ -17,6 +17,8 @@ import (
 const responseQueue = 512
 
 type coordinator struct {
+	release release
+
 	mu      sync.Mutex
 	closed  bool
 	peers   map[uuid]*coordPeer
@@ -39,8 +41,8 @@ var (
 	errDisconnected      = errors.New("disconnected")
 )
 
-func newCoordinator() *coordinator {
-	return &coordinator{peers: map[uuid]*coordPeer{}, tunnels: map[tunnel]struct{}{}}
+func newCoordinator(at release) *coordinator {
+	return &coordinator{release: at, peers: map[uuid]*coordPeer{}, tunnels: map[tunnel]struct{}{}}
 }
 
 // connect registers a peer. Responses come from the peer's out channel, which is closed when the coordinator
@@ -92,13 +94,14 @@ func (c *coordinator) apply(p *coordPeer, r coordinateRequest) error {
 			return fmt.Errorf("authorization: %w", err)
 		}
 		for _, a := range n.Addresses {
-			if a.Bits() != 128 {
+			if a.Bits() != 128 && c.release.has(strictAddresses) {
 				return fmt.Errorf("authorization: invalid address bits, expected 128, got %d", a.Bits())
 			}
 		}
 		p.node = r.UpdateSelf
 		for _, other := range c.partners(p.id) {
-			if !bytes.Equal(other.sent[p.id], p.node) {
+			// The oldest servers repeat what a peer knows already.
+			if !c.release.has(newAgentRoutes) || !bytes.Equal(other.sent[p.id], p.node) {
 				c.send(other, coordinateResponse{Updates: []peerUpdate{c.nodeUpdate(other, p)}})
 			}
 		}
@@ -131,6 +134,9 @@ func (c *coordinator) apply(p *coordPeer, r coordinateRequest) error {
 			c.farewell(p, id, kindDisconnected)
 		}
 		delete(c.tunnels, tunnel{p.id, id})
+	}
+	if !c.release.has(readyForHandshake) {
+		r.ReadyForHandshake = nil // a field that is not known
 	}
 	if len(r.ReadyForHandshake) > 0 && !isAgent {
 		return errors.New("authorization: clients may not send ready_for_handshake")
@@ -195,9 +201,9 @@ func (c *coordinator) leave(p *coordPeer, kind peerUpdateKind) {
 	c.drop(p)
 }
 
-// farewell tells to that id is gone, unless it never heard of it.
+// farewell tells to that id is gone, unless it never heard of it. In JSON there are no words for it.
 func (c *coordinator) farewell(to *coordPeer, id uuid, kind peerUpdateKind) {
-	if _, known := to.sent[id]; !known {
+	if _, known := to.sent[id]; !known || !c.release.has(dRPCCoordination) {
 		return
 	}
 	delete(to.sent, id)
@@ -233,6 +239,9 @@ func (c *coordinator) nodeUpdate(to, about *coordPeer) peerUpdate {
 }
 
 func (c *coordinator) send(p *coordPeer, r coordinateResponse) {
+	if r.Error != "" && !c.release.has(readyForHandshake) {
+		return // the field came with that release
+	}
 	if p.gone {
 		return
 	}

@@ -1,9 +1,10 @@
 // The deployment's state: one user, one template, one workspace with its builds and its agent. Everything REST
-// shows comes from here, in the JSON shape of Coder v2.36; watchers are told of every change.
+// shows comes from here, in the JSON shape of Coder v2.36, agents in that of their server's release; watchers are told of every change.
 
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"runtime"
 	"sync"
@@ -11,7 +12,6 @@ import (
 )
 
 const (
-	buildVersion  = "v2.36.0+peer"
 	ownerName     = "tester"
 	workspaceName = "dev"
 	agentName     = "main"
@@ -55,6 +55,9 @@ type deployment struct {
 	url   string
 	token string
 
+	release, agentRelease      release
+	buildVersion, agentVersion string
+
 	deploymentID, userID, organizationID, templateID, versionID, workspaceID, logSourceID uuid
 
 	mu           sync.Mutex
@@ -70,9 +73,13 @@ type deployment struct {
 	subscribers  map[chan struct{}]struct{}
 }
 
-func newDeployment(token string) *deployment {
+func newDeployment(token string, server, agent release) *deployment {
 	d := &deployment{
 		token:        token,
+		release:      server,
+		agentRelease: agent,
+		buildVersion: server.String() + "+peer",
+		agentVersion: agent.String() + "+peer",
 		deploymentID: newUUID(), userID: newUUID(), organizationID: newUUID(), templateID: newUUID(),
 		versionID: newUUID(), workspaceID: newUUID(), logSourceID: newUUID(),
 		lifecycle:   "created",
@@ -220,7 +227,8 @@ func (d *deployment) agentJSON(b *build) object {
 		"id": b.agentID, "parent_id": nil, "created_at": b.updated.UTC(), "updated_at": time.Now().UTC(),
 		"status": status, "lifecycle_state": d.lifecycle, "name": agentName, "resource_id": b.resourceID,
 		"architecture": runtime.GOARCH, "environment_variables": nil, "operating_system": runtime.GOOS,
-		"logs_length": size, "logs_overflowed": false, "version": buildVersion, "api_version": "2.10", "apps": []any{},
+		"logs_length": size, "logs_overflowed": false, "version": d.agentVersion,
+		"api_version": fmt.Sprintf("%d.%d", tailnetAPIMajor, d.agentRelease.apiMinor()), "apps": []any{},
 		"connection_timeout_seconds": 0,
 		"troubleshooting_url":        "https://coder.com/docs/admin/templates/troubleshooting",
 		"subsystems":                 []any{}, "health": healthy,
@@ -239,7 +247,33 @@ func (d *deployment) agentJSON(b *build) object {
 	if status == "disconnected" {
 		a["disconnected_at"], a["last_connected_at"] = d.agentLost.UTC(), d.agentLost.UTC()
 	}
+	d.ageAgent(a)
 	return a
+}
+
+// ageAgent takes from an agent what the server is too old to tell, and adds what only such servers told.
+func (d *deployment) ageAgent(a object) {
+	if !d.release.has(watchByWebsocket) {
+		delete(a, "parent_id")
+	}
+	if !d.release.has(dRPCCoordination) {
+		a["api_version"] = "1.0"
+	}
+	if !d.release.has(severalScripts) {
+		delete(a, "scripts")
+		delete(a, "log_sources")
+	}
+	if d.release.has(newAgentRoutes) {
+		return
+	}
+	a["startup_logs_length"], a["startup_logs_overflowed"] = a["logs_length"], a["logs_overflowed"]
+	a["login_before_ready"], a["startup_script_timeout_seconds"], a["shutdown_script_timeout_seconds"] = true, 60, 0
+	a["subsystem"] = "none"
+	for _, name := range []string{
+		"logs_length", "logs_overflowed", "api_version", "started_at", "ready_at", "health", "display_apps", "subsystems",
+	} {
+		delete(a, name)
+	}
 }
 
 func (d *deployment) jobJSON(b *build) object {

@@ -74,6 +74,19 @@ func newDERPMap(host string, derpPort, stunPort int) derpMap {
 	return m
 }
 
+// asOf gives the map the form of that release: the oldest have their STUN server in the region of the relay.
+func (m derpMap) asOf(at release) derpMap {
+	relay, stun := m.Regions[strconv.Itoa(relayRegion)], m.Regions[strconv.Itoa(stunRegion)]
+	if at.has(newAgentRoutes) || len(stun.Nodes) == 0 {
+		return m
+	}
+	for _, node := range stun.Nodes {
+		node.RegionID = relayRegion
+		relay.Nodes = append(relay.Nodes, node)
+	}
+	return derpMap{Regions: map[string]derpRegion{strconv.Itoa(relayRegion): relay}}
+}
+
 func (m derpMap) encode() []byte {
 	b := appendMessage(nil, 1, nil) // home_params: Go clients dereference it
 	for _, region := range m.Regions {

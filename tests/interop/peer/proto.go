@@ -34,17 +34,18 @@ const (
 // nodeKeyPrefix precedes the 32 raw bytes of a node key in its binary form.
 const nodeKeyPrefix = "np"
 
-// tailnetNode is what one side tells the other about itself.
+// tailnetNode is what one side tells the other about itself. The JSON is that of the coordinators before API 2.
 type tailnetNode struct {
-	ID            int64
-	AsOf          time.Time
-	Key           key.NodePublic
-	Disco         key.DiscoPublic
-	PreferredDERP int
-	DERPLatency   map[string]float64
-	Addresses     []netip.Prefix
-	AllowedIPs    []netip.Prefix
-	Endpoints     []netip.AddrPort
+	ID              int64              `json:"id"`
+	AsOf            time.Time          `json:"as_of"`
+	Key             key.NodePublic     `json:"key"`
+	Disco           key.DiscoPublic    `json:"disco"`
+	PreferredDERP   int                `json:"preferred_derp"`
+	DERPLatency     map[string]float64 `json:"derp_latency"`
+	ForceWebsockets map[int]string     `json:"derp_forced_websockets"` // not in the binary form
+	Addresses       []netip.Prefix     `json:"addresses"`
+	AllowedIPs      []netip.Prefix     `json:"allowed_ips"`
+	Endpoints       []netip.AddrPort   `json:"endpoints"`
 }
 
 type peerUpdate struct {
@@ -132,6 +133,20 @@ func encodeSeconds(seconds int64, nanos int) []byte {
 
 func encodeTimestamp(t time.Time) []byte { return encodeSeconds(t.Unix(), t.Nanosecond()) }
 
+func decodeTimestamp(msg []byte) (time.Time, error) {
+	var seconds, nanos int64
+	err := eachField(msg, func(field protowire.Number, number uint64, _ []byte) error {
+		switch field {
+		case 1:
+			seconds = int64(number)
+		case 2:
+			nanos = int64(number)
+		}
+		return nil
+	})
+	return time.Unix(seconds, nanos).UTC(), err
+}
+
 func (n *tailnetNode) encode() []byte {
 	b := appendVarint(nil, 1, uint64(n.ID))
 	b = appendMessage(b, 2, encodeTimestamp(n.AsOf))
@@ -158,11 +173,13 @@ func (n *tailnetNode) encode() []byte {
 }
 
 func decodeNode(msg []byte) (*tailnetNode, error) {
-	n := &tailnetNode{DERPLatency: map[string]float64{}}
+	n := &tailnetNode{DERPLatency: map[string]float64{}, ForceWebsockets: map[int]string{}}
 	err := eachField(msg, func(field protowire.Number, number uint64, raw []byte) (err error) {
 		switch field {
 		case 1:
 			n.ID = int64(number)
+		case 2:
+			n.AsOf, err = decodeTimestamp(raw)
 		case 3:
 			if len(raw) != len(nodeKeyPrefix)+32 || string(raw[:2]) != nodeKeyPrefix {
 				return fmt.Errorf("node key: want %q and 32 bytes, got %d bytes", nodeKeyPrefix, len(raw))

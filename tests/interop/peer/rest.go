@@ -86,23 +86,34 @@ func (s *restServer) handler() http.Handler {
 	guarded("GET "+v2+"/workspaces", s.workspaces)
 	guarded("GET "+v2+"/workspaces/{id}", s.workspaceByID)
 	guarded("GET "+v2+"/workspaces/{id}/watch", s.watchSSE)
-	guarded("GET "+v2+"/workspaces/{id}/watch-ws", s.watchWebsocket)
-	guarded("POST "+v2+"/workspaces/{id}/usage", s.usage)
+	since := func(first release, pattern string, h http.HandlerFunc) {
+		if s.deployment.release.has(first) {
+			guarded(pattern, h)
+		}
+	}
+	since(watchByWebsocket, "GET "+v2+"/workspaces/{id}/watch-ws", s.watchWebsocket)
+	since(usageReports, "POST "+v2+"/workspaces/{id}/usage", s.usage)
 	guarded("POST "+v2+"/workspaces/{id}/builds", s.createBuild)
 	guarded("GET "+v2+"/workspacebuilds/{id}", s.build)
 	guarded("GET "+v2+"/workspacebuilds/{id}/parameters", s.buildParameters)
 	guarded("GET "+v2+"/workspacebuilds/{id}/logs", s.buildLogs)
 	guarded("GET "+v2+"/templateversions/{id}", s.templateVersion)
 	guarded("GET "+v2+"/templates/{id}", s.template)
-	guarded("GET "+v2+"/workspaceagents/connection", s.connection)
+	since(newAgentRoutes, "GET "+v2+"/workspaceagents/connection", s.connection)
 	guarded("GET "+v2+"/workspaceagents/{id}", s.withAgent(s.agent))
 	guarded("GET "+v2+"/workspaceagents/{id}/connection", s.withAgent(func(w http.ResponseWriter, r *http.Request, _ uuid) {
 		s.connection(w, r)
 	}))
 	guarded("GET "+v2+"/workspaceagents/{id}/coordinate", s.withAgent(s.coordination.serve))
-	guarded("GET "+v2+"/workspaceagents/{id}/logs", s.withAgent(s.agentLogs))
+	since(newAgentRoutes, "GET "+v2+"/workspaceagents/{id}/logs", s.withAgent(s.agentLogs))
+	if s.deployment.release.has(newAgentRoutes) {
+		open("GET "+v2+"/derp-map", s.coordination.serveDERPMap)
+	}
+	if !s.deployment.release.has(dRPCCoordination) {
+		guarded("GET "+v2+"/workspaceagents/{id}/startup-logs", s.withAgent(s.agentLogs))
+	}
 	guarded("GET "+v2+"/deployment/ssh", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, object{"hostname_prefix": "coder.", "hostname_suffix": "coder", "ssh_config_options": object{}})
+		writeJSON(w, http.StatusOK, s.withSuffix(object{"hostname_prefix": "coder.", "ssh_config_options": object{}}))
 	})
 	guarded(v2+"/", func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, http.StatusNotFound, apiError{Message: messageNoRoute})
@@ -113,7 +124,7 @@ func (s *restServer) handler() http.Handler {
 		writeError(w, http.StatusNotFound, apiError{Message: messageNoRoute})
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("X-Coder-Build-Version", buildVersion)
+		w.Header().Set("X-Coder-Build-Version", s.deployment.buildVersion)
 		api.ServeHTTP(w, r)
 	})
 }
@@ -125,6 +136,9 @@ func (d *deployment) checkToken(r *http.Request) string {
 		token = cookie.Value
 	}
 	bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !d.release.has(bearerTokens) {
+		bearer = ""
+	}
 	for _, candidate := range []string{
 		r.URL.Query().Get("coder_session_token"), r.Header.Get("Coder-Session-Token"), bearer, r.URL.Query().Get("access_token"),
 	} {
@@ -177,7 +191,7 @@ func (s *restServer) locked(w http.ResponseWriter, shape func(d *deployment) any
 func (s *restServer) buildInfo(w http.ResponseWriter, _ *http.Request) {
 	s.locked(w, func(d *deployment) any {
 		return object{
-			"external_url": "https://github.com/coder/coder", "version": buildVersion, "dashboard_url": d.url,
+			"external_url": "https://github.com/coder/coder", "version": d.buildVersion, "dashboard_url": d.url,
 			"telemetry": false, "workspace_proxy": false, "agent_api_version": "1.0", "provisioner_api_version": "1.18",
 			"upgrade_message": "", "deployment_id": d.deploymentID,
 		}
@@ -198,6 +212,10 @@ func (s *restServer) user(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *restServer) workspaceByName(w http.ResponseWriter, r *http.Request) {
+	if owner := r.PathValue("user"); !s.deployment.isOwner(owner) && !s.deployment.release.has(dRPCCoordination) {
+		writeError(w, http.StatusBadRequest, apiError{Message: `"user" must be an existing uuid or username.`})
+		return
+	}
 	s.locked(w, func(d *deployment) any {
 		if !d.isOwner(r.PathValue("user")) || !strings.EqualFold(r.PathValue("name"), workspaceName) {
 			return nil
@@ -362,10 +380,18 @@ func (s *restServer) agent(w http.ResponseWriter, _ *http.Request, _ uuid) {
 }
 
 func (s *restServer) connection(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, object{
-		"derp_map": s.derpMap, "derp_force_websockets": s.forceWebsockets,
-		"disable_direct_connections": s.blockDirect, "hostname_suffix": "coder",
-	})
+	info := object{"derp_map": s.derpMap}
+	if s.deployment.release.has(newAgentRoutes) {
+		info["derp_force_websockets"], info["disable_direct_connections"] = s.forceWebsockets, s.blockDirect
+	}
+	writeJSON(w, http.StatusOK, s.withSuffix(info))
+}
+
+func (s *restServer) withSuffix(of object) object {
+	if s.deployment.release.has(watchByWebsocket) {
+		of["hostname_suffix"] = "coder"
+	}
+	return of
 }
 
 // after returns the value of the query parameter of that name; ok is false when it was no number, and answered.

@@ -45,11 +45,26 @@ func serveCommand(args []string) error {
 	relayOnly := flags.Bool("relay-only", false, "no direct UDP, and disable_direct_connections for clients")
 	websocketOnly := flags.Bool("websocket-only", false, "answer `Upgrade: DERP` with 400")
 	forceWebsockets := flags.Bool("force-websockets", false, "set derp_force_websockets for clients")
+	releaseText := flags.String("release", newestRelease.String(), "what the server is, v0.24.0 or later")
+	agentReleaseText := flags.String("agent-release", "", "what its agent is; default the same")
 	gated := flags.Bool("udp-gate", false, "the command `udp` decides whether the agent's UDP passes; slower than without")
 	flags.Parse(args)
 	logf := newLogger(*verbose)
 	setDebugKnobs(*relayOnly, true, false)
 
+	serverRelease, err := parseRelease(*releaseText)
+	if err != nil {
+		return err
+	}
+	agentRelease := serverRelease
+	if *agentReleaseText != "" {
+		if agentRelease, err = parseRelease(*agentReleaseText); err != nil {
+			return err
+		}
+	}
+	if err := pairFits(serverRelease, agentRelease); err != nil {
+		return err
+	}
 	hostAddr, err := netip.ParseAddr(*host)
 	if err != nil {
 		return err
@@ -72,13 +87,16 @@ func serveCommand(args []string) error {
 	}
 	stunPort := int(stun.Port())
 
-	s := &server{ctx: ctx, deployment: newDeployment(*token), relay: newRelay(logf, *websocketOnly), ssh: newSSHService(*dir, logf)}
+	s := &server{ctx: ctx, deployment: newDeployment(*token, serverRelease, agentRelease), relay: newRelay(logf, *websocketOnly), ssh: newSSHService(*dir, logf)}
 	s.deployment.url = "http://" + listener.Addr().String()
 	publicStunPort := stunPort
 	if *relayOnly {
 		publicStunPort = 0
 	}
-	s.coordination = &coordination{logf: logf, current: newCoordinator(), derpMap: newDERPMap(*host, restPort, publicStunPort)}
+	s.coordination = &coordination{
+		logf: logf, release: serverRelease, current: newCoordinator(serverRelease),
+		derpMap: newDERPMap(*host, restPort, publicStunPort).asOf(serverRelease),
+	}
 
 	rest := &restServer{
 		deployment: s.deployment, coordination: s.coordination, relay: s.relay, derpMap: s.coordination.derpMap,
@@ -98,7 +116,7 @@ func serveCommand(args []string) error {
 	go http.Serve(agentListener, inner)
 
 	s.agentOptions = agentOptions{
-		host: hostAddr, derpMap: newDERPMap(*host, agentListener.Addr().(*net.TCPAddr).Port, stunPort), stun: stun,
+		release: agentRelease, host: hostAddr, derpMap: newDERPMap(*host, agentListener.Addr().(*net.TCPAddr).Port, stunPort), stun: stun,
 		blockDirect: *relayOnly, ssh: s.ssh, coordination: s.coordination, logf: logf,
 	}
 	if *gated {
@@ -115,8 +133,8 @@ func serveCommand(args []string) error {
 	output.SetEscapeHTML(false)
 	err = output.Encode(object{
 		"url": s.deployment.url, "token": *token, "workspace": workspaceName, "workspace_id": s.deployment.workspaceID,
-		"owner": ownerName, "agent": agentName, "agent_id": first.agentID, "agent_ip": first.agentID.addressIn(prefixTailscale),
-		"derp_port": restPort, "stun_port": stunPort, "version": buildVersion, "pid": os.Getpid(),
+		"owner": ownerName, "agent": agentName, "agent_id": first.agentID, "agent_ip": s.agent.node.opts.addresses[0].Addr(),
+		"derp_port": restPort, "stun_port": stunPort, "version": s.deployment.buildVersion, "pid": os.Getpid(),
 	})
 	if err != nil {
 		return err
@@ -265,7 +283,7 @@ func (s *server) command(name string, args []string) (object, error) {
 	case "restart-coordinator":
 		return object{"cut": s.coordination.restart()}, nil
 	case "cut-coordinator":
-		return object{"cut": s.coordination.conns.cut()}, nil
+		return object{"cut": s.coordination.cut()}, nil
 	case "forget-resume-tokens":
 		s.coordination.tokens.forget()
 		return nil, nil
@@ -280,6 +298,9 @@ func (s *server) command(name string, args []string) (object, error) {
 			a.kill()
 		}
 		s.deployment.setAgentUp(false)
+		if !a.opts.release.has(stableHostKey) {
+			s.ssh.drawHostKey()
+		}
 		return nil, s.replaceAgent(a.opts)
 	case "stop-agent":
 		a := s.takeAgent()

@@ -66,17 +66,22 @@ func newSSHService(dir string, logf logger.Logf) *sshService {
 	}
 	go func() {
 		defer close(s.ready)
-		key, err := rsa.GenerateKey(rand.Reader, hostKeyBits)
-		if err != nil {
-			panic(err)
-		}
-		signer, err := gossh.NewSignerFromKey(key)
-		if err != nil {
-			panic(err)
-		}
-		s.server.AddHostKey(signer)
+		s.drawHostKey()
 	}()
 	return s
+}
+
+// drawHostKey takes a new key in the place of a former one. Nobody may be connected.
+func (s *sshService) drawHostKey() {
+	key, err := rsa.GenerateKey(rand.Reader, hostKeyBits)
+	if err != nil {
+		panic(err)
+	}
+	signer, err := gossh.NewSignerFromKey(key)
+	if err != nil {
+		panic(err)
+	}
+	s.server.AddHostKey(signer)
 }
 
 func listenUnix(path string) (net.Listener, error) {

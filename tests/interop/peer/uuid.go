@@ -20,6 +20,9 @@ var (
 	prefixCoder     = [6]byte{0xfd, 0x60, 0x62, 0x7a, 0xa4, 0x2b}
 )
 
+// legacyAgentAddress was every agent's.
+var legacyAgentAddress = netip.MustParseAddr("fd7a:115c:a1e0:49d6:b259:b7ac:b1b2:48f4")
+
 // newUUID returns a random (version 4) UUID.
 func newUUID() (id uuid) {
 	rand.Read(id[:]) // never fails since Go 1.24
