@@ -1,34 +1,8 @@
 /** Agents that restart, leave and come back: what ends a session, with which words, and that the next one works. */
 import { match, strictEqual } from "node:assert/strict";
-import type { Process } from "../live/process.ts";
-import type { Desk } from "../live/desk.ts";
+import { expectLost, LIMIT_MS, LOST_PIPE, LOST_SESSION, openBoth, OVER } from "./both_sessions.ts";
 import { expectNextSession } from "./disturbances.ts";
 import { siteTest } from "./site.ts";
-
-const LIMIT_MS = 60_000;
-
-/** `--stdio` without OpenSSH, which would hide its exit status, and a session of the program's own. */
-async function openBoth(desk: Desk): Promise<{ stdio: Process; own: Process }> {
-  const options = { limitMs: LIMIT_MS };
-  const stdio = desk.startProgram(["--stdio", desk.workspace], options);
-  const own = desk.startProgram([desk.workspace, "echo up; cat"], options);
-  await stdio.stdout.until(/\n/);
-  await own.stdout.until(/up\n/);
-  return { stdio, own };
-}
-
-/** The transport was lost: 255 and one line that says so, from a session of the program's own one more that says why. */
-async function expectLost(process: Process, text: RegExp): Promise<void> {
-  const exit = await process.exit();
-  strictEqual(exit.code, 255, exit.stderr);
-  // On a busy machine the beginning takes so long that it is told what is waited for.
-  match(exit.stderr.replace(/^\.\.\. .*\n/gm, ""), text);
-}
-
-const LOST_PIPE = /^[^\n]+\n$/;
-/** What ends first, the agent's stream or the watch on the workspace, is chance. */
-const OVER = /^[^\n]+\n([^\n]+\n)?$/;
-const LOST_SESSION = /^SSH connection ended unexpectedly\n[^\n]+\n$/;
 
 siteTest(
   "agent: sessions end with 255 and a line when it restarts with new keys",

@@ -21,6 +21,8 @@ export interface PeerInfo {
 /** What it counts, as far as tests look. */
 export interface PeerStats {
   readonly coordinate_dials: number;
+  /** Those that spoke JSON. */
+  readonly coordinate_json_dials: number;
   readonly coordinate_sockets: number;
   readonly relay_connections: number;
   readonly direct: boolean;

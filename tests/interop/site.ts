@@ -13,6 +13,8 @@ export interface SiteOptions {
   readonly peer?: readonly string[];
   /** Of the desk. @default this checkout, no flags */
   readonly desk?: DeskOptions;
+  /** The release that the peer plays, for checks that need a newer one. @default the newest */
+  readonly version?: string;
 }
 
 export async function openSite(options: SiteOptions = {}): Promise<Site> {
@@ -29,7 +31,8 @@ export function registerOnPeer(
   checks: readonly Check[],
   options: SiteOptions = {},
 ): void {
-  register({ subject, checks, needs: PEER_NEEDS, open: () => openSite(options) });
+  const { version } = options;
+  register({ subject, checks, needs: PEER_NEEDS, version, open: () => openSite(options) });
 }
 
 /** A test with a peer of its own, to do damage to. */

@@ -41,9 +41,10 @@ type coordination struct {
 	conns    upgrades
 	mapConns upgrades
 
-	mu      sync.Mutex
-	current *coordinator
-	dials   int
+	mu        sync.Mutex
+	current   *coordinator
+	dials     int
+	jsonDials int // of those
 }
 
 func (s *coordination) coordinator() *coordinator {
@@ -52,10 +53,11 @@ func (s *coordination) coordinator() *coordinator {
 	return s.current
 }
 
-func (s *coordination) dialCount() int {
+// dialCount counts the sockets of clients so far, and those among them that spoke JSON.
+func (s *coordination) dialCount() (all, json int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.dials
+	return s.dials, s.jsonDials
 }
 
 // restart forgets all peers and tunnels and cuts the sockets. Resume tokens stay valid: their keys are in the
@@ -137,6 +139,9 @@ func (s *coordination) serve(w http.ResponseWriter, r *http.Request, agentID uui
 	}
 	s.mu.Lock()
 	s.dials++
+	if isJSON {
+		s.jsonDials++
+	}
 	s.mu.Unlock()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -344,10 +344,12 @@ func (s *server) command(name string, args []string) (object, error) {
 
 func (s *server) stats() object {
 	relay := s.relay.stats()
+	dials, jsonDials := s.coordination.dialCount()
 	answer := object{
 		"relay": relay, "relay_connections": s.relay.conns.count(),
-		"coordinate_sockets": s.coordination.conns.count(), "coordinate_dials": s.coordination.dialCount(),
-		"coordinator_peers": s.coordination.coordinator().count(),
+		"coordinate_sockets": s.coordination.conns.count(), "coordinate_dials": dials,
+		"coordinate_json_dials": jsonDials,
+		"coordinator_peers":     s.coordination.coordinator().count(),
 	}
 	s.deployment.mu.Lock()
 	requests := make(map[string]int, len(s.deployment.requests))
