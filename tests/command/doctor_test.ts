@@ -2,13 +2,13 @@
 import { deepStrictEqual, doesNotMatch, match, strictEqual } from "node:assert/strict";
 import { failureAnswer, jsonAnswer } from "../../lib/sandbox/mod.ts";
 import { type CommandOptions, runToEnd } from "../support/command_host.ts";
-import { commandTest, type Desk } from "./support.ts";
+import { commandTest, commandTestAtEach, type Desk } from "./support.ts";
 
 function doctor(desk: Desk, options: CommandOptions = {}, args: readonly string[] = []) {
   return runToEnd(["doctor", ...args], { ...options, env: { ...desk.env, ...options.env } });
 }
 
-commandTest("doctor finds nothing wrong where nothing is", async (desk) => {
+commandTestAtEach("doctor finds nothing wrong where nothing is", async (desk) => {
   const { stdout, stderr, code } = await doctor(desk);
   strictEqual(code, 0, stdout + stderr);
   const url = desk.sandbox.url.href.replaceAll(".", "\\.");
@@ -20,7 +20,7 @@ commandTest("doctor finds nothing wrong where nothing is", async (desk) => {
   match(stdout, /^[✔•] OpenSSH: /m);
 });
 
-commandTest("doctor for programs says the same", async (desk) => {
+commandTestAtEach("doctor for programs says the same", async (desk) => {
   const { stdout, code } = await doctor(desk, {}, ["--output", "json"]);
   const findings: readonly { level: string; about: string }[] = JSON.parse(stdout);
   deepStrictEqual(
@@ -29,6 +29,19 @@ commandTest("doctor for programs says the same", async (desk) => {
   );
   strictEqual(code, 0);
 });
+
+commandTest(
+  "doctor asks a server of v0.24 for its relays with an agent; without one it says that it has not",
+  async (desk) => {
+    const { stdout, code } = await doctor(desk);
+    strictEqual(code, 0, stdout);
+    match(stdout, /^• relay: not looked at: .*no workspace of yours has one$/m);
+  },
+  {
+    settings: { version: "v0.24.0" },
+    workspaces: [{ name: "stopped", transition: "stop" }],
+  },
+);
 
 const ILL: readonly (readonly [
   what: string,

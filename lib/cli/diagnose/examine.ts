@@ -5,11 +5,16 @@
 import * as v from "valibot";
 import { ExpectedError, UserError } from "../../base/errors.ts";
 import { type Host, HostError } from "../../base/host.ts";
-import { getGeneralConnection } from "../../coder/agents.ts";
+import {
+  type ConnectionInfo,
+  getConnectionInfo,
+  getGeneralConnection,
+} from "../../coder/agents.ts";
 import type { CoderClient } from "../../coder/client.ts";
 import { getBuildInfo } from "../../coder/deployment.ts";
 import { ApiError, describe, StepError } from "../../coder/errors.ts";
 import { versionMismatch } from "../../coder/version.ts";
+import { listWorkspaces } from "../../coder/workspaces.ts";
 import type { Configuration } from "../config/config.ts";
 import { VERSION } from "../version.ts";
 import type { Finding } from "./finding.ts";
@@ -26,6 +31,9 @@ export interface Patient {
 const LOOK_MS = 10_000;
 /** A clock that is off by more makes certificates and notices wrong. */
 const MAX_CLOCK_MS = 5 * 60_000;
+/** What a server says to a route that it lacks, or takes for another's. */
+const NO_ROUTE: ReadonlySet<number> = new Set([400, 404]);
+const LOOK_WORKSPACES = 20;
 
 type Look = (patient: Patient) => Promise<readonly Finding[]>;
 
@@ -145,7 +153,12 @@ async function lookAtAccount({ client, signal, configuration }: Patient) {
 async function lookAtRelays(patient: Patient): Promise<readonly Finding[]> {
   const { client, host, signal, configuration, disablesDirect } = patient;
   if (configuration.token === undefined) return [];
-  const info = await getGeneralConnection(client, { signal });
+  const info = await askForRelays(client, signal);
+  if (info === undefined) {
+    const text =
+      "not looked at: a server of this age tells them with an agent, and no workspace of yours has one";
+    return [note("relay", text)];
+  }
   const relays = await host.probeRelays({
     deploymentUrl: configuration.url,
     network: configuration.network,
@@ -176,6 +189,21 @@ async function lookAtRelays(patient: Patient): Promise<readonly Finding[]> {
     directFinding(patient, { disablesDirect, byDeployment: info.disableDirectConnections }),
   );
   return findings;
+}
+
+/** Servers before v2.0 know the question for one agent alone: any of ours does. `undefined` when there is none. */
+async function askForRelays(
+  client: CoderClient,
+  signal: AbortSignal,
+): Promise<ConnectionInfo | undefined> {
+  try {
+    return await getGeneralConnection(client, { signal });
+  } catch (error) {
+    if (!(error instanceof ApiError) || !NO_ROUTE.has(error.status)) throw error;
+  }
+  const workspaces = await listWorkspaces(client, "owner:me", { signal, limit: LOOK_WORKSPACES });
+  const [agent] = workspaces.flatMap(({ latestBuild }) => latestBuild.agents);
+  return agent === undefined ? undefined : await getConnectionInfo(client, agent.id, { signal });
 }
 
 function directFinding(
