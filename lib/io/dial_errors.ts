@@ -49,6 +49,14 @@ export class ProxyError extends UserError {
   }
 }
 
+/** An HTTP proxy answered 407 (RFC 9110 §15.5.8): who said nothing is asked who they are, who did was not believed. */
+export function loginRefusedError(proxy: ProxyServer): ProxyError {
+  const what = proxy.credentials === undefined
+    ? "wants a user name and password (407)"
+    : "refused the user name or password (407)";
+  return new ProxyError(proxy, what);
+}
+
 /** The same failure, said of the proxy. What is said of it already stays. */
 export function proxyErrorOf(proxy: ProxyServer, error: unknown): unknown {
   if (error instanceof UserError || !(error instanceof Error)) return error;

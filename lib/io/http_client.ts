@@ -7,7 +7,7 @@ import type { HttpRequest, HttpResponse } from "../base/http.ts";
 import type { HeaderFields, HttpResponseHead } from "../http1/mod.ts";
 import { TransportError } from "../base/http.ts";
 import { targetOf } from "./dial.ts";
-import { hostPort, ProxyError, toTransportError } from "./dial_errors.ts";
+import { hostPort, loginRefusedError, toTransportError } from "./dial_errors.ts";
 import type { DialledForHttp } from "./dial.ts";
 import { HttpConnection, type HttpConnectionAnswer } from "./http_connection.ts";
 import { proxyHeaders } from "./proxy_tunnel.ts";
@@ -182,7 +182,7 @@ function exchangeOf(request: HttpRequest, url: URL, forwarder: ProxyServer | und
 
 function assertUsable(head: HttpResponseHead, forwarder: ProxyServer | undefined): void {
   if (forwarder !== undefined && head.status === 407) {
-    throw new ProxyError(forwarder, "wants a user name and password (407)");
+    throw loginRefusedError(forwarder);
   }
   const codings = head.headers.list("content-encoding").filter((coding) => coding !== "identity");
   if (codings.length > 0) {

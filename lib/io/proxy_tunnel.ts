@@ -1,7 +1,7 @@
 /** Tunnels through a proxy: HTTP CONNECT (RFC 9110 §9.3.6) and SOCKS5 (RFC 1928, RFC 1929). Bounded reads. */
 import { concatBytes } from "../base/bytes.ts";
 import { formatRequestHead } from "../http1/mod.ts";
-import { hostPort, ProxyError } from "./dial_errors.ts";
+import { hostPort, loginRefusedError, ProxyError } from "./dial_errors.ts";
 import type { ProxyDestination } from "./proxy.ts";
 import type { ProxyCredentials, ProxyServer } from "./proxy_url.ts";
 
@@ -60,7 +60,7 @@ export async function connectThroughHttp(
   const statusLine = String.fromCharCode(...head.slice(0, 200)).split("\r\n")[0] ?? "";
   const status = /^HTTP\/1\.[01] (\d{3})/.exec(statusLine)?.[1];
   if (status?.startsWith("2") === true) return;
-  if (status === "407") throw new ProxyError(proxy, "wants a user name and password (407)");
+  if (status === "407") throw loginRefusedError(proxy);
   const shown = status === undefined ? "did not answer as an HTTP proxy" : `answered ${status}`;
   // 5xx: it could not reach the destination now, which may pass.
   throw new ProxyError(proxy, `${shown} to CONNECT ${authority}`, {

@@ -180,7 +180,7 @@ Deno.test("dial() gives a proxy its password and repeats none in errors", async 
   await expectEcho(await dial(target, { env }));
   const wrong = envOf({ HTTP_PROXY: `http://me:wrong@${LOOPBACK}:${proxy.port}` });
   const failure = await failureOf(target, { env: wrong });
-  match(failure, /^proxy 127\.0\.0\.1:\d+ wants a user name and password \(407\)$/);
+  match(failure, /^proxy 127\.0\.0\.1:\d+ refused the user name or password \(407\)$/);
   strictEqual(proxy.asked.join(), "me:right@coder.test:80,me:wrong@coder.test:80");
 });
 

@@ -323,7 +323,7 @@ Deno.test("HttpClient asks an HTTP proxy for the whole URL, and tells it alone w
   const error = await failureOf(world.get(refusal, { url: "http://a.test:8080/" }));
   match(
     error.message,
-    /^read a\.test:8080: proxy proxy\.test:3128 wants a user name and password \(407\)$/,
+    /^read a\.test:8080: proxy proxy\.test:3128 refused the user name or password \(407\)$/,
   );
 });
 

@@ -266,7 +266,7 @@ Deno.test("fetch names the proxy that fails, and not its password", async (t) =>
       const env = { ALL_PROXY: `http://me:wrong@${LOOPBACK}:${proxy.port}` };
       const error = await failure(get(url, { env }));
       strictEqual(error.code, "other");
-      match(error.message, /: proxy 127\.0\.0\.1:\d+ wants a user name and password \(407\)$/);
+      match(error.message, /: proxy 127\.0\.0\.1:\d+ refused the user name or password \(407\)$/);
       ok(!error.message.includes("wrong"));
     });
     await t.step(`unusable, ${url}`, async () => {

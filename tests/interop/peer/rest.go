@@ -81,6 +81,9 @@ func (s *restServer) handler() http.Handler {
 	open("GET "+v2+"/users/first", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, apiError{Message: "The initial user has already been created!"})
 	})
+	guarded("POST "+v2+"/users/logout", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, apiError{Message: "Logged out!"})
+	})
 	guarded("GET "+v2+"/users/{user}", s.user)
 	guarded("GET "+v2+"/users/{user}/workspace/{name}", s.workspaceByName)
 	guarded("GET "+v2+"/workspaces", s.workspaces)

@@ -1,0 +1,194 @@
+/** Whole sessions through proxies that people have: API, coordinator and relay alike, and one clear line where none goes through. */
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { Sandbox } from "../../lib/sandbox/mod.ts";
+import { Desk } from "../command/support.ts";
+import { startTlsFront } from "../io/proxies.ts";
+import { LOOPBACK, tlsFixture } from "../io/support.ts";
+import { testWith } from "../live/check.ts";
+import {
+  FAR_HOST,
+  freePort,
+  missingFor,
+  missingForInterception,
+  startInterceptingSquid,
+  startMicrosocks,
+  startNginx,
+  startSquid,
+} from "./real_proxies.ts";
+
+/** By the name by which it may be run here. */
+const WORKSPACE = { name: "myworkspace", agents: [{ name: "dev", shell: "sh" }] };
+const HAD_SHELL = { code: 0, stdout: "in\n" };
+
+/** A deployment behind TLS, and a folder with what clients of it need. */
+interface Company extends AsyncDisposable {
+  readonly desk: Desk;
+  readonly sandbox: Sandbox;
+  readonly tlsPort: number;
+  readonly url: string;
+  readonly folder: string;
+}
+
+async function openCompany(): Promise<Company> {
+  await using stack = new AsyncDisposableStack();
+  const sandbox = stack.use(await Sandbox.start({ user: "myuser", workspaces: [WORKSPACE] }));
+  const front = stack.use(startTlsFront(Number(sandbox.url.port)));
+  const folder = await Deno.makeTempDir({ prefix: "hawser-company-" });
+  stack.defer(() => Deno.remove(folder, { recursive: true }));
+  for (const name of ["ca.crt", "intercept.crt", "client.crt", "client.key"]) {
+    await Deno.writeTextFile(`${folder}/${name}`, tlsFixture(name));
+  }
+  const kept = stack.move();
+  return {
+    desk: new Desk(sandbox),
+    sandbox,
+    tlsPort: front.port,
+    url: `https://${FAR_HOST}:${front.port}`,
+    folder,
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
+
+testWith("squid: with its credentials all goes through tunnels", missingFor("squid"), async () => {
+  await using company = await openCompany();
+  const { desk, folder, url } = company;
+  await using squid = await startSquid({ tlsPorts: [company.tlsPort] });
+  const { code, stdout, stderr } = await desk.run(["myworkspace", "echo in"], {
+    env: { CODER_URL: url, HTTPS_PROXY: squid.urlWithLogin, SSL_CERT_FILE: `${folder}/ca.crt` },
+  });
+  deepStrictEqual({ code, stdout }, HAD_SHELL, stderr);
+  // API, coordinator and relay.
+  const tunnel = `tester CONNECT ${FAR_HOST}:${company.tlsPort} 200`;
+  // Whoever knocked, to see whether it listens, asked for nothing.
+  const asked = (await squid.asked()).filter((line) => !line.startsWith("- - error:"));
+  ok(asked.length >= 3 && asked.every((line) => line === tunnel), asked.join("\n"));
+});
+
+testWith(
+  "squid: no credentials, and wrong ones, are told in one line",
+  missingFor("squid"),
+  async () => {
+    await using company = await openCompany();
+    const { desk, folder, url, tlsPort } = company;
+    await using squid = await startSquid({ tlsPorts: [tlsPort] });
+    const wrong = squid.url.replace("://", "://tester:wr%20ong@");
+    for (
+      const [proxy, words] of [
+        [squid.url, "wants a user name and password (407)"],
+        [wrong, "refused the user name or password (407)"],
+      ]
+    ) {
+      const result = await desk.run(["myworkspace", "true"], {
+        env: { CODER_URL: url, HTTPS_PROXY: proxy ?? "", SSL_CERT_FILE: `${folder}/ca.crt` },
+      });
+      strictEqual(result.code, 1);
+      strictEqual(
+        result.stderr.slice(result.stderr.indexOf("error: ")),
+        `error: Cannot reach ${url}: dial tcp ${FAR_HOST}:${tlsPort}: proxy ${LOOPBACK}:${squid.port} ${words}\n` +
+          "Check the proxy that HTTPS_PROXY names, and NO_PROXY\n",
+      );
+    }
+  },
+);
+
+testWith("squid: a port that it does not tunnel to is named", missingFor("squid"), async () => {
+  await using company = await openCompany();
+  const { desk, folder, url, tlsPort } = company;
+  await using squid = await startSquid({ tlsPorts: [freePort()] });
+  const result = await desk.run(["myworkspace", "true"], {
+    env: { CODER_URL: url, HTTPS_PROXY: squid.urlWithLogin, SSL_CERT_FILE: `${folder}/ca.crt` },
+  });
+  strictEqual(result.code, 1);
+  match(
+    result.stderr,
+    new RegExp(`proxy ${LOOPBACK}:${squid.port} answered 403 to CONNECT coder\\.test:${tlsPort}\n`),
+  );
+});
+
+testWith(
+  "squid: where it looks into TLS, its authority is trusted by every way of naming it",
+  missingForInterception(),
+  async () => {
+    await using company = await openCompany();
+    const { desk, folder, url } = company;
+    await using squid = await startInterceptingSquid();
+    const authority = `${folder}/intercept.crt`;
+    const ways: readonly (readonly [flags: readonly string[], env: Record<string, string>])[] = [
+      [["--client-tls-ca-file", authority], {}],
+      [[], { CODER_CLIENT_TLS_CA_FILE: authority }],
+      [[], { SSL_CERT_FILE: authority }],
+    ];
+    for (const [flags, env] of ways) {
+      const { code, stdout, stderr } = await desk.run([...flags, "myworkspace", "echo in"], {
+        env: { CODER_URL: url, HTTPS_PROXY: squid.url, ...env },
+      });
+      deepStrictEqual({ code, stdout }, HAD_SHELL, stderr);
+    }
+    const asked = await squid.asked();
+    // The relay let nobody in by `Upgrade: DERP`: the websocket was taken without being told to.
+    ok(asked.some((line) => /GET \S+\/derp 4\d\d$/.test(line)), asked.join("\n"));
+    ok(asked.some((line) => /GET \S+\/derp 101$/.test(line)), asked.join("\n"));
+    const result = await desk.run(["myworkspace", "true"], {
+      env: { CODER_URL: url, HTTPS_PROXY: squid.url, SSL_CERT_FILE: `${folder}/ca.crt` },
+    });
+    strictEqual(result.code, 1);
+    match(result.stderr, /: certificate signed by unknown authority \(asked: /);
+  },
+);
+
+testWith(
+  "squid and nginx: certificate, headers and their command go along to API, coordinator and relay",
+  missingFor("squid", "nginx"),
+  async () => {
+    await using company = await openCompany();
+    const { desk, folder, sandbox } = company;
+    await using nginx = await startNginx({ deployment: sandbox.url });
+    await using squid = await startSquid({ tlsPorts: [nginx.port] });
+    const env = {
+      CODER_URL: `https://${FAR_HOST}:${nginx.port}`,
+      HTTPS_PROXY: squid.urlWithLogin,
+      CODER_CLIENT_TLS_CA_FILE: `${folder}/ca.crt`,
+    };
+    const flags = [
+      ...["--client-tls-cert-file", `${folder}/client.crt`],
+      ...["--client-tls-key-file", `${folder}/client.key`],
+      ...["--header", "X-Gate=open", "--header-command", "echo X-Key=7"],
+    ];
+    const { code, stdout, stderr } = await desk.run([...flags, "myworkspace", "echo in"], { env });
+    deepStrictEqual({ code, stdout }, HAD_SHELL, stderr);
+    const asked = await nginx.asked();
+    ok(asked.some((line) => /^GET \S+\/coordinate \[websocket\] CN=alice 101$/.test(line)));
+    ok(asked.some((line) => /^GET \/derp \[DERP\] CN=alice 4\d\d$/.test(line)));
+    ok(asked.some((line) => /^GET \/derp \[websocket\] CN=alice 101$/.test(line)));
+    ok(asked.every((line) => !line.endsWith(" 403")), asked.join("\n"));
+    const without = await desk.run(["myworkspace", "true"], { env });
+    strictEqual(without.code, 1);
+  },
+);
+
+testWith(
+  "microsocks: with its credentials all goes through",
+  missingFor("microsocks"),
+  async () => {
+    await using company = await openCompany();
+    const { desk, folder, url } = company;
+    await using socks = await startMicrosocks();
+    const env = { CODER_URL: url, SSL_CERT_FILE: `${folder}/ca.crt` };
+    const through = await desk.run(["myworkspace", "echo in"], {
+      env: { ...env, ALL_PROXY: socks.urlWithLogin },
+    });
+    deepStrictEqual({ code: through.code, stdout: through.stdout }, HAD_SHELL, through.stderr);
+    for (
+      const [proxy, words] of [
+        [socks.url, "wants a user name and password"],
+        [socks.url.replace("://", "://tester:wrong@"), "refused the user name or password"],
+      ]
+    ) {
+      const result = await desk.run(["myworkspace", "true"], {
+        env: { ...env, ALL_PROXY: proxy ?? "" },
+      });
+      strictEqual(result.code, 1);
+      match(result.stderr, new RegExp(`: proxy ${LOOPBACK}:${socks.port} ${words}\n`));
+    }
+  },
+);
