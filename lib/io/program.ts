@@ -4,6 +4,8 @@
 const NEEDED = ["net", "env", "read"];
 /** What else it can use (README.md): handed on only where we have it ourselves. */
 const USEFUL = ["write", "run", "sys"] as const;
+/** Without a terminal too, Deno asks its maker's server for a newer one of itself: whoever opens a connection asked for no other. */
+const QUIET = ["/usr/bin/env", "DENO_NO_UPDATE_CHECK=1"];
 
 /** Absolute. The runtime does not tell with which flags it was started: these are those that carrying SSH wants. */
 export function programWords(): readonly string[] {
@@ -17,6 +19,8 @@ function denoWords(deno: string, mainModule: string): readonly string[] {
   // A bundle is complete: no configuration file beside it, or in the current folder, is meant for it.
   const own = mainModule.endsWith(".js") ? ["--no-config", "--no-lock"] : [];
   return [
+    // Windows has no program that sets a variable for another one.
+    ...Deno.build.os === "windows" ? [] : QUIET,
     deno,
     "run",
     "--no-prompt",

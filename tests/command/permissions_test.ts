@@ -1,5 +1,5 @@
 /** Fewer permissions cost features, and no words: what was withheld is no news to whoever withheld it. */
-import { deepStrictEqual } from "node:assert/strict";
+import { deepStrictEqual, match, ok } from "node:assert/strict";
 import { denoDir } from "../support/deno_dir.ts";
 import { commandTest } from "./support.ts";
 
@@ -46,7 +46,10 @@ for (const level of LEVELS) {
       deepStrictEqual({ code, stderr }, { code: 0, stderr: "" });
       if (!level.includes("--allow-read")) return;
       const section = await run("config-ssh", "--dry-run", "--ssh-config-file", `${home}/none`);
-      const [, flags = ""] = /ProxyCommand .* run (.*) \S+main\.ts /.exec(section.stdout) ?? [];
+      const [, start = "", flags = ""] =
+        /ProxyCommand (.*) run (.*) \S+main\.ts /.exec(section.stdout) ?? [];
+      match(start, /^\/usr\/bin\/env DENO_NO_UPDATE_CHECK=1 .*deno/);
+      ok(section.stdout.includes(`!exec "${start} run ${flags} `), section.stdout);
       // What nobody granted is handed on to nobody.
       deepStrictEqual(flags.split(" "), ["--no-prompt", "--unstable-net", ...level]);
     } finally {
