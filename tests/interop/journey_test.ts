@@ -128,7 +128,8 @@ async function travel(program: string, deployment: Deployment): Promise<void> {
   match(refused.stderr, /not logged in|coder login/);
 
   // By nobody, Deno included, and started by OpenSSH without the launcher too, anybody else was asked for.
-  const tunnels = (await squid.asked()).filter((line) => line.includes(" CONNECT "));
+  const tunnelsOf = (lines: readonly string[]) => lines.filter((line) => / CONNECT /.test(line));
+  const tunnels = tunnelsOf(await squid.asked((lines) => tunnelsOf(lines).length > 0));
   const wanted = `tester CONNECT ${FAR_HOST}:${front.port} `;
   ok(tunnels.length > 0 && tunnels.every((line) => line.startsWith(wanted)), tunnels.join("\n"));
 }

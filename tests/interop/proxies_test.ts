@@ -10,6 +10,7 @@ import {
   freePort,
   missingFor,
   missingForInterception,
+  type RealProxy,
   startInterceptingSquid,
   startMicrosocks,
   startNginx,
@@ -49,6 +50,15 @@ async function openCompany(): Promise<Company> {
   };
 }
 
+/** All of these stand in the log; the log. */
+async function expectAsked(proxy: RealProxy, wanted: readonly RegExp[]): Promise<string[]> {
+  const missing = (lines: readonly string[]) =>
+    wanted.filter((pattern) => !lines.some((line) => pattern.test(line)));
+  const asked = await proxy.asked((lines) => missing(lines).length === 0);
+  deepStrictEqual(missing(asked), [], asked.join("\n"));
+  return asked;
+}
+
 testWith("squid: with its credentials all goes through tunnels", missingFor("squid"), async () => {
   await using company = await openCompany();
   const { desk, folder, url } = company;
@@ -60,8 +70,9 @@ testWith("squid: with its credentials all goes through tunnels", missingFor("squ
   // API, coordinator and relay.
   const tunnel = `tester CONNECT ${FAR_HOST}:${company.tlsPort} 200`;
   // Whoever knocked, to see whether it listens, asked for nothing.
-  const asked = (await squid.asked()).filter((line) => !line.startsWith("- - error:"));
-  ok(asked.length >= 3 && asked.every((line) => line === tunnel), asked.join("\n"));
+  const asked = (lines: readonly string[]) => lines.filter((line) => !/^- - error:/.test(line));
+  const lines = asked(await squid.asked((all) => asked(all).length >= 3));
+  ok(lines.length >= 3 && lines.every((line) => line === tunnel), lines.join("\n"));
 });
 
 testWith(
@@ -124,10 +135,8 @@ testWith(
       });
       deepStrictEqual({ code, stdout }, HAD_SHELL, stderr);
     }
-    const asked = await squid.asked();
     // The relay let nobody in by `Upgrade: DERP`: the websocket was taken without being told to.
-    ok(asked.some((line) => /GET \S+\/derp 4\d\d$/.test(line)), asked.join("\n"));
-    ok(asked.some((line) => /GET \S+\/derp 101$/.test(line)), asked.join("\n"));
+    await expectAsked(squid, [/GET \S+\/derp 4\d\d$/, /GET \S+\/derp 101$/]);
     const result = await desk.run(["myworkspace", "true"], {
       env: { CODER_URL: url, HTTPS_PROXY: squid.url, SSL_CERT_FILE: `${folder}/ca.crt` },
     });
@@ -156,10 +165,11 @@ testWith(
     ];
     const { code, stdout, stderr } = await desk.run([...flags, "myworkspace", "echo in"], { env });
     deepStrictEqual({ code, stdout }, HAD_SHELL, stderr);
-    const asked = await nginx.asked();
-    ok(asked.some((line) => /^GET \S+\/coordinate \[websocket\] CN=alice 101$/.test(line)));
-    ok(asked.some((line) => /^GET \/derp \[DERP\] CN=alice 4\d\d$/.test(line)));
-    ok(asked.some((line) => /^GET \/derp \[websocket\] CN=alice 101$/.test(line)));
+    const asked = await expectAsked(nginx, [
+      /^GET \S+\/coordinate \[websocket\] CN=alice 101$/,
+      /^GET \/derp \[DERP\] CN=alice 4\d\d$/,
+      /^GET \/derp \[websocket\] CN=alice 101$/,
+    ]);
     ok(asked.every((line) => !line.endsWith(" 403")), asked.join("\n"));
     const without = await desk.run(["myworkspace", "true"], { env });
     strictEqual(without.code, 1);

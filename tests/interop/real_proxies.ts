@@ -14,6 +14,7 @@ export const PROXY_LOGIN = { user: "tester", password: "p@ss:w/rd%1" } as const;
 const PASSWORD_LINE = "tester:$apr1$hawser$7cFP2e8xqUZUTDzWN/ltq.\n";
 const ATTEMPTS = 3;
 const LISTEN_LIMIT_MS = 20_000;
+const LOG_LIMIT_MS = 20_000;
 const RETRY_MS = 20;
 const LIMIT_MS = 300_000;
 const SQUID_HELPERS = "/usr/lib/squid";
@@ -44,8 +45,8 @@ export interface RealProxy extends AsyncDisposable {
   readonly url: string;
   /** The same with those that it accepts. */
   readonly urlWithLogin: string;
-  /** Its log of what was asked, line by line. */
-  asked(): Promise<string[]>;
+  /** Its log of what was asked, line by line, once it is `complete`, or was not for long: it is written when an exchange has ended. */
+  asked(isComplete: (lines: readonly string[]) => boolean): Promise<string[]>;
 }
 
 /** Wants a name and a password, and opens nothing but tunnels to `tlsPorts`, as companies have it. */
@@ -231,7 +232,7 @@ async function startOnce(
     port,
     url: `${scheme}://${LOOPBACK}:${port}`,
     urlWithLogin: `${scheme}://${login}@${LOOPBACK}:${port}`,
-    asked: async () => (await Deno.readTextFile(`${folder}/access.log`)).trim().split("\n"),
+    asked: (isComplete) => readLog(`${folder}/access.log`, isComplete),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }
@@ -254,6 +255,18 @@ async function untilListening(process: Process, port: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
   throw new NotListeningError(`${process.argv.join(" ")} does not listen: ${ended}`);
+}
+
+async function readLog(
+  path: string,
+  isComplete: (lines: readonly string[]) => boolean,
+): Promise<string[]> {
+  const began = performance.now();
+  for (;;) {
+    const lines = (await Deno.readTextFile(path)).trim().split("\n");
+    if (isComplete(lines) || performance.now() - began > LOG_LIMIT_MS) return lines;
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
 }
 
 /** What every Squid of ours has: it keeps nothing but its log. */
