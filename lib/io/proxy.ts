@@ -43,51 +43,71 @@ export function proxyFor(destination: ProxyDestination, env: GetEnv): ProxyServe
 }
 
 function isLoopback(host: string): boolean {
-  return /^127\.\d+\.\d+\.\d+$/.test(host) || host === "::1";
+  const address = parseAddress(host);
+  return address !== undefined && LOOPBACK.some((range) => inRange(address, range));
 }
 
 /** Whether NO_PROXY names `destination`: `*`, host, `.domain`, address, address range, each with an optional port. */
 function isExempt(destination: ProxyDestination, noProxy: string): boolean {
+  const address = parseAddress(destination.host);
   for (const raw of noProxy.split(",")) {
     const entry = raw.trim().toLowerCase();
     if (entry === "") continue;
     if (entry === "*") return true;
     const range = entry.includes("/") ? parseRange(entry) : undefined;
     if (range !== undefined) {
-      const address = parseAddress(destination.host);
       if (address !== undefined && inRange(address, range)) return true;
       continue;
     }
     const { host, port } = splitPort(entry);
     if (port !== undefined && port !== destination.port) continue;
-    if (parseAddress(host) !== undefined) {
-      if (host === destination.host) return true;
+    const named = parseAddress(host);
+    if (named !== undefined) {
+      const itself = { address: named, prefixBits: named.length * 8 };
+      if (address !== undefined && inRange(address, itself)) return true;
       continue;
     }
     // A leading dot or `*.` matches subdomains only; a bare name matches itself and its subdomains.
-    const domain = host.replace(/^\*?\./, "");
+    const bare = host.replace(/^\*?\./, "");
+    const domain = asciiName(bare);
     if (destination.host.endsWith(`.${domain}`)) return true;
-    if (domain === host && destination.host === domain) return true;
+    if (bare === host && destination.host === domain) return true;
   }
   return false;
 }
 
+/** As URLs have it (RFC 5891 §4); what is no name stays as it is, and matches none. */
+function asciiName(name: string): string {
+  const url = `http://${name}/`;
+  return URL.canParse(url) ? new URL(url).hostname : name;
+}
+
 function splitPort(entry: string): { host: string; port: number | undefined } {
-  const bracketed = /^\[([^\]]+)\](?::(\d+))?$/.exec(entry);
+  const bracketed = /^\[([^\]]+)\](?::(\d*))?$/.exec(entry);
   if (bracketed !== null) return { host: bracketed[1] ?? "", port: toPort(bracketed[2]) };
-  const named = /^([^:]+):(\d+)$/.exec(entry);
+  const named = /^([^:]+):(\d*)$/.exec(entry);
   if (named !== null) return { host: named[1] ?? "", port: toPort(named[2]) };
   return { host: entry, port: undefined };
 }
 
 function toPort(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : Number(text);
+  return text ? Number(text) : undefined;
 }
 
 interface AddressRange {
   readonly address: readonly number[];
   readonly prefixBits: number;
 }
+
+const LOOPBACK: readonly AddressRange[] = [
+  { address: [127, 0, 0, 0], prefixBits: 8 },
+  { address: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], prefixBits: 128 },
+];
+/** Addresses of IPv4 in IPv6. */
+const MAPPED: AddressRange = {
+  address: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 0, 0, 0, 0],
+  prefixBits: 96,
+};
 
 function parseRange(text: string): AddressRange | undefined {
   const [addressText = "", bitsText = ""] = text.split("/");
@@ -99,7 +119,7 @@ function parseRange(text: string): AddressRange | undefined {
   return { address, prefixBits };
 }
 
-/** The 4 or 16 bytes of a literal address; `undefined` for a name. */
+/** The 4 or 16 bytes of a literal address, 4 also for one of IPv4 in IPv6 (RFC 4291 §2.5.5.2); `undefined` for a name. */
 function parseAddress(text: string): number[] | undefined {
   if (/^\d+\.\d+\.\d+\.\d+$/.test(text)) {
     const bytes = text.split(".").map(Number);
@@ -113,7 +133,8 @@ function parseAddress(text: string): number[] | undefined {
   const before = groupsOf(head);
   const after = tail === undefined ? [] : groupsOf(tail);
   const zeros = new Array<number>(8 - before.length - after.length).fill(0);
-  return [...before, ...zeros, ...after].flatMap((group) => [group >> 8, group & 255]);
+  const bytes = [...before, ...zeros, ...after].flatMap((group) => [group >> 8, group & 255]);
+  return inRange(bytes, MAPPED) ? bytes.slice(12) : bytes;
 }
 
 function inRange(address: readonly number[], range: AddressRange): boolean {

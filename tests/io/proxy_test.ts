@@ -125,6 +125,66 @@ const ROWS: readonly Row[] = [
     to: "http://10.1.0.1",
     proxy: "proxy.test:3128",
   },
+  {
+    name: "loopback v6, mapped, never",
+    env: { HTTP_PROXY: P },
+    to: "http://[::ffff:127.0.0.1]",
+    proxy: undefined,
+  },
+  {
+    name: "NO_PROXY address in another spelling",
+    env: { HTTP_PROXY: P, NO_PROXY: "2001:DB8:0:0::1" },
+    to: "http://[2001:db8::1]",
+    proxy: undefined,
+  },
+  {
+    name: "NO_PROXY address with its port",
+    env: { HTTP_PROXY: P, NO_PROXY: "[2001:db8:0::1]:81" },
+    to: "http://[2001:db8::1]:81",
+    proxy: undefined,
+  },
+  {
+    name: "NO_PROXY address of another port",
+    env: { HTTP_PROXY: P, NO_PROXY: "[2001:db8::1]:81" },
+    to: "http://[2001:db8::1]:82",
+    proxy: "proxy.test:3128",
+  },
+  {
+    name: "NO_PROXY address, mapped",
+    env: { HTTP_PROXY: P, NO_PROXY: "10.0.0.1" },
+    to: "http://[::ffff:10.0.0.1]",
+    proxy: undefined,
+  },
+  {
+    name: "NO_PROXY range, mapped",
+    env: { HTTP_PROXY: P, NO_PROXY: "10.0.0.0/8" },
+    to: "http://[::ffff:10.0.0.1]",
+    proxy: undefined,
+  },
+  {
+    name: "NO_PROXY name with a colon and no port",
+    env: { HTTP_PROXY: P, NO_PROXY: "a.test:" },
+    to: "http://a.test:81",
+    proxy: undefined,
+  },
+  {
+    name: "NO_PROXY international name",
+    env: { HTTP_PROXY: P, NO_PROXY: "BÜcher.test" },
+    to: "http://x.bücher.test",
+    proxy: undefined,
+  },
+  {
+    name: "NO_PROXY international name, below it",
+    env: { HTTP_PROXY: P, NO_PROXY: ".bücher.test" },
+    to: "http://x.bücher.test",
+    proxy: undefined,
+  },
+  {
+    name: "NO_PROXY international name, only below it",
+    env: { HTTP_PROXY: P, NO_PROXY: ".bücher.test" },
+    to: "http://bücher.test",
+    proxy: "proxy.test:3128",
+  },
 ];
 
 Deno.test("proxyFor() follows the environment (httpproxy)", async (t) => {
