@@ -59,7 +59,7 @@ Deno.test("connectThroughHttp() leaves the tunnel's first bytes unread (RFC 9110
 
 Deno.test("connectThroughHttp() says what a proxy refused, without the password", async (t) => {
   const rows = [
-    { answer: "HTTP/1.1 407 Auth\r\n\r\n", message: /wants a user name and password \(407\)/ },
+    { answer: "HTTP/1.1 407 Auth\r\n\r\n", message: /refused the user name or password \(407\)/ },
     { answer: "HTTP/1.1 503 No\r\n\r\n", message: /answered 503 to CONNECT coder\.test:443/ },
     { answer: "nonsense\r\n\r\n", message: /did not answer as an HTTP proxy/ },
     { answer: "HTTP/1.1 200", message: /closed the connection/ },
@@ -77,6 +77,14 @@ Deno.test("connectThroughHttp() says what a proxy refused, without the password"
       doesNotMatch(error?.message ?? "", /p:w/);
     });
   }
+});
+
+Deno.test("connectThroughHttp() says that a proxy wants a login, where it has none", async () => {
+  const proxy = new ScriptedProxy(bytes("HTTP/1.1 407 Auth\r\n\r\n"));
+  await rejects(
+    connectThroughHttp(proxy, PROXY, TO),
+    /^ProxyError: proxy p\.test:3128 wants a user name and password \(407\)$/,
+  );
 });
 
 Deno.test("connectThroughSocks() lets the proxy resolve the name (RFC 1928 §4)", async () => {
