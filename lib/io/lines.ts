@@ -2,7 +2,7 @@
  * The connections behind the lines of a core: dials what is asked for, carries the bytes, and hangs up. Whatever happens is
  * told to the core and ends in one turn of the driver; a mistake of ours ends the driver.
  */
-import type { Clock } from "../base/core.ts";
+import type { Clock, Instant } from "../base/core.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Line, LineEvent, LineOwner, LineTarget } from "../tailnet/line.ts";
@@ -16,8 +16,8 @@ export interface LinesOptions {
   readonly clock: Clock;
   readonly dial: DialOptions;
   readonly log: Log;
-  /** Called when something happened that the owner was told of. */
-  readonly onTurn: () => void;
+  /** Called when something happened that the owner was told of, with the instant that it was told. */
+  readonly onTurn: (now: Instant) => void;
   /** Called when something threw that is no failure of a peer or of the network. */
   readonly onFault: (error: unknown) => void;
 }
@@ -92,18 +92,20 @@ export class Lines {
       }
       // Called off at the moment when it was connected.
       if (dialling.signal.aborted) return closeQuietly(conn);
+      const now = clock.now();
       try {
-        owner.handleLineOpened(line, target, clock.now());
+        owner.handleLineOpened(line, target, now);
       } catch (error) {
         closeQuietly(conn);
         throw error;
       }
       connection.carrier = this.#carry(line, conn);
-      return onTurn();
+      return onTurn(now);
     }
     this.#connections.delete(line);
-    owner.handleLineClosed(line, failure, clock.now());
-    onTurn();
+    const now = clock.now();
+    owner.handleLineClosed(line, failure, now);
+    onTurn(now);
   }
 
   async #connect(line: Line, target: LineTarget, signal: AbortSignal): Promise<Conn> {
@@ -117,17 +119,20 @@ export class Lines {
       source: line,
       readChunkBytes: line.readBytes,
       onBytes: (chunk) => {
-        owner.handleLineBytes(line, chunk, clock.now());
-        onTurn();
+        const now = clock.now();
+        owner.handleLineBytes(line, chunk, now);
+        onTurn(now);
       },
       onWritten: (count) => {
-        if (owner.handleLineWritten(line, count, clock.now())) onTurn();
+        const now = clock.now();
+        if (owner.handleLineWritten(line, count, now)) onTurn(now);
       },
       onClosed: (reason) => {
         log.debug("connection ended", { line: line.name, reason });
         this.#hangUp(line);
-        owner.handleLineClosed(line, reason, clock.now());
-        onTurn();
+        const now = clock.now();
+        owner.handleLineClosed(line, reason, now);
+        onTurn(now);
       },
       onFault,
     });

@@ -74,7 +74,7 @@ export class NodeDriver<Event> {
       clock,
       dial,
       log,
-      onTurn: () => this.turn(),
+      onTurn: (now) => this.turn(now),
       onFault: (error) => this.fail(error),
     });
   }
@@ -101,9 +101,8 @@ export class NodeDriver<Event> {
   }
 
   /** Handles what is due and sends what must leave. */
-  turn(): void {
+  turn(now = this.now()): void {
     this.#guard(() => {
-      const now = this.now();
       this.#noticeSleep(now);
       this.#run(now);
     });

@@ -18,8 +18,10 @@ export class Destinations {
   /** The one whose turn it is; the next call gives the next one, and so on in a circle. */
   next(): Destination<TcpSocket> | undefined {
     for (const destination of this.#waiting) {
-      this.#waiting.delete(destination);
-      this.#waiting.add(destination);
+      if (this.#waiting.size > 1) {
+        this.#waiting.delete(destination);
+        this.#waiting.add(destination);
+      }
       return destination;
     }
     return undefined;

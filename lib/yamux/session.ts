@@ -200,6 +200,7 @@ export class YamuxSession {
 
   /** Whole frames that must leave, below 32 KiB together; the caller owns the array. */
   pollTransmit(): Uint8Array<ArrayBuffer> | undefined {
+    if (this.#active.size === 0 && this.#transmit.waitingFrames === 0) return undefined;
     if (this.#transmit.begin()) {
       for (const core of [...this.#active]) {
         if (!this.#transmit.hasRoom()) break;

@@ -39,6 +39,41 @@ Deno.test("Deadlines pops what is due, the earliest first", () => {
   strictEqual(earlier(undefined, 3), 3);
 });
 
+Deno.test("Deadlines says the earliest and pops it after any sets, clears and pops", () => {
+  const name = fc.constantFrom("a", "b", "c", "d");
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant("set" as const), name, at: fc.nat(20) }),
+    fc.record({ kind: fc.constant("clear" as const), name }),
+    fc.record({ kind: fc.constant("pop" as const), now: fc.nat(20) }),
+    fc.record({ kind: fc.constant("next" as const) }),
+    fc.record({ kind: fc.constant("clearAll" as const) }),
+  );
+  fc.assert(fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+    const deadlines = new Deadlines<string>();
+    const model = new Map<string, number>();
+    const earliest = () => model.size === 0 ? undefined : Math.min(...model.values());
+    for (const step of steps) {
+      if (step.kind === "set") {
+        deadlines.set(step.name, step.at);
+        model.set(step.name, step.at);
+      } else if (step.kind === "clear") {
+        deadlines.clear(step.name);
+        model.delete(step.name);
+      } else if (step.kind === "clearAll") {
+        deadlines.clearAll();
+        model.clear();
+      } else if (step.kind === "pop") {
+        const due = earliest();
+        const popped = deadlines.pop(step.now);
+        const at = popped === undefined ? undefined : model.get(popped);
+        strictEqual(at, due === undefined || due > step.now ? undefined : due);
+        if (popped !== undefined) model.delete(popped);
+      } else strictEqual(deadlines.next(), earliest());
+    }
+    strictEqual(deadlines.next(), earliest());
+  }));
+});
+
 Deno.test("parseDuration() reads Go's durations, days and weeks", async (t) => {
   const rows: [string, number | undefined][] = [
     ["0", 0],

@@ -27,5 +27,9 @@ export function isInTunnel(address: Uint8Array): boolean {
 }
 
 function hasPrefix(address: Uint8Array | undefined, prefix: ArrayLike<number>): boolean {
-  return address !== undefined && Array.from(prefix).every((byte, i) => address[i] === byte);
+  if (address === undefined) return false;
+  for (let i = 0; i < prefix.length; i++) {
+    if (address[i] !== prefix[i]) return false;
+  }
+  return true;
 }

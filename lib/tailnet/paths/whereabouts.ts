@@ -30,6 +30,8 @@ export class Whereabouts {
   #announced = "";
   #announceAt: Instant | undefined;
   #hasNews = false;
+  /** Something of the list changed since it was looked at. */
+  #isStale = false;
 
   constructor(options: StunOptions) {
     this.#stun = new StunBindings(options);
@@ -53,6 +55,7 @@ export class Whereabouts {
   setLocal({ ports, interfaces }: Local, now: Instant): boolean {
     this.#own.setPorts(ports);
     this.#own.setInterfaces(interfaces);
+    this.#isStale = true;
     this.#stun.setFamilies(this.#own.families, now);
     const before = this.#interfaces;
     this.#interfaces = textOf(interfaces.map(({ address }) => ({ address, port: 0 })));
@@ -119,9 +122,16 @@ export class Whereabouts {
 
   #settle(now: Instant): void {
     for (let out = this.#stun.pollOutput(); out !== undefined; out = this.#stun.pollOutput()) {
-      if (out.kind === "mapped") this.#own.setMapped(out.family, out.endpoint);
-      else this.#outputs.push(out);
+      if (out.kind !== "mapped") {
+        this.#outputs.push(out);
+        continue;
+      }
+      this.#own.setMapped(out.family, out.endpoint);
+      this.#isStale = true;
     }
+    // Asked in every turn; to write the list down takes a hundred times as long.
+    if (!this.#isStale) return;
+    this.#isStale = false;
     const current = textOf(this.#own.list());
     if (current === this.#current) return;
     this.#current = current;
