@@ -39,6 +39,7 @@ export {
   TunnelError,
   type TunnelFailure,
   TunnelFault,
+  type TunnelSilence,
   type TunnelStatus,
   type TunnelTraffic,
 } from "./base/tunnel.ts";

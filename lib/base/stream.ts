@@ -4,6 +4,9 @@
  */
 import { ExpectedError } from "./errors.ts";
 
+/** What the reset of a TCP connection inside the tunnel says. */
+export const RESET_BY_PEER = "Connection reset by peer";
+
 /** Why a stream ended. */
 export type StreamEnd =
   /** Both directions ended in order. */

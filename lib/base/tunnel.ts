@@ -23,6 +23,10 @@ export interface AgentTunnel extends AsyncDisposable {
   ping(timeoutMs?: number): Promise<PingResult | undefined>;
   /** How far it is, and what is waited for. */
   status(): TunnelStatus;
+  /** The agent's silence that goes on, else the last one there was; `undefined` when it always answered. */
+  silence(): TunnelSilence | undefined;
+  /** Calls `handler` when a silence begins and when it ends, until the returned function is called. */
+  onSilence(handler: () => void): () => void;
   /** What there is to say of the way to the agent, for people who look for a fault. */
   diagnostics(): Promise<TunnelDiagnostics>;
   /** Bytes that the tunnel carried so far, with all that its protocols add. */
@@ -73,6 +77,15 @@ export type TunnelStatus =
   | { readonly step: "handshake"; readonly relay: string }
   /** Nothing. */
   | { readonly step: "reachable" };
+
+/** A time in which an agent that was reached did not answer, three seconds at least. What runs over the tunnel may go on after it. */
+export interface TunnelSilence {
+  readonly lastedMs: number;
+  /** How long it is over; `undefined` while it goes on. */
+  readonly endedAgoMs: number | undefined;
+  /** What is waited for while it goes on. */
+  readonly status: TunnelStatus;
+}
 
 export interface TunnelDiagnostics {
   readonly home: NamedRegion | undefined;

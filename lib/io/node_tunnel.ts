@@ -10,6 +10,7 @@ import {
   type TunnelDiagnostics,
   TunnelError,
   TunnelFault,
+  type TunnelSilence,
   type TunnelStatus,
   type TunnelTraffic,
 } from "../base/tunnel.ts";
@@ -24,6 +25,7 @@ import { DirectSeeker } from "./direct_seeker.ts";
 import { lossWords } from "./loss_words.ts";
 import { NodeDriver } from "./node_driver.ts";
 import { proxyFor } from "./proxy.ts";
+import { Silences } from "./silences.ts";
 import { SYSTEM_RANDOM } from "./random.ts";
 import { probeRelays } from "./relay_probe.ts";
 
@@ -60,6 +62,7 @@ export class NodeTunnel implements AgentTunnel {
   readonly #driver: NodeDriver<AgentSessionEvent>;
   #reach = newReach();
   readonly #pings: ((result: PingResult | undefined) => void)[] = [];
+  readonly #silences = new Silences();
   readonly #seeker: DirectSeeker | undefined;
   readonly #left = Promise.withResolvers<void>();
   readonly #closing = new AbortController();
@@ -98,6 +101,14 @@ export class NodeTunnel implements AgentTunnel {
 
   status(): TunnelStatus {
     return this.#session.status();
+  }
+
+  silence(): TunnelSilence | undefined {
+    return this.#silences.at(this.#driver.now(), this.#session.silentStatus());
+  }
+
+  onSilence(handler: () => void): () => void {
+    return this.#silences.onChange(handler);
   }
 
   diagnostics(): Promise<TunnelDiagnostics> {
@@ -207,6 +218,11 @@ export class NodeTunnel implements AgentTunnel {
       }
       case "pong":
         return this.#answerPings(this.#pingResult(event));
+      case "silent":
+        log.info("the agent does not answer", { waitsFor: this.#session.silentStatus().step });
+        return this.#silences.begin(event.since);
+      case "silenceEnded":
+        return this.#silences.end(event.since, now);
       case "changed":
         return this.#tellPath(event.change);
       case "resolve":

@@ -3,6 +3,7 @@
  * Urgent data is ignored (RFC 6093 allows it).
  */
 import type { Instant } from "../base/core.ts";
+import { RESET_BY_PEER } from "../base/stream.ts";
 import { seqAdd, seqDiff, seqGt, seqGte, seqLt, seqLte } from "../base/seq.ts";
 import { TcpFlag } from "../wire/tcp.ts";
 import { handleAck, oweChallengeAck } from "./acknowledge.ts";
@@ -111,7 +112,7 @@ function handleReset(tcb: Tcb, segment: IncomingSegment, now: Instant): void {
     return;
   }
   tcb.counters.resetsIn++;
-  tcb.close({ kind: "reset", message: "Connection reset by peer" }, now);
+  tcb.close({ kind: "reset", message: RESET_BY_PEER }, now);
 }
 
 function handleSynHeld(tcb: Tcb, segment: IncomingSegment, now: Instant): Verdict {

@@ -8,6 +8,14 @@ const ESC = 0x1b;
 const LF = 0x0a;
 const CR = 0x0d;
 const DELETE = 0x7f;
+const BEL = 0x07;
+/** Either ends a sequence without effect. */
+const CAN = 0x18;
+const SUB = 0x1a;
+/** OSC, DCS, SOS, PM and APC. */
+const STRING_OPENERS: ReadonlySet<string> = new Set("]PX^_");
+/** While it is on, nothing is shown. */
+const SYNCHRONISED_DRAWING = 2026;
 const FIRST_PRINTED = 0x20;
 /** Longer ones than any below are skipped. */
 const MAX_SEQUENCE_BYTES = 64;
@@ -24,7 +32,8 @@ const TITLE_BACK = "\x1b[23;0;0t";
 const MAX_TITLES = 10;
 const CURSOR_MOVES: ReadonlySet<string> = new Set("ABCDEFGHdf`ae");
 
-type State = "text" | "escape" | "charset" | "csi";
+/** `string`: of a title or the like, which lasts until BEL or ST (ECMA-48 §5.6). */
+type State = "text" | "escape" | "charset" | "csi" | "string";
 
 export class ScreenModes {
   #state: State = "text";
@@ -42,13 +51,26 @@ export class ScreenModes {
   #keyboardDepth = 0;
   /** Titles that were put away, to be shown again (xterm `ctlseqs`, window manipulation 22 and 23). */
   #titleDepth = 0;
+  /** How many bytes the last character still lacks. */
+  #missingBytes = 0;
   #isAtLineStart = true;
   /** Of the main screen, while the other one is shown. */
   #wasAtLineStart = true;
   #keyboardDepthBelow = 0;
 
+  /**
+   * Whether a line of somebody else may be drawn under the cursor and taken away again: on the main screen, whole, between two
+   * sequences and two characters.
+   */
+  get hasRoomBelow(): boolean {
+    return this.#state === "text" && this.#missingBytes === 0 &&
+      this.#alternateScreen === undefined && !this.#hasScrollRegion &&
+      !this.#changed.has(SYNCHRONISED_DRAWING);
+  }
+
   /** Takes in output that goes to the terminal. */
   handleOutput(bytes: Uint8Array): void {
+    this.#missingBytes = missingBytes(bytes, this.#missingBytes);
     for (let at = 0; at < bytes.length;) {
       if (this.#state === "text") {
         const escape = bytes.indexOf(ESC, at);
@@ -104,6 +126,8 @@ export class ScreenModes {
     const character = String.fromCharCode(byte);
     if (byte === ESC) {
       this.#state = "escape";
+    } else if (this.#state === "string") {
+      if (byte === BEL || byte === CAN || byte === SUB) this.#state = "text";
     } else if (this.#state === "escape") {
       this.#handleEscape(character);
     } else if (this.#state === "charset") {
@@ -120,7 +144,7 @@ export class ScreenModes {
   }
 
   #handleEscape(character: string): void {
-    this.#state = "text";
+    this.#state = STRING_OPENERS.has(character) ? "string" : "text";
     switch (character) {
       case "[":
         this.#sequence = "";
@@ -214,4 +238,17 @@ export class ScreenModes {
     this.#keyboardDepth = 0;
     this.#titleDepth = 0;
   }
+}
+
+/** How many bytes of UTF-8 the last character of `bytes` lacks (RFC 3629 §3), when `before` were lacking until now. */
+function missingBytes(bytes: Uint8Array, before: number): number {
+  const from = Math.max(0, bytes.length - 3);
+  for (let at = bytes.length - 1; at >= from; at--) {
+    const byte = bytes[at] ?? 0;
+    if (byte < 0x80) return 0;
+    if (byte < 0xc0) continue;
+    const length = byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
+    return Math.max(0, length - (bytes.length - at));
+  }
+  return from > 0 ? 0 : Math.max(0, before - bytes.length);
 }

@@ -8,8 +8,8 @@ import type { SshConnection } from "./connection.ts";
 import { CLOSED_TEXT, CONNECTION_LOST_CODE, outcomeOf, type SessionOutcome } from "./ends.ts";
 import { DEFAULT_ESCAPE_CHAR, EscapeFilter, escapeHelp, formatEscapeChar } from "./escape.ts";
 import type { SessionInput, SessionOutput, TerminalSize } from "./host.ts";
-import { ScreenModes } from "./screen_modes.ts";
 import type { RemoteSession } from "./session.ts";
+import { SessionScreen } from "./session_screen.ts";
 
 const COPY_BYTES = 64 * 1024;
 const DEFAULT_SIZE: TerminalSize = { columns: 80, rows: 24 };
@@ -43,6 +43,11 @@ export interface TerminalSessionOptions {
   readonly escapeChar?: number | "none";
   /** Lines for `~#`, besides the session itself. */
   readonly listForwards?: () => readonly string[];
+  /**
+   * Says what is to stand on the terminal beside what the session shows, `undefined` for nothing, until the returned function is
+   * called. @default nothing
+   */
+  readonly statusLine?: (show: (text: string | undefined) => void) => () => void;
   /** Called once, when the shell or command has started. */
   readonly onStarted?: () => void;
   /** The signal that ended us, told to a remote program without a terminal before it is left. */
@@ -114,8 +119,7 @@ class TerminalSession {
   readonly #escapeChar: number;
   /** Resolves when we end the session ourselves. */
   readonly #over = Promise.withResolvers<SessionOutcome>();
-  /** What the program over there turned on at our terminal. */
-  readonly #screen = new ScreenModes();
+  readonly #screen: SessionScreen;
   #leaveRawMode: (() => void) | undefined;
   #isOver = false;
   #typedBytes = 0;
@@ -129,6 +133,7 @@ class TerminalSession {
     this.#session = session;
     this.#host = host;
     this.#options = options;
+    this.#screen = new SessionScreen(host.stdout);
     const { escapeChar = DEFAULT_ESCAPE_CHAR } = options;
     this.#escapeChar = escapeChar === "none" ? DEFAULT_ESCAPE_CHAR : escapeChar;
   }
@@ -140,6 +145,7 @@ class TerminalSession {
     const isRaw = isPty && stdin.isTerminal;
     let isEndedByProgram = false;
     let stopResizing = () => {};
+    let stopStatus: (() => void) | undefined;
     const onAbort = () => this.#interrupt();
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
@@ -147,6 +153,9 @@ class TerminalSession {
       if (isPty) stopResizing = this.#host.onResize(() => this.#resize());
       if (signal?.aborted) this.#interrupt();
       this.#options.onStarted?.();
+      if (isRaw && stdout.isTerminal) {
+        stopStatus = this.#options.statusLine?.((text) => this.#showStatus(text));
+      }
       const filter = isRaw && this.#options.escapeChar !== "none"
         ? new EscapeFilter(this.#escapeChar)
         : undefined;
@@ -171,9 +180,11 @@ class TerminalSession {
     } finally {
       this.#isOver = true;
       stopResizing();
+      stopStatus?.();
+      this.#screen.hideLine();
       signal?.removeEventListener("abort", onAbort);
       // A program that ended has tidied up, or meant what it left behind. One that was cut off could not.
-      if (isPty && stdout.isTerminal && !isEndedByProgram) stdout.print(this.#screen.restore());
+      if (isPty && stdout.isTerminal && !isEndedByProgram) this.#screen.restore();
       this.#leaveRawMode?.();
     }
   }
@@ -199,7 +210,13 @@ class TerminalSession {
     this.#over.reject(error);
   }
 
+  #showStatus(text: string | undefined): void {
+    if (text === undefined) this.#screen.hideLine();
+    else if (!this.#isOver) this.#screen.showLine(text);
+  }
+
   #resize(): void {
+    this.#screen.hideLine(); // where it stands now, only the terminal knows
     const size = sizeOf(this.#host);
     if (size !== undefined) this.#session.resize(size);
   }
@@ -292,7 +309,7 @@ class TerminalSession {
 
   /** In raw mode a newline alone does not return to the first column. */
   #say(text: string): void {
-    this.#screen.handleOutput(new TextEncoder().encode(text));
+    this.#screen.handleOutput(text);
     this.#host.stderr.print(text.replaceAll("\n", "\r\n"));
   }
 
@@ -301,13 +318,17 @@ class TerminalSession {
     to: SessionOutput,
   ): Promise<void> {
     const buffer = new Uint8Array(COPY_BYTES);
-    const isWatched = to === this.#host.stdout && to.isTerminal;
+    const write = to === this.#host.stdout
+      ? (bytes: Uint8Array) => this.#screen.write(bytes)
+      : (bytes: Uint8Array) => {
+        this.#screen.hideLine();
+        return to.write(bytes);
+      };
     for (let count = await read(buffer); count !== null; count = await read(buffer)) {
       if (this.#isOver) return; // what the terminal is restored to must stay
       const bytes = buffer.subarray(0, count);
-      if (isWatched) this.#screen.handleOutput(bytes);
       try {
-        await to.write(bytes);
+        await write(bytes);
       } catch (error) {
         // Nobody reads our output any more, as in `hawser ssh ws yes | head -1`: the program there is to stop as well.
         if (isBrokenPipe(error)) this.#end({ exitCode: BROKEN_PIPE_CODE });

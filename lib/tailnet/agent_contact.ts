@@ -199,7 +199,9 @@ export class AgentContact implements Core<AgentContactEvent> {
       case "left":
         return this.#remove("disconnected");
       case "unvouched":
-        if (!this.#news.mayKeep(this.#node.lastHandshakeAt(this.#id), now)) this.#remove("gone");
+        if (!this.#news.mayKeep(this.#node.wireguardOf(this.#id)?.lastHandshakeAt, now)) {
+          this.#remove("gone");
+        }
         return;
       default:
         return assertNever(event);

@@ -12,7 +12,8 @@ import type { ConnectOptions, NetstackEvent, TcpSocket } from "../netstack/mod.t
 import { parseUuid } from "./address.ts";
 import { AgentContact, type AgentContactEvent } from "./agent_contact.ts";
 import type { AgentSessionEvent, AgentSessionOptions } from "./agent_session_events.ts";
-import { diagnosticsOf, statusOf } from "./agent_status.ts";
+import { AgentSilence } from "./agent_silence.ts";
+import { diagnosticsOf, silentStatusOf, statusOf } from "./agent_status.ts";
 import { CoordinatorClient, type CoordinatorEvent } from "./coordinator/mod.ts";
 import { type DerpMap, rewriteEmbeddedRelay } from "./derp_map.ts";
 import { Home, type HomeEvent } from "./home.ts";
@@ -42,6 +43,7 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
   readonly #coordinator: CoordinatorClient;
   readonly #home = new Home();
   readonly #contact: AgentContact;
+  readonly #silence: AgentSilence;
   readonly #events: AgentSessionEvent[] = [];
   readonly #lineEvents: LineEvent[] = [];
   /** What has deadlines, in the order of their turns. */
@@ -58,6 +60,7 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
     this.#self = new SelfNode(options);
     this.node = this.#self.tunnel;
     this.#contact = new AgentContact({ id: options.agentId, uuid, node: this.node });
+    this.#silence = new AgentSilence({ id: options.agentId, node: this.node });
     const { agentId, deploymentUrl, coordinatorHeaders: headers } = options;
     this.#coordinator = new CoordinatorClient({
       at: { kind: "websocket", deploymentUrl, agentId, headers },
@@ -67,7 +70,7 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
       tunnels: [agentId],
       expectsReady: options.expectsReady ?? true,
     }, now);
-    this.#cores = [this.#home, this.#contact, this.node, this.#coordinator];
+    this.#cores = [this.#home, this.#contact, this.node, this.#coordinator, this.#silence];
     this.#useMap(options.derpMap, now);
     this.#drain(now);
   }
@@ -90,12 +93,17 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
     return statusOf({ phase: this.#contact.phase, relays, coordinator: this.#coordinator });
   }
 
+  /** What an agent that fell silent is waited for to do, or its relay. */
+  silentStatus(): TunnelStatus {
+    return silentStatusOf(this.#contact.region, this.node.relays);
+  }
+
   diagnostics(now: Instant): TunnelDiagnostics {
     return diagnosticsOf({
       home: this.#home,
       coordinator: this.#coordinator,
       agent: this.#coordinator.nodeOf(this.#options.agentId),
-      handshakeAt: this.node.lastHandshakeAt(this.#options.agentId),
+      handshakeAt: this.node.wireguardOf(this.#options.agentId)?.lastHandshakeAt,
     }, now);
   }
 
@@ -156,6 +164,7 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
   handleLineClosed(line: Line, reason: string, now: Instant): void {
     this.#ownerOf(line).handleLineClosed(line, reason, now);
     this.#drain(now);
+    this.#reviewWay(now);
   }
 
   /** Milliseconds to each region that answered; the rest did not in time. */
@@ -178,6 +187,7 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
   handleTimeout(now: Instant): void {
     for (const core of this.#cores) core.handleTimeout(now);
     this.#drain(now);
+    this.#reviewWay(now);
   }
 
   pollTimeout(): Instant | undefined {
@@ -189,6 +199,11 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
   pump(now: Instant): void {
     do this.node.pump(now); while (this.#drainNode(now));
     this.#coordinator.pump();
+    if (this.isReachable) this.#silence.review(now);
+    else this.#silence.end(now);
+    for (let event = this.#silence.pollEvent(); event; event = this.#silence.pollEvent()) {
+      this.#events.push(event);
+    }
   }
 
   pollEvent(): AgentSessionEvent | undefined {
@@ -232,6 +247,11 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
       default:
         return assertNever(event);
     }
+  }
+
+  #reviewWay(now: Instant): void {
+    const { phase } = this.#contact;
+    if (phase.kind === "reachable") this.#silence.reviewWay(phase.region, now);
   }
 
   #useMap(newMap: DerpMap, now: Instant): void {
@@ -283,6 +303,7 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
         this.#contact.handleEstablished(now);
         return this.#drain(now);
       case "pong":
+        this.#silence.handlePong(now);
         this.#events.push(event);
         return;
       case "direct":

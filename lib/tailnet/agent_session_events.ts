@@ -1,5 +1,5 @@
 /** What the session with an agent is made with, and what it tells (`agent_session.ts`). Sentences are made by whoever shows them. */
-import type { Random } from "../base/core.ts";
+import type { Instant, Random } from "../base/core.ts";
 import type { TunnelFailure } from "../base/tunnel.ts";
 import type { Aead } from "../crypto/mod.ts";
 import type { CoordinationProtocol } from "./coordinator/mod.ts";
@@ -50,6 +50,10 @@ export type AgentSessionEvent =
    * which go on unless the failure says otherwise: `reachable` may follow.
    */
   | { readonly kind: "failed"; readonly failure: TunnelFailure }
+  /** The agent, reachable until now, has not answered what was sent at `since`. Nothing ends by that. */
+  | { readonly kind: "silent"; readonly since: Instant }
+  /** It answers again, or is not asked any more. Also of a silence that was not told, because we slept. */
+  | { readonly kind: "silenceEnded"; readonly since: Instant }
   /** The agent answered a ping. */
   | { readonly kind: "pong"; readonly latencyMs: number; readonly where: DiscoPath }
   /** Packets go another way from now on. */

@@ -5,7 +5,7 @@ import { type ContactPhase, regionIn } from "./agent_contact.ts";
 import { formatEndpoint } from "./endpoint_text.ts";
 import type { Home } from "./home.ts";
 import type { TailnetNode } from "./node_message.ts";
-import type { RelayStatus } from "./relays.ts";
+import type { Relays, RelayStatus } from "./relays.ts";
 
 export interface StatusFacts {
   readonly phase: ContactPhase;
@@ -29,6 +29,15 @@ export function statusOf({ phase, relays, coordinator }: StatusFacts): TunnelSta
   if (theirs !== undefined && theirs.state !== "ready") return waitForRelay(theirs);
   if (!phase.knowsUs) return { step: "ready" };
   return { step: "handshake", relay: (theirs ?? home).name };
+}
+
+/** What is waited for when an agent at home in `region` was reached and has fallen silent. */
+export function silentStatusOf(region: number | undefined, relays: Relays): TunnelStatus {
+  const relay = relays.status().find((each) => each.region === region);
+  if (relay === undefined || relay.state !== "ready") return waitForRelay(relay);
+  const isSilent = relays.readyLink(relay.region)?.isDoubted === true;
+  if (isSilent) return { step: "relay", relay: relay.name, lastFailure: "does not answer" };
+  return { step: "handshake", relay: relay.name };
 }
 
 function waitForRelay(relay: RelayStatus | undefined): TunnelStatus {

@@ -17,7 +17,7 @@ import {
   type TcpSocket,
 } from "../netstack/mod.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
-import { type InitiateOptions, WireguardDevice } from "../wireguard/mod.ts";
+import { type InitiateOptions, WireguardDevice, type WireguardPeer } from "../wireguard/mod.ts";
 import type { DerpMap } from "./derp_map.ts";
 import type { Direct } from "./direct.ts";
 import { Inbound } from "./inbound.ts";
@@ -170,8 +170,8 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
     return nodeCounts(this, this.#wireguard);
   }
 
-  lastHandshakeAt(id: string): Instant | undefined {
-    return this.#peers.get(id)?.wireguard.lastHandshakeAt;
+  wireguardOf(id: string): WireguardPeer | undefined {
+    return this.#peers.get(id)?.wireguard;
   }
 
   /** Sends a disco ping; the answer is a `pong` event. */

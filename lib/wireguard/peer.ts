@@ -71,6 +71,16 @@ export class WireguardPeer {
     return this.#lastHandshakeAt;
   }
 
+  /** When the peer was heard last: data, keepalive or handshake; `-Infinity` for never. */
+  get heardAt(): Instant {
+    return this.#timers.heardAt;
+  }
+
+  /** When data was sent to it last, not a mere keepalive; `-Infinity` for never. */
+  get dataSentAt(): Instant {
+    return this.#timers.dataSentAt;
+  }
+
   /** Bytes of authenticated datagrams from this peer. */
   get bytesIn(): number {
     return this.#bytesIn;

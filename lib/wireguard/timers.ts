@@ -34,6 +34,8 @@ export class PeerTimers {
   readonly #random: Random;
   #persistentKeepaliveMs: number | undefined;
   #traversedAt: Instant = -Infinity;
+  #heardAt: Instant = -Infinity;
+  #dataSentAt: Instant = -Infinity;
   /** Since when sent data has been without any answer. */
   #unansweredSince: Instant | undefined;
   /** Since when received data has been without anything sent. */
@@ -49,6 +51,7 @@ export class PeerTimers {
 
   /** Should be called after a data packet was sent, not after a keepalive. */
   dataSent(now: Instant): void {
+    this.#dataSentAt = now;
     if (this.#unansweredSince !== undefined) return;
     this.#unansweredSince = now;
     if (!this.#deadlines.has("new-handshake")) this.#armNewHandshake(now);
@@ -72,6 +75,7 @@ export class PeerTimers {
   authenticatedReceived(now: Instant): void {
     this.#unansweredSince = undefined;
     this.#traversedAt = now;
+    this.#heardAt = now;
   }
 
   /** Should be called after the empty packet of `passive-keepalive` was sent. */
@@ -152,6 +156,16 @@ export class PeerTimers {
   stop(): void {
     this.#deadlines.clearAll();
     this.#persistentKeepaliveMs = undefined;
+  }
+
+  /** When something authenticated was received last. */
+  get heardAt(): Instant {
+    return this.#heardAt;
+  }
+
+  /** When data was sent last. */
+  get dataSentAt(): Instant {
+    return this.#dataSentAt;
   }
 
   /** Whether a handshake waits for its response. */

@@ -7,6 +7,7 @@ import type {
   PingResult,
   TunnelDiagnostics,
   TunnelError,
+  TunnelSilence,
   TunnelStatus,
 } from "../../lib/base/tunnel.ts";
 import { MemorySockets } from "./memory_sockets.ts";
@@ -44,8 +45,17 @@ export class FakeTunnels implements HostTunnels {
   };
   /** Why nobody is reached. */
   failure: TunnelError | undefined;
+  /** As the tunnels tell it; who changes it calls `tellSilence`. */
+  silence: TunnelSilence | undefined;
+  readonly silenceHandlers = new Set<() => void>();
   isPrepared = false;
   readonly started: FakeTunnel[] = [];
+
+  /** An agent falls silent, or answers again. */
+  tellSilence(silence: TunnelSilence): void {
+    this.silence = silence;
+    for (const handler of this.silenceHandlers) handler();
+  }
 
   prepare(): void {
     this.isPrepared = true;
@@ -86,6 +96,15 @@ export class FakeTunnel implements AgentTunnel {
   ping(): Promise<PingResult | undefined> {
     const { pings } = this.#agents;
     return Promise.resolve(pings[Math.min(this.#pings++, pings.length - 1)]);
+  }
+
+  silence(): TunnelSilence | undefined {
+    return this.#agents.silence;
+  }
+
+  onSilence(handler: () => void): () => void {
+    this.#agents.silenceHandlers.add(handler);
+    return () => this.#agents.silenceHandlers.delete(handler);
   }
 
   status(): TunnelStatus {

@@ -173,5 +173,5 @@ Deno.test("leave() tells the coordinator, closes its connection and is over with
   deepStrictEqual(world.client.coordinatorEnds(), []);
   ok(world.now - before <= 1_100);
   // The agent heard a goodbye, not a loss.
-  strictEqual(world.agent.node.lastHandshakeAt("nobody"), undefined);
+  strictEqual(world.agent.node.wireguardOf("nobody")?.lastHandshakeAt, undefined);
 });

@@ -87,5 +87,5 @@ Deno.test("TunnelNode.close() forgets its peers", () => {
   node.upsertPeer(newPeer(), 0);
   node.close();
   strictEqual(node.pollTimeout(), undefined);
-  strictEqual(node.lastHandshakeAt("peer"), undefined);
+  strictEqual(node.wireguardOf("peer")?.lastHandshakeAt, undefined);
 });

@@ -108,7 +108,7 @@ Deno.test("an agent that the coordinator lost is kept fifteen minutes from the l
   const world = new World();
   world.reach();
   world.agent.kill(world.now);
-  const handshakeAt = world.client.session.node.lastHandshakeAt(AGENT_ID) ?? 0;
+  const handshakeAt = world.client.session.node.wireguardOf(AGENT_ID)?.lastHandshakeAt ?? 0;
   world.pass(15 * MINUTE_MS - (world.now - handshakeAt) - 1_000);
   deepStrictEqual(world.client.lost(), []);
   world.pass(2_000);

@@ -81,6 +81,7 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
       configuration,
       interrupt,
       command: plan.command,
+      wayBack: `${plan.name} --persist ${workspace}`,
       containerVariables: await containerEnv(steps, {
         agentId: connected.agent.id,
         container: options.container,

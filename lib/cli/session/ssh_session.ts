@@ -20,7 +20,12 @@ import { sshFarSide } from "../../ssh/far_side.ts";
 import { type ForwardSet, startForwards } from "../../ssh/forwards.ts";
 import type { SessionRequest } from "../../ssh/session.ts";
 import { runStdioForward } from "../../ssh/stdio_forward.ts";
-import { runTerminalSession, type TerminalHost, wantsPty } from "../../ssh/terminal_session.ts";
+import {
+  runTerminalSession,
+  type TerminalHost,
+  type TerminalSessionOptions,
+  wantsPty,
+} from "../../ssh/terminal_session.ts";
 import type { Configuration } from "../config/config.ts";
 import { type Connected, openAgentPort } from "../ready/connect.ts";
 import { ExitError } from "../terminal/errors.ts";
@@ -28,6 +33,8 @@ import type { SshOptions } from "../grammar/flags_ssh.ts";
 import { hostKeyVerifier } from "./host_key.ts";
 import type { Interrupt } from "../terminal/interrupt.ts";
 import { printText } from "../terminal/print.ts";
+import { silenceLine } from "./silence_line.ts";
+import { lossWithSilence } from "./silence_words.ts";
 import { SessionEnded, startBackground } from "./ssh_background.ts";
 import { type EnvSetting, escapeCharOf, parseEnvSettings } from "./ssh_checks.ts";
 import type { Steps } from "../ready/steps.ts";
@@ -39,6 +46,8 @@ export interface SessionOptions {
   readonly interrupt: Interrupt;
   /** Empty: a shell. */
   readonly command: string;
+  /** The command for a shell that is kept, e.g. `hawser ssh --persist dev`. */
+  readonly wayBack: string;
   /** What leads into a container. */
   readonly containerVariables: readonly EnvSetting[];
   /** The keyboard for this session. @default standard input itself */
@@ -85,6 +94,7 @@ export async function runSession(
     const variables = [...settings, ...session.containerVariables];
     const outcome = await runKind({
       steps,
+      connected,
       connection,
       forwards,
       session,
@@ -100,7 +110,9 @@ export async function runSession(
     const stopped = outcome.detail === undefined ? undefined : await background.whyLost();
     if (stopped !== undefined) throw goneOrLost(stopped);
     if (outcome.detail === undefined) throw new ExitError(outcome.exitCode, outcome.message);
-    throw new SessionLost(`${outcome.message}\n${outcome.detail}`);
+    const why = lossWithSilence(outcome.detail, connected.tunnel.silence());
+    const help = why === outcome.detail ? "" : adviceFor(session);
+    throw new SessionLost(`${outcome.message}\n${why}${help}`);
   } catch (error) {
     if (background.ended.aborted && background.ended.reason instanceof SessionEnded) {
       throw goneOrLost(background.ended.reason);
@@ -110,6 +122,12 @@ export async function runSession(
   }
 }
 
+/** What keeps a shell over such an outage. */
+function adviceFor({ options, command, wayBack }: SessionOptions): string {
+  const isShell = command === "" && options.stdioForward === "" && !options.noCommand;
+  return isShell && options.persist === "" ? `; next time, "${wayBack}" keeps the shell` : "";
+}
+
 function goneOrLost({ message, isLost }: SessionEnded): SessionLost {
   return new SessionLost(message, { isGone: !isLost });
 }
@@ -117,6 +135,7 @@ function goneOrLost({ message, isLost }: SessionEnded): SessionLost {
 /** A connection that stands, and what the session in it is made of. */
 export interface Running {
   readonly steps: Steps;
+  readonly connected: Connected;
   readonly connection: SshConnection;
   readonly forwards: ForwardSet;
   readonly session: SessionOptions;
@@ -148,11 +167,24 @@ async function runKind(running: Running): Promise<SessionOutcome> {
     env: running.env,
     forwardAgent: running.forwardsAgent,
     escapeChar: escapeCharOf(options.escapeChar),
+    ...silenceLineOf(running),
     listForwards: () => forwards.list(),
     onStarted: () => log.info("session started"),
     interruptedBy: () => interrupt.signalName,
     signal,
   });
+}
+
+/** The line for a silence, on a terminal that can take it back. */
+export function silenceLineOf(
+  { steps: { host, progress }, connected: { tunnel, target }, session: { options } }: Running,
+): Pick<TerminalSessionOptions, "statusLine"> {
+  if (host.env("TERM") === "dumb") return {};
+  const escapeChar = escapeCharOf(options.escapeChar);
+  const workspace = target.workspace.name;
+  return {
+    statusLine: silenceLine({ tunnel, clock: host.clock, progress, workspace, escapeChar }),
+  };
 }
 
 /** `-N`: nothing runs there; the forwards live until we are interrupted or the connection ends. */

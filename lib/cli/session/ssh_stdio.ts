@@ -13,6 +13,7 @@ import {
 import { type Connected, openAgentPort } from "../ready/connect.ts";
 import { ExitError } from "../terminal/errors.ts";
 import type { SshOptions } from "../grammar/flags_ssh.ts";
+import { lossWithSilence } from "./silence_words.ts";
 import { SessionEnded, startBackground } from "./ssh_background.ts";
 import { type EarlyInput, pipeStdio } from "./stdio_pipe.ts";
 import type { Steps } from "../ready/steps.ts";
@@ -60,7 +61,9 @@ export async function runStdio(
       }
       throw new ExitError(
         CONNECTION_LOST_CODE,
-        `hawser: connection to the workspace lost: ${end.message}`,
+        `hawser: connection to the workspace lost: ${
+          lossWithSilence(end.message, connected.tunnel.silence())
+        }`,
       );
     }
     return 0;

@@ -6,7 +6,7 @@ import { formatElapsed } from "../../base/duration.ts";
 import type { Instant } from "../../base/core.ts";
 import { stripToLine } from "../../coder/text.ts";
 import type { Host } from "../../base/host.ts";
-import { type Color, COLORS, printText } from "./print.ts";
+import { type Color, COLORS, printNotice, printText } from "./print.ts";
 import { FRAME_MS, renderSpinner } from "./spinner.ts";
 
 /** A wait that ends sooner is not worth a flicker. */
@@ -44,6 +44,7 @@ export class Progress {
   readonly #host: Host;
   readonly #waits: RunningWait[] = [];
   #isDrawn = false;
+  #makeWay: (() => void) | undefined;
 
   constructor(host: Host, options: ProgressOptions = {}) {
     this.#host = host;
@@ -51,10 +52,24 @@ export class Progress {
     this.useColor = this.isTerminal && !host.env("NO_COLOR") && host.env("TERM") !== "dumb";
   }
 
+  /** Calls `clear` before anything is printed, until the returned function is called: somebody else draws on this terminal. */
+  onPrint(clear: () => void): () => void {
+    this.#makeWay = clear;
+    return () => {
+      if (this.#makeWay === clear) this.#makeWay = undefined;
+    };
+  }
+
   /** Prints one line that stays, whatever is in the text: nothing of it is obeyed, nothing of it begins another line. */
   line(text: string): void {
     this.#clear();
     printText(this.#host.stderr, `${stripToLine(text)}\n`);
+  }
+
+  /** A line in the middle of what a program of the workspace may be drawing, with a bell. */
+  notice(text: string): void {
+    this.#clear();
+    printNotice(this.#host.stderr, text);
   }
 
   /** A warning about how we were called, more lines of it, and upstream's empty line behind. */
@@ -122,6 +137,7 @@ export class Progress {
     const { stderr } = this.#host;
     const elapsedMs = now - running.since;
     const ageMs = now - running.newAt;
+    this.#makeWay?.();
     if (this.isTerminal) {
       if (elapsedMs < SPINNER_DELAY_MS) return;
       const columns = (stderr.size()?.columns ?? DEFAULT_COLUMNS) - 1;
@@ -134,6 +150,7 @@ export class Progress {
   }
 
   #clear(): void {
+    this.#makeWay?.();
     if (!this.#isDrawn) return;
     this.#host.stderr.print(CLEAR_LINE);
     this.#isDrawn = false;

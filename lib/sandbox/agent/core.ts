@@ -166,7 +166,8 @@ export class AgentCore implements TunnelCore<AgentCoreEvent> {
   }
 
   #checkLost(peerId: string, now: Instant): void {
-    const keptUntil = (this.node.lastHandshakeAt(peerId) ?? -Infinity) + LOST_TIMEOUT_MS;
+    const keptUntil = (this.node.wireguardOf(peerId)?.lastHandshakeAt ?? -Infinity) +
+      LOST_TIMEOUT_MS;
     if (keptUntil > now) this.#lostUntil.set(peerId, keptUntil);
     else {
       this.#lostUntil.delete(peerId);

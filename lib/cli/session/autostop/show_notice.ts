@@ -3,7 +3,6 @@ import { messageOf } from "../../../base/errors.ts";
 import type { Log } from "../../../base/log.ts";
 import { type Host, HostError } from "../../../base/host.ts";
 import { type NotifierCall, notifierCalls } from "./notifiers.ts";
-import { printNotice } from "../../terminal/print.ts";
 import type { Notice } from "./notices.ts";
 
 /** A notification service that hangs must not keep the next notice. */
@@ -12,6 +11,8 @@ const MAX_OUTPUT_BYTES = 4_096;
 
 export interface ShowOptions {
   readonly log: Log;
+  /** Prints a line among the session's output, with a bell. */
+  readonly print: (text: string) => void;
   readonly signal: AbortSignal;
 }
 
@@ -28,7 +29,7 @@ export async function showNotice(
     if (await runNotifier(host, call, options)) return "desktop";
   }
   if (!host.stderr.isTerminal) return "nowhere";
-  printNotice(host.stderr, notice.body);
+  options.print(notice.body);
   return "terminal";
 }
 

@@ -130,9 +130,10 @@ export class AutostopWatch {
   }
 
   async #showDue(): Promise<void> {
-    const { host, log } = this.#steps;
+    const { host, log, progress } = this.#steps;
     const { signal } = this.#options;
-    const { show = (notice, stop) => showNotice(host, notice, { log, signal: stop }) } =
+    const print = (text: string) => progress.notice(text);
+    const { show = (notice, stop) => showNotice(host, notice, { log, print, signal: stop }) } =
       this.#options;
     this.#notices.handleTimeout(host.clock.wallMs());
     for (;;) {

@@ -15,7 +15,7 @@ import { ptyFor, runAtTerminal } from "../../../ssh/terminal_session.ts";
 import { RECONNECTING_TERMINAL_PORT } from "../../../tailnet/agent_ports.ts";
 import { type Connected, openAgentPort } from "../../ready/connect.ts";
 import { escapeCharOf } from "../ssh_checks.ts";
-import type { Running } from "../ssh_session.ts";
+import { type Running, silenceLineOf } from "../ssh_session.ts";
 import { clientOf, parseProbe, type Probed } from "./answers.ts";
 import {
   attachCommand,
@@ -184,6 +184,7 @@ export class ShellKeeper {
     const outcome = await runAtTerminal(shell, terminal, {
       pty: true,
       escapeChar: escapeCharOf(running.session.options.escapeChar),
+      ...silenceLineOf(running),
       listForwards: () => forwards.list(),
       onStarted: () => steps.log.info("session started"),
       leave: () => connection.leave(),
