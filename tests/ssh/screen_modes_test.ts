@@ -66,6 +66,8 @@ const ROWS: readonly {
   { name: "a soft reset", output: "\x1b[?25l\x1b[31m\x1b[2;3r\x1b[!p", restore: "" },
   { name: "modes that nobody here knows", output: "\x1b[?9999h\x1b[4h\x1b[?h", restore: "" },
   { name: "a title", output: "\x1b]0;vim\x07\r\n", restore: "" },
+  { name: "a title at the start of a line", output: "\x1b]0;vim\x07", restore: "" },
+  { name: "a title that looks like a sequence", output: "\x1b]0;[?1049h\x1b\\", restore: "" },
   { name: "a broken sequence", output: "\x1b[?10\r\n04h", restore: "\r\n" },
   { name: "a long sequence", output: `\x1b[${"1;".repeat(100)}m\r\n`, restore: "" },
 ];
@@ -83,3 +85,58 @@ for (const { name, output, restore } of ROWS) {
     }
   });
 }
+
+Deno.test("ScreenModes.hasRoomBelow is false in whatever a line of ours would break", () => {
+  const rows: readonly (readonly [output: string, hasRoom: boolean])[] = [
+    ["", true],
+    ["$ ", true],
+    ["\x1b[31m$ \x1b[1;1H", true],
+    ["\x1b[?1049h", false],
+    ["\x1b[?1049h\x1b[?1049l", true],
+    ["\x1b[?47h", false],
+    ["\x1b[2;20r", false],
+    ["\x1b[2;20r\x1b[r", true],
+    ["\x1b[?2026h", false],
+    ["\x1b[?2026h\x1b[?2026l", true],
+    ["\x1b", false],
+    ["\x1b[3", false],
+    ["\x1b]0;a tit", false],
+    ["\x1b]0;a title\x07", true],
+    ["\x1b]0;a title\x1b\\", true],
+    ["\x1bP+q544e\x1b\\", true],
+    ["\x1bPq#0;2;0;0;0", false],
+    ["\x1b_G\x18", true],
+    ["\x1b]0;a title\x1b[31m", true],
+    ["ä", true],
+    ["漢字", true],
+    ["😀", true],
+  ];
+  for (const [output, hasRoom] of rows) {
+    const bytes = encoder.encode(output);
+    for (const step of [bytes.length || 1, 1, 2, 3]) {
+      const modes = new ScreenModes();
+      for (let at = 0; at < bytes.length; at += step) {
+        modes.handleOutput(bytes.subarray(at, at + step));
+      }
+      assert.equal(modes.hasRoomBelow, hasRoom, `${JSON.stringify(output)} in steps of ${step}`);
+    }
+  }
+});
+
+Deno.test("ScreenModes.hasRoomBelow is false between the bytes of one character, however they come", () => {
+  for (const text of ["ä", "字", "😀", "a字", "ab😀"]) {
+    const bytes = encoder.encode(text);
+    const start = encoder.encode(text.replace(/.$/u, "")).length;
+    for (let end = start + 1; end < bytes.length; end++) {
+      for (const step of [bytes.length, 1, 2]) {
+        const modes = new ScreenModes();
+        for (let at = 0; at < end; at += step) {
+          modes.handleOutput(bytes.subarray(at, Math.min(at + step, end)));
+        }
+        assert(!modes.hasRoomBelow, `${text} up to byte ${end} in steps of ${step}`);
+        modes.handleOutput(bytes.subarray(end));
+        assert(modes.hasRoomBelow);
+      }
+    }
+  }
+});

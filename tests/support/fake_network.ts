@@ -45,17 +45,8 @@ export class FakeTunnels implements HostTunnels {
   };
   /** Why nobody is reached. */
   failure: TunnelError | undefined;
-  /** As the tunnels tell it; who changes it calls `tellSilence`. */
-  silence: TunnelSilence | undefined;
-  readonly silenceHandlers = new Set<() => void>();
   isPrepared = false;
   readonly started: FakeTunnel[] = [];
-
-  /** An agent falls silent, or answers again. */
-  tellSilence(silence: TunnelSilence): void {
-    this.silence = silence;
-    for (const handler of this.silenceHandlers) handler();
-  }
 
   prepare(): void {
     this.isPrepared = true;
@@ -99,12 +90,11 @@ export class FakeTunnel implements AgentTunnel {
   }
 
   silence(): TunnelSilence | undefined {
-    return this.#agents.silence;
+    return undefined;
   }
 
-  onSilence(handler: () => void): () => void {
-    this.#agents.silenceHandlers.add(handler);
-    return () => this.#agents.silenceHandlers.delete(handler);
+  onSilence(): () => void {
+    return () => {};
   }
 
   status(): TunnelStatus {

@@ -98,6 +98,7 @@ class FakeOutput implements SessionOutput {
   /** While set, writes wait. */
   gate: Promise<void> | undefined;
   #wake: (() => void) | undefined;
+  #begun: (() => void) | undefined;
 
   constructor(isTerminal: boolean, size: () => TerminalSize | undefined) {
     this.isTerminal = isTerminal;
@@ -109,6 +110,7 @@ class FakeOutput implements SessionOutput {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
+    this.#begun?.();
     await this.gate;
     if (this.failure !== undefined) throw this.failure;
     this.print(new TextDecoder().decode(bytes));
@@ -117,6 +119,11 @@ class FakeOutput implements SessionOutput {
   print(text: string): void {
     this.text += text;
     this.#wake?.();
+  }
+
+  /** Resolves when the next write begins. */
+  async waitForWrite(): Promise<void> {
+    await new Promise<void>((resolve) => this.#begun = resolve);
   }
 
   /** Resolves when what was written contains `part`. */

@@ -59,11 +59,10 @@ export async function runStdio(
         progress.line(stopped.message);
         return 0;
       }
+      const why = lossWithSilence(end.message, connected.tunnel.silence());
       throw new ExitError(
         CONNECTION_LOST_CODE,
-        `hawser: connection to the workspace lost: ${
-          lossWithSilence(end.message, connected.tunnel.silence())
-        }`,
+        `hawser: connection to the workspace lost: ${why}`,
       );
     }
     return 0;
