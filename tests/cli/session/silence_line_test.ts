@@ -1,5 +1,5 @@
 /** What a session says of a workspace that does not answer, while it lasts and when it was the end. */
-import { deepStrictEqual, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, doesNotMatch, strictEqual } from "node:assert/strict";
 import type { AgentTunnel, TunnelSilence, TunnelStatus } from "../../../lib/base/tunnel.ts";
 import { silenceLine, silenceWords } from "../../../lib/cli/session/silence_line.ts";
 import { lossWithSilence } from "../../../lib/cli/session/silence_words.ts";
@@ -60,7 +60,7 @@ Deno.test("silenceWords() obey nothing that a relay's name or answer says", () =
     escapeChar: TILDE,
   });
   // deno-lint-ignore no-control-regex -- what is looked for
-  strictEqual(/[\x00-\x1f\x7f]/.test(words), false);
+  doesNotMatch(words, /[\x00-\x1f\x7f]/);
 });
 
 Deno.test("silenceLine() renews the line each second, takes it away at once, and makes way for what is printed", async () => {
