@@ -1,10 +1,8 @@
 /** Whole sessions through proxies that people have: API, coordinator and relay alike, and one clear line where none goes through. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { Sandbox } from "../../lib/sandbox/mod.ts";
-import { Desk } from "../command/support.ts";
-import { startTlsFront } from "../io/proxies.ts";
-import { LOOPBACK, tlsFixture } from "../io/support.ts";
+import { LOOPBACK } from "../io/support.ts";
 import { testWith } from "../live/check.ts";
+import { HAD_SHELL, openCompany } from "./company.ts";
 import {
   FAR_HOST,
   freePort,
@@ -16,39 +14,6 @@ import {
   startNginx,
   startSquid,
 } from "./real_proxies.ts";
-
-/** By the name by which it may be run here. */
-const WORKSPACE = { name: "myworkspace", agents: [{ name: "dev", shell: "sh" }] };
-const HAD_SHELL = { code: 0, stdout: "in\n" };
-
-/** A deployment behind TLS, and a folder with what clients of it need. */
-interface Company extends AsyncDisposable {
-  readonly desk: Desk;
-  readonly sandbox: Sandbox;
-  readonly tlsPort: number;
-  readonly url: string;
-  readonly folder: string;
-}
-
-async function openCompany(): Promise<Company> {
-  await using stack = new AsyncDisposableStack();
-  const sandbox = stack.use(await Sandbox.start({ user: "myuser", workspaces: [WORKSPACE] }));
-  const front = stack.use(startTlsFront(Number(sandbox.url.port)));
-  const folder = await Deno.makeTempDir({ prefix: "hawser-company-" });
-  stack.defer(() => Deno.remove(folder, { recursive: true }));
-  for (const name of ["ca.crt", "intercept.crt", "client.crt", "client.key"]) {
-    await Deno.writeTextFile(`${folder}/${name}`, tlsFixture(name));
-  }
-  const kept = stack.move();
-  return {
-    desk: new Desk(sandbox),
-    sandbox,
-    tlsPort: front.port,
-    url: `https://${FAR_HOST}:${front.port}`,
-    folder,
-    [Symbol.asyncDispose]: () => kept.disposeAsync(),
-  };
-}
 
 /** All of these stand in the log; the log. */
 async function expectAsked(proxy: RealProxy, wanted: readonly RegExp[]): Promise<string[]> {

@@ -49,14 +49,24 @@ export interface RealProxy extends AsyncDisposable {
   asked(isComplete: (lines: readonly string[]) => boolean): Promise<string[]>;
 }
 
+export interface SquidOptions {
+  readonly tlsPorts: readonly number[];
+  /** Whether it speaks TLS itself, with the certificate of the tests' servers. @default false */
+  readonly isTls?: boolean;
+  /** It cuts tunnels through which nothing comes for so long. @default a quarter of an hour */
+  readonly idleSeconds?: number;
+}
+
 /** Wants a name and a password, and opens nothing but tunnels to `tlsPorts`, as companies have it. */
-export function startSquid(
-  options: { readonly tlsPorts: readonly number[] },
-): Promise<RealProxy> {
-  return start("http", (folder, port) => ({
+export function startSquid(options: SquidOptions): Promise<RealProxy> {
+  const { isTls = false, idleSeconds = 900 } = options;
+  return start(isTls ? "https" : "http", (folder, port) => ({
     files: {
       "squid.conf": squidConf(folder, [
-        `http_port ${LOOPBACK}:${port}`,
+        isTls
+          ? `https_port ${LOOPBACK}:${port} tls-cert=${folder}/server.pem`
+          : `http_port ${LOOPBACK}:${port}`,
+        `read_timeout ${idleSeconds} seconds`,
         `auth_param basic program ${SQUID_HELPERS}/basic_ncsa_auth ${folder}/passwords`,
         "auth_param basic children 2 startup=1",
         "auth_param basic realm the test's",
@@ -68,6 +78,7 @@ export function startSquid(
         "http_access deny all",
       ]),
       passwords: PASSWORD_LINE,
+      "server.pem": tlsFixture("server.crt") + tlsFixture("server.key"),
     },
     argv: squidArgv(folder, port),
   }));
