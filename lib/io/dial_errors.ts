@@ -49,12 +49,32 @@ export class ProxyError extends UserError {
   }
 }
 
-/** An HTTP proxy answered 407 (RFC 9110 §15.5.8): who said nothing is asked who they are, who did was not believed. */
-export function loginRefusedError(proxy: ProxyServer): ProxyError {
+/**
+ * An HTTP proxy answered 407 (RFC 9110 §15.5.8) with `challenges`, values of `Proxy-Authenticate`: who said nothing is asked who they
+ * are, who did was not believed, unless it is by another scheme that it wants to know.
+ */
+export function loginRefusedError(
+  proxy: ProxyServer,
+  challenges: readonly string[],
+): ProxyError {
+  const schemes = challenges.flatMap(schemesOf);
+  if (schemes.length > 0 && !schemes.some((scheme) => scheme.toLowerCase() === "basic")) {
+    const wanted = schemes.slice(0, MAX_SCHEMES).join(", ");
+    return new ProxyError(proxy, `takes no user name and password, but a login by ${wanted} (407)`);
+  }
   const what = proxy.credentials === undefined
     ? "wants a user name and password (407)"
     : "refused the user name or password (407)";
   return new ProxyError(proxy, what);
+}
+
+const MAX_SCHEMES = 4;
+
+/** RFC 9110 §11.6.1: a list of schemes, each with a parameter or without, and of further parameters, which have a `=`. */
+function schemesOf(challenges: string): string[] {
+  return challenges.replaceAll(/"[^"]*"/g, "").split(",").flatMap((item) =>
+    /^([a-z][\w-]{0,30})(?: +[^ =]|$)/i.exec(item.trim())?.[1] ?? []
+  );
 }
 
 /** The same failure, said of the proxy. What is said of it already stays. */

@@ -182,7 +182,7 @@ function exchangeOf(request: HttpRequest, url: URL, forwarder: ProxyServer | und
 
 function assertUsable(head: HttpResponseHead, forwarder: ProxyServer | undefined): void {
   if (forwarder !== undefined && head.status === 407) {
-    throw loginRefusedError(forwarder);
+    throw loginRefusedError(forwarder, head.headers.values("proxy-authenticate"));
   }
   const codings = head.headers.list("content-encoding").filter((coding) => coding !== "identity");
   if (codings.length > 0) {

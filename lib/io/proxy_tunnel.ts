@@ -60,12 +60,17 @@ export async function connectThroughHttp(
   const statusLine = String.fromCharCode(...head.slice(0, 200)).split("\r\n")[0] ?? "";
   const status = /^HTTP\/1\.[01] (\d{3})/.exec(statusLine)?.[1];
   if (status?.startsWith("2") === true) return;
-  if (status === "407") throw loginRefusedError(proxy);
+  if (status === "407") throw loginRefusedError(proxy, challengesIn(head));
   const shown = status === undefined ? "did not answer as an HTTP proxy" : `answered ${status}`;
   // 5xx: it could not reach the destination now, which may pass.
   throw new ProxyError(proxy, `${shown} to CONNECT ${authority}`, {
     code: status?.startsWith("5") === true ? "unreachable" : "other",
   });
+}
+
+function challengesIn(head: readonly number[]): string[] {
+  const lines = String.fromCharCode(...head).split("\r\n");
+  return lines.flatMap((line) => /^proxy-authenticate:(.*)/i.exec(line)?.[1] ?? []);
 }
 
 /** What tells an HTTP proxy who we are: nothing when it has no credentials. */

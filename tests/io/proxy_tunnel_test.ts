@@ -79,12 +79,37 @@ Deno.test("connectThroughHttp() says what a proxy refused, without the password"
   }
 });
 
-Deno.test("connectThroughHttp() says that a proxy wants a login, where it has none", async () => {
-  const proxy = new ScriptedProxy(bytes("HTTP/1.1 407 Auth\r\n\r\n"));
-  await rejects(
-    connectThroughHttp(proxy, PROXY, TO),
-    /^ProxyError: proxy p\.test:3128 wants a user name and password \(407\)$/,
-  );
+Deno.test("connectThroughHttp() says what login a proxy wants (RFC 9110 §11.7.1)", async (t) => {
+  const name = "wants a user name and password (407)";
+  const wrong = "refused the user name or password (407)";
+  const rows: readonly (readonly [fields: string[], withoutLogin: string, withLogin: string])[] = [
+    [[], name, wrong],
+    [['Basic realm="of Negotiate, NTLM"'], name, wrong],
+    [["Negotiate", "NTLM", 'BASIC realm="x", charset="UTF-8"'], name, wrong],
+    [['Digest realm="a, b c", nonce="n", basic=no, Basic realm=x'], name, wrong],
+    [["Negotiate, NTLM"], ...both("Negotiate, NTLM")],
+    [["Negotiate", "NTLM TlRMTVNTUAAC"], ...both("Negotiate, NTLM")],
+    [['Digest realm="Basic, b c" , nonce = "n", stale=false'], ...both("Digest")],
+    [["A, B", "C", "D, E"], ...both("A, B, C, D")],
+    [["\x1b[31m, \xa9 x, =, ,"], name, wrong],
+    [["x".repeat(99)], name, wrong],
+  ];
+  for (const [fields, withoutLogin, withLogin] of rows) {
+    await t.step(fields.join(" & "), async () => {
+      const lines = fields.map((field) => `proxy-Authenticate: ${field}\r\n`).join("");
+      const answer = bytes(`HTTP/1.1 407 Auth\r\nX: Proxy-Authenticate: Y\r\n${lines}\r\n`);
+      for (const [proxy, words] of [[PROXY, withoutLogin], [WITH_PASSWORD, withLogin]] as const) {
+        await rejects(connectThroughHttp(new ScriptedProxy(answer), proxy, TO), {
+          message: `proxy p.test:3128 ${words}`,
+        });
+      }
+    });
+  }
+
+  function both(schemes: string): [string, string] {
+    const words = `takes no user name and password, but a login by ${schemes} (407)`;
+    return [words, words];
+  }
 });
 
 Deno.test("connectThroughSocks() lets the proxy resolve the name (RFC 1928 §4)", async () => {
