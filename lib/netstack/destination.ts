@@ -3,10 +3,13 @@
  * several ways out asks for the packets of one destination, once it knows that they can leave.
  */
 import { Fifo } from "./fifo.ts";
+import { type ReceiveWay, UNKNOWN_WAY } from "./receive_tuning.ts";
 
 export class Destination<Socket> {
   /** 16 bytes; do not change them. */
   readonly address: Uint8Array;
+  /** The way that its segments take to us, for the owner to say before it asks for packets. */
+  way: ReceiveWay = UNKNOWN_WAY;
   /** For the stack alone. */
   readonly scheduled = new Fifo<Socket>();
   /** For the stack alone: sockets in any state but closed. */

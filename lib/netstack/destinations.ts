@@ -50,6 +50,7 @@ export class Destinations {
   /** Writes the next packet for `destination`; its length, or 0. Sockets take turns, a packet each. */
   transmitTo(destination: Destination<TcpSocket>, target: TransmitTarget): number {
     const { scheduled } = destination;
+    target.way = destination.way;
     for (;;) {
       const socket = scheduled.peek();
       if (socket === undefined) {

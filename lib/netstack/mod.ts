@@ -5,5 +5,6 @@ export type { Destination } from "./destination.ts";
 export type { NetstackEvent } from "./events.ts";
 export { Netstack } from "./netstack.ts";
 export type { ConnectOptions, NetstackOptions } from "./options.ts";
+export type { ReceiveWay } from "./receive_tuning.ts";
 export type { TcpSocket } from "./socket.ts";
 export type { TcpState } from "./state.ts";

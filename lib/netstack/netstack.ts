@@ -38,6 +38,7 @@ import {
 } from "./options.ts";
 import { OwnAddresses } from "./own_addresses.ts";
 import { handleSegment } from "./receive.ts";
+import { UNKNOWN_WAY } from "./receive_tuning.ts";
 import { Replies } from "./replies.ts";
 import { type SocketHost, TcpSocket } from "./socket.ts";
 import { SocketTable } from "./socket_table.ts";
@@ -73,6 +74,7 @@ export class Netstack implements Core<NetstackEvent> {
     view: this.#outViews.of(new Uint8Array(0)),
     offset: 0,
     now: 0,
+    way: UNKNOWN_WAY,
   };
 
   /** Throws `RangeError` for no or malformed addresses and for options out of range. Addresses are copied. */

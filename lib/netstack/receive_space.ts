@@ -31,6 +31,8 @@ export class ReceiveSpace {
   isHeldClosed = false;
   /** Duplicate ACKs owed: out-of-order arrivals since the last ACK. */
   duplicateAcksOwed = 0;
+  /** What may be under way to us, besides what the buffer has room for. */
+  flightLimitBytes = Infinity;
 
   readonly #mssBytes: number;
   readonly #ring: ByteRing;
@@ -116,7 +118,7 @@ export class ReceiveSpace {
   isWindowUpdateDue(): boolean {
     if (this.isFinConsumed || this.isHeldClosed || this.#isFrozen()) return false;
     const opened = seqDiff(this.#edge(), this.rcvAdv);
-    const limit = this.#ring.limitBytes;
+    const limit = this.#largestWindow;
     if (opened < Math.min(limit / 2, 2 * this.#mssBytes)) return false;
     return opened >= limit / 4 || this.windowBytes < limit / 4;
   }
@@ -185,15 +187,23 @@ export class ReceiveSpace {
 
   /** Where the right edge could be. */
   #edge(): number {
-    return seqAdd(this.rcvNxt, this.#ring.limitBytes - this.#ring.length);
+    return seqAdd(this.rcvNxt, this.#roomBytes);
+  }
+
+  get #roomBytes(): number {
+    return Math.min(this.flightLimitBytes, this.#ring.limitBytes - this.#ring.length);
+  }
+
+  get #largestWindow(): number {
+    return Math.min(this.flightLimitBytes, this.#ring.limitBytes);
   }
 
   #advertisedField(): number {
     let window = this.windowBytes;
     if (!this.#isFrozen()) {
-      const available = this.#ring.limitBytes - this.#ring.length;
+      const available = this.#roomBytes;
       // RFC 9293 §3.8.6.2.2
-      if (available - window >= Math.min(this.#ring.limitBytes / 2, this.#mssBytes)) {
+      if (available - window >= Math.min(this.#largestWindow / 2, this.#mssBytes)) {
         window = available;
       }
     }

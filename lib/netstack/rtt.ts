@@ -41,7 +41,7 @@ export class RttEstimator {
     return this.#srttMs >= 0;
   }
 
-  /** Least sample ever; `Infinity` before the first. */
+  /** Least sample since it was forgotten; `Infinity` before the first. */
   get minMs(): number {
     return this.#minMs;
   }
@@ -81,6 +81,11 @@ export class RttEstimator {
     this.#rttvarMs = 0;
     this.#baseRtoMs = INITIAL_RTO_MS;
     this.#backoff = 0;
+    this.#minMs = Infinity;
+  }
+
+  /** Should be called when the network is perhaps another: the least sample is of a path that may be gone. */
+  forgetLeast(): void {
     this.#minMs = Infinity;
   }
 

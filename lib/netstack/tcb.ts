@@ -17,6 +17,7 @@ import { OwnerNews, SocketEvent } from "./owner_news.ts";
 import { Pacer } from "./pacer.ts";
 import { Rack } from "./rack.ts";
 import { ReceiveSpace } from "./receive_space.ts";
+import { ReceiveTuning } from "./receive_tuning.ts";
 import { RttEstimator } from "./rtt.ts";
 import { SendSpace } from "./send_space.ts";
 import { canMove, type TcpState } from "./state.ts";
@@ -78,6 +79,7 @@ export class Tcb {
   // Receive sequence space.
   irs = 0;
   readonly receive: ReceiveSpace;
+  readonly receiveTuning = new ReceiveTuning();
 
   // Timing and congestion.
   readonly timers = new TcpTimers();

@@ -91,6 +91,7 @@ export function resume(tcb: Tcb, now: Instant): void {
   }
   if (!isSynchronized(tcb.state) || tcb.state === "time-wait") return;
   expectGap(tcb, now);
+  tcb.rtt.forgetLeast();
   if (tcb.timeouts > 0 && tcb.snd.flightSize > 0) {
     tcb.rtt.clearBackoff();
     tcb.snd.sent.markAllLost();

@@ -9,16 +9,18 @@ import { DEFAULT_HOP_LIMIT, IPV6_HEADER_BYTES, NextHeader, writeIpv6 } from "../
 import { TcpFlag, writeTcp, writeTcpChecksum } from "../wire/tcp.ts";
 import { armTailProbe } from "./acknowledge.ts";
 import { pipeBytes } from "./recovery.ts";
+import type { ReceiveWay } from "./receive_tuning.ts";
 import { canTransmitData } from "./state.ts";
 import { Debt } from "./owed.ts";
 import type { Tcb } from "./tcb.ts";
 import { TcpTimer } from "./timers.ts";
 
-/** Where a packet is written, and when: one object, reused. */
+/** Where a packet is written, when, and which way what it asks for will come: one object, reused. */
 export interface TransmitTarget {
   view: DataView;
   offset: number;
   now: Instant;
+  way: ReceiveWay;
 }
 
 /** Longest wait between two probes of a closed window. */
@@ -236,8 +238,15 @@ function writeProbe(tcb: Tcb, target: TransmitTarget): number {
 }
 
 function writeAcknowledging(tcb: Tcb, target: TransmitTarget, payloadBytes: number): number {
-  tcb.out.ack = tcb.receive.rcvNxt;
-  tcb.out.window = tcb.receive.advertise();
+  const { receive, receiveTuning, rtt } = tcb;
+  const { way, now } = target;
+  receive.flightLimitBytes = receiveTuning.limitBytes(receive.rcvNxt, {
+    way,
+    minRttMs: rtt.minMs,
+    now,
+  });
+  tcb.out.ack = receive.rcvNxt;
+  tcb.out.window = receive.advertise();
   tcb.owed.drop(Debt.ack);
   return writePacket(tcb, target, payloadBytes);
 }

@@ -6,6 +6,7 @@
  * then `flush`, which moves pings, pongs and STUN requests to the port and gives what is for a relay to its owner.
  */
 import type { Instant } from "../base/core.ts";
+import type { ReceiveWay } from "../netstack/mod.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import type { DerpMap } from "./derp_map.ts";
 import { DatagramPort } from "./datagram_port.ts";
@@ -65,6 +66,12 @@ export class Direct {
       this.#ways.set(id, ways);
     }
     return route.kind === "direct" ? ways.direct : ways.both;
+  }
+
+  /** The way that packets of the peer take to us, when they may come straight; `undefined` while they cannot. */
+  receiveWay(id: string, now: Instant): ReceiveWay | undefined {
+    if (!this.port.isOpen || !this.paths.isMet(id, now)) return undefined;
+    return { burstBytes: this.port.burstBytes, rttMs: this.paths.inUse(id)?.latencyMs };
   }
 
   /** Takes a datagram, borrowed; WireGuard is the caller's to decrypt. */

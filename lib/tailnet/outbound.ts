@@ -89,6 +89,7 @@ export class Outbound {
     if (path === undefined) return;
     const { wireguard } = peer;
     if (!device.canSeal(wireguard, now)) return device.want(wireguard, now);
+    destination.way = router.receiveWay(peer, now);
     let hasSent = false;
     for (let slot = path.slot(MAX_SEALED_BYTES); slot; slot = path.slot(MAX_SEALED_BYTES)) {
       const { buffer, offset } = slot;

@@ -3,12 +3,18 @@
  * `addrForSendLocked`, `derp.go` `derpWriteChanOfAddr`): straight where that is known to work, else over a relay.
  */
 import type { Instant } from "../base/core.ts";
+import type { ReceiveWay } from "../netstack/mod.ts";
 import type { Direct } from "./direct.ts";
 import type { Path } from "./path.ts";
 import type { Peer } from "./peers.ts";
 import type { Relays } from "./relays.ts";
 
 const NOTE_EVERY_MS = 100;
+/**
+ * What may be under way over a relay, which queues and drops little. More would wait in queues of a way that is about to be
+ * left for a straight one, and be overtaken by what comes there.
+ */
+const RELAY_WAY: ReceiveWay = { burstBytes: 1024 * 1024, rttMs: undefined };
 
 export class Router {
   readonly #relays: Relays;
@@ -27,6 +33,11 @@ export class Router {
   pathTo(peer: Peer, now: Instant): Path | undefined {
     const relay = this.relayTo(peer);
     return this.#direct === undefined ? relay : this.#direct.pathTo(peer.id, relay, now);
+  }
+
+  /** The way that the peer's packets take to us, as far as we know: it is the peer that chooses. */
+  receiveWay(peer: Peer, now: Instant): ReceiveWay {
+    return this.#direct?.receiveWay(peer.id, now) ?? RELAY_WAY;
   }
 
   /** The way over its home relay, else over the relay where it was heard. */

@@ -38,12 +38,8 @@ class FakeRelay implements Path {
   }
 }
 
-/** A peer that has answered at `THERE` at instant 0. */
-function answered(): {
-  readonly direct: Direct;
-  readonly relay: FakeRelay;
-  readonly relayed: readonly RelayedPacket[];
-} {
+/** A peer that is looked for at `THERE`, has said nothing yet, and pings us when it is told to. */
+function met() {
   const random = new SeededRandom(3);
   const make = () => {
     const nodeKey = publicKey(generatePrivateKey(random));
@@ -59,6 +55,22 @@ function answered(): {
   const interfaces = [{ name: "eth0", address: endpointOf("198.51.100.1:7").address }];
   direct.paths.setLocal({ ports: { ipv4: 7 }, interfaces }, 0);
   direct.addPeer(PEER, [THERE], 0);
+  const pinged = (now: number) => {
+    const path = { kind: "udp", endpoint: endpointOf("198.51.100.1:7") } as const;
+    const ping = them.disco.ping("us", path, now);
+    assert(ping !== undefined);
+    direct.handleDatagram(ping, THERE, now);
+  };
+  return { direct, them, pinged };
+}
+
+/** A peer that has answered at `THERE` at instant 0. */
+function answered(): {
+  readonly direct: Direct;
+  readonly relay: FakeRelay;
+  readonly relayed: readonly RelayedPacket[];
+} {
+  const { direct, them } = met();
   direct.paths.seek(PEER, 0);
   const relayed: RelayedPacket[] = [];
   for (let out = direct.flush(); out !== undefined; out = direct.flush()) relayed.push(out);
@@ -109,6 +121,19 @@ Deno.test("Direct sends straight while the address is trusted, both ways when no
   assert.equal(direct.pathTo(PEER, relay, 1), relay);
   assert.equal(direct.pathTo("stranger", relay, 1), relay);
   assert.equal(direct.pathTo("stranger", undefined, 1), undefined);
+});
+
+Deno.test("Direct knows what its socket holds as soon as the peer may send straight", () => {
+  // From its ping on, before anything of it answered: our pong is what makes it send straight.
+  const { direct, pinged } = met();
+  assert.equal(direct.receiveWay(PEER, 1), undefined, "nobody was met yet");
+  pinged(2);
+  assert.deepEqual(direct.receiveWay(PEER, 2), { burstBytes: 72 * 1024, rttMs: undefined });
+  assert.equal(direct.receiveWay(PEER, 20_000), undefined, "it does not hear us");
+  const { direct: used } = answered();
+  assert.deepEqual(used.receiveWay(PEER, 20_000), { burstBytes: 72 * 1024, rttMs: 0 });
+  used.port.isOpen = false;
+  assert.equal(used.receiveWay(PEER, 1), undefined);
 });
 
 Deno.test("Direct keeps to one way where the other is not there or has no room", () => {

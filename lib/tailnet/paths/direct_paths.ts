@@ -147,6 +147,11 @@ export class DirectPaths {
     return this.#peers.get(id)?.paths.inUse;
   }
 
+  /** Whether the peer's packets may come straight: it was met by UDP lately. */
+  isMet(id: string, now: Instant): boolean {
+    return this.#peers.get(id)?.paths.isMet(now) ?? false;
+  }
+
   /** Pings the address in use; `pong` tells the answer. False while there is none. */
   ping(id: string, now: Instant): boolean {
     const peer = this.#peers.get(id);

@@ -41,3 +41,7 @@ export const RETURN_REST_MS = 1_000;
 export const RETURN_LIMIT_MS = 60_000;
 /** Whatever happens, one address is not pinged twice within this, but to look whether it died. */
 export const MIN_PING_SPACING_MS = 200;
+/** The other addresses get a second chance soon after one answered. */
+export const FIRST_UPGRADE_MS = 2_000;
+/** A peer that was answered sends straight within this, or it does not hear us. */
+export const MET_MS = 10_000;

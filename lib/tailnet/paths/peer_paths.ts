@@ -21,8 +21,10 @@ import {
   ACTIVE_MS,
   CALLS_BURST,
   CALLS_PER_SECOND,
+  FIRST_UPGRADE_MS,
   GOOD_ENOUGH_MS,
   HEARTBEAT_MS,
+  MET_MS,
   TRUST_MS,
   UPGRADE_MS,
 } from "./limits.ts";
@@ -41,8 +43,6 @@ type PathDeadline =
 
 /** Answers to one round of pings come within this: the best of them is taken whoever was first. */
 const FRESH_CHOICE_MS = 1_000;
-/** The other addresses get a second chance soon after one answered. */
-const FIRST_UPGRADE_MS = 2_000;
 
 export class PeerPaths {
   readonly #search: Search;
@@ -53,6 +53,7 @@ export class PeerPaths {
   readonly #callBucket: TokenBucket;
   readonly #usage = new PathUsage();
   #activeUntil: Instant = -Infinity;
+  #metAt: Instant = -Infinity;
 
   constructor(now: Instant) {
     this.#search = new Search(now);
@@ -70,6 +71,11 @@ export class PeerPaths {
     if (this.#phase.kind !== "direct") return undefined;
     const { endpoint, latencyMs } = this.#phase.path;
     return { endpoint, latencyMs };
+  }
+
+  /** Whether the peer may send straight: it does when we answer its pings, whatever we do ourselves. */
+  isMet(now: Instant): boolean {
+    return this.#phase.kind !== "relay" || now - this.#metAt < MET_MS;
   }
 
   /** Pings the address in use for somebody who wants to know; false while the relay is in use. */
@@ -141,6 +147,7 @@ export class PeerPaths {
     { pingBytes, pongBytes }: { readonly pingBytes: number; readonly pongBytes: number },
     now: Instant,
   ): void {
+    this.#metAt = now;
     const candidate = this.#search.candidates.heard(endpoint);
     if (candidate === undefined) return;
     candidate.handlePing(pingBytes, pongBytes, now);
