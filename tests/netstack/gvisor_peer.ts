@@ -7,6 +7,7 @@
  */
 import { seqAdd, seqDiff } from "../../lib/base/seq.ts";
 import type { Instant } from "../../lib/base/core.ts";
+import { RttEstimator } from "../../lib/netstack/rtt.ts";
 import { sumBytes } from "../../lib/wire/checksum.ts";
 import { IPV6_SOURCE_OFFSET, Ipv6Header, NextHeader, writeIpv6 } from "../../lib/wire/ipv6.ts";
 import { parseTcp, TcpFlag, TcpHeader, writeTcp, writeTcpChecksum } from "../../lib/wire/tcp.ts";
@@ -28,7 +29,6 @@ const ISS = 0xffff_ff00;
 const SYN_WINDOW_BYTES = 24_320;
 const WINDOW_BYTES = 3 * 1024 * 1024;
 const WINDOW_SHIFT = 7;
-const MIN_RTO_MS = 200;
 const ACK_BATCH = 100;
 const DUPLICATE_THRESHOLD = 3;
 const INITIAL_CWND = 10;
@@ -37,6 +37,7 @@ const IPV6_BYTES = 40;
 interface Segment {
   readonly start: number;
   readonly end: number;
+  readonly sentAt: Instant;
   sacked: boolean;
   retransmitted: boolean;
 }
@@ -67,12 +68,15 @@ export class GvisorPeer {
   #segments: Segment[] = [];
   #una = 0;
   #nxt = 0;
+  /** What lies below was perhaps sent twice: it tells no round trip. */
+  #resent = 0;
   #sndWnd = 0;
   #sndShift = 0;
   #cwnd = INITIAL_CWND;
   #ssthresh = Infinity;
   #dupAcks = 0;
   #recoverAt = -1;
+  readonly #rtt = new RttEstimator();
   #rtoMs = 1_000;
   #rtoAt: Instant = Infinity;
   #retries = 0;
@@ -173,8 +177,11 @@ export class GvisorPeer {
   #handleData(header: TcpHeader, payload: Uint8Array): boolean {
     const start = seqDiff(header.seq, seqAdd(this.#rcvIrs, 1));
     const end = start + payload.length;
-    if ((header.flags & TcpFlag.fin) !== 0) this.#finAt = end;
-    if (payload.length === 0 && this.#finAt < 0) return start === this.received - 1; // keepalive or probe
+    const hasFin = (header.flags & TcpFlag.fin) !== 0;
+    if (hasFin) this.#finAt = end;
+    if (payload.length === 0 && !hasFin) {
+      return start === this.received - (this.isFinReceived ? 0 : 1); // keepalive or probe
+    }
     if (end > this.#advertised) return true; // beyond the edge: dropped as a whole
     if (start > this.received) {
       this.#ooo.push([start, end]);
@@ -236,12 +243,15 @@ export class GvisorPeer {
   }
 
   #advance(ack: number, now: Instant): void {
-    const acked = this.#segments.filter((segment) => segment.end <= ack).length;
-    this.#segments = this.#segments.filter((segment) => segment.end > ack);
+    const acked = this.#segments.findIndex((segment) => segment.end > ack);
+    const done = this.#segments.splice(0, acked < 0 ? this.#segments.length : acked);
+    const timed = done.findLast(({ end, retransmitted }) => !retransmitted && end > this.#resent);
+    if (timed !== undefined) this.#rtt.sample(now - timed.sentAt);
     this.#una = ack;
+    this.#nxt = Math.max(this.#nxt, ack); // after a timeout it had gone back
     this.#dupAcks = 0;
     this.#retries = 0;
-    this.#rtoMs = MIN_RTO_MS;
+    this.#rtoMs = this.#rtt.rtoMs;
     this.#rtoAt = this.#segments.length > 0 ? now + this.#rtoMs : Infinity;
     if (this.#recoverAt >= 0 && ack >= this.#recoverAt) {
       this.#recoverAt = -1;
@@ -251,7 +261,7 @@ export class GvisorPeer {
       if (!this.#hasSack) this.#retransmit(this.#segments[0], now); // NewReno, partial ACK
       return;
     }
-    this.#cwnd += this.#cwnd < this.#ssthresh ? acked : acked / this.#cwnd;
+    this.#cwnd += this.#cwnd < this.#ssthresh ? done.length : done.length / this.#cwnd;
   }
 
   #countDuplicate(now: Instant): void {
@@ -303,12 +313,14 @@ export class GvisorPeer {
       if (this.#probeAt === Infinity) this.#probeAt = now + this.#rtoMs;
       return;
     }
+    if (this.#nxt >= total) return;
+    let flying = this.#segments.filter((segment) => !segment.sacked).length;
     while (this.#nxt < total) {
-      const flying = this.#segments.filter((segment) => !segment.sacked).length;
       const end = Math.min(this.#nxt + this.payloadBytes, total, this.#una + this.#sndWnd); // cut to fit
       if (flying >= Math.floor(this.#cwnd) || end <= this.#nxt) return;
-      const segment = { start: this.#nxt, end, sacked: false, retransmitted: false };
+      const segment = { start: this.#nxt, end, sentAt: now, sacked: false, retransmitted: false };
       this.#segments.push(segment);
+      flying++;
       this.#nxt = end;
       this.#sendSegment(segment);
       if (this.#rtoAt === Infinity) this.#rtoAt = now + this.#rtoMs;
@@ -336,6 +348,7 @@ export class GvisorPeer {
     this.#dupAcks = 0;
     // It goes back to SND.UNA and sends everything again as the window grows.
     this.#segments = [];
+    this.#resent = Math.max(this.#resent, this.#nxt);
     this.#nxt = this.#una;
     this.#rtoAt = Infinity;
   }

@@ -39,6 +39,9 @@ export class PacketLink {
   readonly #random: SeededRandom;
   /** Sorted by arrival, the next one last. */
   readonly #flying: InFlight[] = [];
+  /** When each of the packets that wait for the rate leaves, and the first of them that may not have left. */
+  readonly #leaving: Instant[] = [];
+  #firstLeaving = 0;
   #freeAt: Instant = 0;
 
   constructor(options: PacketLinkOptions) {
@@ -91,9 +94,10 @@ export class PacketLink {
   #leaveQueue(bytes: number, now: Instant): Instant | undefined {
     const { bytesPerMs, queuePackets } = this.#o;
     if (bytesPerMs === 0) return now;
-    const begins = Math.max(now, this.#freeAt);
-    if ((begins - now) * bytesPerMs > queuePackets * bytes) return undefined;
-    this.#freeAt = begins + bytes / bytesPerMs;
+    while ((this.#leaving[this.#firstLeaving] ?? Infinity) <= now) this.#firstLeaving++;
+    if (this.#leaving.length - this.#firstLeaving > queuePackets) return undefined;
+    this.#freeAt = Math.max(now, this.#freeAt) + bytes / bytesPerMs;
+    this.#leaving.push(this.#freeAt);
     return this.#freeAt;
   }
 
