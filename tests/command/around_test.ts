@@ -1,11 +1,11 @@
 /** What surrounds a session: waits, log file, usage, completion, containers (upstream cli/ssh_test.go, cli/cliui/agent_test.go). */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { failureAnswer, StartupFailure } from "../../lib/sandbox/mod.ts";
-import { commandTest, SHELL, WORKSPACE } from "./support.ts";
+import { commandTest, commandTestAtEach, SHELL, STARTING_RELEASES, WORKSPACE } from "./support.ts";
 
 const URL_OF_HELP = "https://example.com/help-with-agents";
 
-commandTest(
+commandTestAtEach(
   "TestSSH/ShowTroubleshootingURLAfterTimeout, TimeoutWithTroubleshootingURL: and a signal ends the wait silently",
   async (desk) => {
     await using run = desk.start(["myworkspace"]);
@@ -30,7 +30,7 @@ commandTest(
 
 const BLOCKING = { ...SHELL, blocksLogin: true } as const;
 
-commandTest(
+commandTestAtEach(
   "StartErrorExit: a start-up script that fails is told, and the session begins",
   async (desk) => {
     const { code, stdout, stderr } = await desk.run(["myworkspace", "echo in"]);
@@ -52,9 +52,10 @@ commandTest(
       }],
     }],
   },
+  STARTING_RELEASES,
 );
 
-commandTest("StartupTimeout: told, and the session begins", async (desk) => {
+commandTestAtEach("StartupTimeout: told, and the session begins", async (desk) => {
   const { code, stdout, stderr } = await desk.run(["myworkspace", "echo in"]);
   deepStrictEqual({ code, stdout }, { code: 0, stdout: "in\n" });
   match(stderr, /Warning: A startup script timed out and your workspace may be incomplete\./);
@@ -69,9 +70,9 @@ commandTest("StartupTimeout: told, and the session begins", async (desk) => {
       },
     }],
   }],
-});
+}, STARTING_RELEASES);
 
-commandTest(
+commandTestAtEach(
   "NoWait, LoginBeforeReadyEnabled: a session beside a script that runs on",
   async (desk) => {
     for (const args of [["--wait=no"], ["--no-wait"]]) {
@@ -90,21 +91,25 @@ commandTest(
       agents: [{ ...BLOCKING, startup: (agent) => agent.pause(20_000) }],
     }],
   },
+  STARTING_RELEASES,
 );
 
-commandTest("TestSSH/FileLogging: exactly one file, which tells how it ended", async (desk) => {
-  const folder = await Deno.makeTempDir();
-  const { code } = await desk.run(["-l", folder, "myworkspace", "exit 3"]);
-  strictEqual(code, 3);
-  const names = [...Deno.readDirSync(folder)].map(({ name }) => name);
-  strictEqual(names.length, 1);
-  const [name = ""] = names;
-  match(name, /^coder-ssh-\d{8}-\d{6}-[a-z]{5}\.log$/);
-  const text = await Deno.readTextFile(`${folder}/${name}`);
-  match(text, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \[info\]/m);
-  ok(!text.includes(desk.sandbox.token), "the log holds the token");
-  await Deno.remove(folder, { recursive: true });
-});
+commandTestAtEach(
+  "TestSSH/FileLogging: exactly one file, which tells how it ended",
+  async (desk) => {
+    const folder = await Deno.makeTempDir();
+    const { code } = await desk.run(["-l", folder, "myworkspace", "exit 3"]);
+    strictEqual(code, 3);
+    const names = [...Deno.readDirSync(folder)].map(({ name }) => name);
+    strictEqual(names.length, 1);
+    const [name = ""] = names;
+    match(name, /^coder-ssh-\d{8}-\d{6}-[a-z]{5}\.log$/);
+    const text = await Deno.readTextFile(`${folder}/${name}`);
+    match(text, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \[info\]/m);
+    ok(!text.includes(desk.sandbox.token), "the log holds the token");
+    await Deno.remove(folder, { recursive: true });
+  },
+);
 
 const USAGE = "POST /workspaces/{workspace}/usage";
 
@@ -141,7 +146,7 @@ commandTest("TestSSH/UpdateUsage: which application is told", async (desk) => {
   strictEqual(api.requestsTo(USAGE).length, 0);
 });
 
-commandTest("TestSSH_Completion: names on standard output, nothing else", async (desk) => {
+commandTestAtEach("TestSSH_Completion: names on standard output, nothing else", async (desk) => {
   const env = { COMPLETION_MODE: "1" };
   deepStrictEqual(await desk.run([""], { env }), {
     code: 0,

@@ -2,7 +2,7 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import type { EndpointFault } from "../../lib/sandbox/mod.ts";
 import { HurryingClock } from "../support/hurrying_clock.ts";
-import { commandTest } from "./support.ts";
+import { commandTest, commandTestAtEach } from "./support.ts";
 import { checkClean, checkFailure } from "./support_bad.ts";
 
 const FASTER = 10;
@@ -17,17 +17,20 @@ const FAULTS: readonly { readonly name: string; readonly fault: EndpointFault }[
 
 for (const where of ["relay", "coordinator"] as const) {
   for (const { name, fault } of FAULTS) {
-    commandTest(`A ${where} that ${name}: the wait is told, and a signal ends it`, async (desk) => {
-      desk.sandbox.faults[where] = fault;
-      await using run = desk.start(["myworkspace", "true"], { clock: new HurryingClock(FASTER) });
-      await run.stderr.waitFor(/\.\.\. Connecting: waiting for .+ \(\d+s\)\n/);
-      run.raise("SIGINT");
-      const result = await run.result();
-      checkClean(result);
-      ok(result.code !== 0);
-    });
+    commandTestAtEach(
+      `A ${where} that ${name}: the wait is told, and a signal ends it`,
+      async (desk) => {
+        desk.sandbox.faults[where] = fault;
+        await using run = desk.start(["myworkspace", "true"], { clock: new HurryingClock(FASTER) });
+        await run.stderr.waitFor(/\.\.\. Connecting: waiting for .+ \(\d+s\)\n/);
+        run.raise("SIGINT");
+        const result = await run.result();
+        checkClean(result);
+        ok(result.code !== 0);
+      },
+    );
   }
-  commandTest(`A ${where} that comes to its senses: the session begins`, async (desk) => {
+  commandTestAtEach(`A ${where} that comes to its senses: the session begins`, async (desk) => {
     desk.sandbox.faults[where] = { kind: "hangUp" };
     await using run = desk.start(["myworkspace", "echo in"], { clock: new HurryingClock(FASTER) });
     await run.stderr.waitFor(/\.\.\. Connecting: waiting for/);
@@ -37,7 +40,7 @@ for (const where of ["relay", "coordinator"] as const) {
   });
 }
 
-commandTest("A coordinator that refuses us for good ends the command", async (desk) => {
+commandTestAtEach("A coordinator that refuses us for good ends the command", async (desk) => {
   desk.sandbox.faults.coordinator = {
     kind: "refuse",
     status: 409,
@@ -52,7 +55,7 @@ commandTest("A coordinator that refuses us for good ends the command", async (de
   );
 });
 
-commandTest("A deployment without relay is told", async (desk) => {
+commandTestAtEach("A deployment without relay is told", async (desk) => {
   const { coordinator } = desk.sandbox;
   coordinator.setDerpMap({ ...coordinator.derpMap, regions: new Map() });
   checkFailure(await desk.run(["myworkspace", "true"]), [

@@ -1,7 +1,7 @@
 /** `hawser cp` as a whole against a sandbox, whose SFTP serves this machine's files. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { randomBytes } from "../live/data.ts";
-import { commandTest, type Desk } from "./support.ts";
+import { commandTest, commandTestAtEach, type Desk } from "./support.ts";
 
 const PART = ".hawser-part";
 
@@ -38,7 +38,7 @@ for (const direction of ["upload", "download"]) {
   const names = (from: string, to: string) =>
     direction === "upload" ? [from, `myworkspace:${to}`] : [`myworkspace:${from}`, to];
 
-  commandTest(
+  commandTestAtEach(
     `cp: ${direction} of a file, of folders with all that is in them, and over an older file`,
     async (desk) => {
       using source = new Folder();
@@ -72,7 +72,7 @@ for (const direction of ["upload", "download"]) {
     },
   );
 
-  commandTest(
+  commandTestAtEach(
     `cp: ${direction} that was interrupted is gone on with, when what is left is the beginning`,
     async (desk) => {
       using source = new Folder();
@@ -92,7 +92,7 @@ for (const direction of ["upload", "download"]) {
   );
 }
 
-commandTest(
+commandTestAtEach(
   "cp that is interrupted leaves the older file as it was, and what it has for the next time",
   async (desk) => {
     using source = new Folder();

@@ -1,7 +1,7 @@
 /** `ping` and `speedtest` as a whole. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { type CommandOptions, runToEnd, startCommand } from "../support/command_host.ts";
-import { commandTest, type Desk } from "./support.ts";
+import { commandTest, commandTestAtEach, type Desk } from "./support.ts";
 
 function run(desk: Desk, args: readonly string[], options: CommandOptions = {}) {
   return runToEnd(args, { ...options, env: { ...desk.env, ...options.env } });
@@ -9,7 +9,7 @@ function run(desk: Desk, args: readonly string[], options: CommandOptions = {}) 
 
 const RELAYED = ["--disable-direct-connections", "--wait", "1ms"];
 
-commandTest(
+commandTestAtEach(
   "ping over the relay, as many as were asked for, and what they say together",
   async (desk) => {
     const { stdout, stderr, code } = await run(desk, [
@@ -64,16 +64,19 @@ commandTest(
   },
 );
 
-commandTest("ping goes on until it is interrupted, and says then what it saw", async (desk) => {
-  await using run = startCommand(["ping", ...RELAYED, "myworkspace"], { env: desk.env });
-  await run.stdout.waitFor(/(pong.*\n){3}/);
-  run.raise("SIGINT");
-  const { code, stdout } = await run.result();
-  strictEqual(code, 0);
-  match(stdout, /\nWORKSPACE .*\nmyworkspace .*\n$/);
-});
+commandTestAtEach(
+  "ping goes on until it is interrupted, and says then what it saw",
+  async (desk) => {
+    await using run = startCommand(["ping", ...RELAYED, "myworkspace"], { env: desk.env });
+    await run.stdout.waitFor(/(pong.*\n){3}/);
+    run.raise("SIGINT");
+    const { code, stdout } = await run.result();
+    strictEqual(code, 0);
+    match(stdout, /\nWORKSPACE .*\nmyworkspace .*\n$/);
+  },
+);
 
-commandTest("ping says that the agent does not answer any more", async (desk) => {
+commandTestAtEach("ping says that the agent does not answer any more", async (desk) => {
   await using run = startCommand(["ping", ...RELAYED, "-t", "50ms", "-n", "4", "myworkspace"], {
     env: desk.env,
   });
@@ -92,7 +95,7 @@ commandTest("ping does not start a workspace", async (desk) => {
 });
 
 for (const direction of ["down", "up"]) {
-  commandTest(`speedtest ${direction}, as a table and for programs`, async (desk) => {
+  commandTestAtEach(`speedtest ${direction}, as a table and for programs`, async (desk) => {
     const args = ["speedtest", "--disable-direct-connections", "-t", "50ms"];
     const how = [...args, "--direction", direction, "myworkspace"];
     const { stdout, stderr, code } = await run(desk, how);

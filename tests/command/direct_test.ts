@@ -7,14 +7,16 @@ import { Sandbox } from "../../lib/sandbox/mod.ts";
 import { PATH_CHECKS } from "../live/checks/paths.ts";
 import { Desk } from "../live/desk.ts";
 import { startHttpProxy } from "../io/proxies.ts";
-import { WORKSPACE } from "./support.ts";
+import { FAR_RELEASES, WORKSPACE } from "./support.ts";
 
 interface Setting extends AsyncDisposable {
   readonly sandbox: Sandbox;
   readonly desk: Desk;
 }
 
-async function open(options: { readonly disablesDirect: boolean }): Promise<Setting> {
+async function open(
+  options: { readonly disablesDirect: boolean; readonly version?: string },
+): Promise<Setting> {
   await using stack = new AsyncDisposableStack();
   const sandbox = stack.use(
     await Sandbox.start({ user: "myuser", workspaces: [WORKSPACE], settings: options }),
@@ -25,11 +27,13 @@ async function open(options: { readonly disablesDirect: boolean }): Promise<Sett
   return { sandbox, desk, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
-for (const { name, run } of PATH_CHECKS) {
-  Deno.test(`sandbox: ${name}`, async () => {
-    await using setting = await open({ disablesDirect: false });
-    await run(setting.desk);
-  });
+for (const version of FAR_RELEASES) {
+  for (const { name, run } of PATH_CHECKS) {
+    Deno.test(`sandbox of ${version}: ${name}`, async () => {
+      await using setting = await open({ disablesDirect: false, version });
+      await run(setting.desk);
+    });
+  }
 }
 
 /** How many UDP sockets a process has (Linux): which of its open files are in the system's tables. */

@@ -7,7 +7,7 @@ import { jsonAnswer, type Sandbox, type SshAttack } from "../../lib/sandbox/mod.
 import { type DerpMap, derpMapOf } from "../../lib/tailnet/derp_map.ts";
 import { createBytePipe, type PipeEnd } from "../support/byte_pipe.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
-import { commandTest, SHELL } from "./support.ts";
+import { commandTest, commandTestAtEach, FAR_RELEASES, SHELL } from "./support.ts";
 
 /** Nothing of our own has failed: a mistake of ours would be told so. */
 const OWN_FAULT = /internal error|uncaught|TypeError|RangeError|\bat .*\.ts:\d+/i;
@@ -96,20 +96,25 @@ const SURVIVED: Readonly<Record<string, (sandbox: Sandbox) => void>> = {
 };
 
 for (const [what, attack] of Object.entries(SURVIVED)) {
-  commandTest(what, async (desk) => {
-    await using run = desk.start(["-v", "myworkspace", "cat"]);
-    await run.type("before\n");
-    await run.stdout.waitFor("before\n");
-    attack(desk.sandbox);
-    await run.type("after\n");
-    await run.stdout.waitFor("before\nafter\n");
-    await run.typeEnd();
-    const { code, stderr } = await run.result();
-    strictEqual(code, 0, stderr);
-    doesNotMatch(stderr, OWN_FAULT);
-    // deno-lint-ignore no-control-regex
-    doesNotMatch(stderr.replaceAll("\r\x1b[K", ""), /\x1b|^error: faked/m);
-  });
+  commandTestAtEach(
+    what,
+    async (desk) => {
+      await using run = desk.start(["-v", "myworkspace", "cat"]);
+      await run.type("before\n");
+      await run.stdout.waitFor("before\n");
+      attack(desk.sandbox);
+      await run.type("after\n");
+      await run.stdout.waitFor("before\nafter\n");
+      await run.typeEnd();
+      const { code, stderr } = await run.result();
+      strictEqual(code, 0, stderr);
+      doesNotMatch(stderr, OWN_FAULT);
+      // deno-lint-ignore no-control-regex
+      doesNotMatch(stderr.replaceAll("\r\x1b[K", ""), /\x1b|^error: faked/m);
+    },
+    {},
+    FAR_RELEASES,
+  );
 }
 
 /** Another key is another start of the agent: its sessions are gone, and the next one finds it again. */
@@ -123,19 +128,24 @@ const REPLACED: Readonly<Record<string, (sandbox: Sandbox) => void>> = {
 };
 
 for (const [what, attack] of Object.entries(REPLACED)) {
-  commandTest(`An agent that ${what} ends the session, said aloud`, async (desk) => {
-    await using run = desk.start(["myworkspace", "cat"]);
-    await run.type("before\n");
-    await run.stdout.waitFor("before\n");
-    attack(desk.sandbox);
-    const { code, stderr } = await run.result();
-    strictEqual(code, 255);
-    strictEqual(
-      stderr,
-      "SSH connection ended unexpectedly\n  The workspace agent was restarted\n",
-    );
-    deepStrictEqual((await desk.run(["myworkspace", "echo", "again"])).stdout, "again\n");
-  });
+  commandTestAtEach(
+    `An agent that ${what} ends the session, said aloud`,
+    async (desk) => {
+      await using run = desk.start(["myworkspace", "cat"]);
+      await run.type("before\n");
+      await run.stdout.waitFor("before\n");
+      attack(desk.sandbox);
+      const { code, stderr } = await run.result();
+      strictEqual(code, 255);
+      strictEqual(
+        stderr,
+        "SSH connection ended unexpectedly\n  The workspace agent was restarted\n",
+      );
+      deepStrictEqual((await desk.run(["myworkspace", "echo", "again"])).stdout, "again\n");
+    },
+    {},
+    FAR_RELEASES,
+  );
 }
 
 function attackedBy(attack: SshAttack) {

@@ -5,30 +5,35 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { Sandbox } from "../../lib/sandbox/mod.ts";
 import { Toolbox } from "../support/fake_tmux.ts";
-import { commandTest, Desk, Home, HOME_FORMS, TERMINAL } from "./support.ts";
+import { commandTestAtEach, Desk, FAR_RELEASES, Home, HOME_FORMS, TERMINAL } from "./support.ts";
 
 const IS_WINDOWS = Deno.build.os === "windows";
 const mayUseSockets = (await Deno.permissions.query({ name: "net" })).state === "granted";
 
 if (mayUseSockets && !IS_WINDOWS) {
   for (const form of HOME_FORMS) {
-    commandTest(`${form} in the path of an SSH agent`, async (desk) => {
-      await using home = new Home(desk);
-      using _agent = Deno.listen({ transport: "unix", path: `${home.folder}/agent` });
-      const told = await home.run([
-        "-A",
-        ...[
-          "--identity-agent",
-          `${form}/agent`,
-          "myworkspace",
-          'test -S "$SSH_AUTH_SOCK" && echo in',
-        ],
-      ]);
-      deepStrictEqual(told, { code: 0, stdout: "in\n", stderr: "" });
-    });
+    commandTestAtEach(
+      `${form} in the path of an SSH agent`,
+      async (desk) => {
+        await using home = new Home(desk);
+        using _agent = Deno.listen({ transport: "unix", path: `${home.folder}/agent` });
+        const told = await home.run([
+          "-A",
+          ...[
+            "--identity-agent",
+            `${form}/agent`,
+            "myworkspace",
+            'test -S "$SSH_AUTH_SOCK" && echo in',
+          ],
+        ]);
+        deepStrictEqual(told, { code: 0, stdout: "in\n", stderr: "" });
+      },
+      {},
+      FAR_RELEASES,
+    );
   }
 
-  commandTest(
+  commandTestAtEach(
     "$NAME and ${NAME} alone name an agent's socket, as IdentityAgent has it",
     async (desk) => {
       await using home = new Home(desk);
@@ -72,7 +77,7 @@ if (mayUseSockets && !IS_WINDOWS) {
     });
   }
 
-  commandTest(
+  commandTestAtEach(
     "An agent that is not there is told, and what to do, before anything runs",
     async (desk) => {
       const long = `/tmp/${"long/".repeat(30)}agent`;

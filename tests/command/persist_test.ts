@@ -3,7 +3,7 @@ import { doesNotMatch, match, strictEqual } from "node:assert/strict";
 import { Sandbox } from "../../lib/sandbox/mod.ts";
 import type { CommandRun } from "../support/command_host.ts";
 import { Toolbox } from "../support/fake_tmux.ts";
-import { commandTest, Desk, TERMINAL } from "./support.ts";
+import { commandTest, Desk, FAR_RELEASES, TERMINAL } from "./support.ts";
 
 const IS_UNIX = Deno.build.os !== "windows";
 
@@ -12,17 +12,29 @@ interface Keeping {
   readonly tools: Toolbox;
 }
 
-/** A test with a workspace that has a tmux, or none. */
+/** Tests with a workspace that has a tmux, or none. */
 function keptTest(
   name: string,
   keeper: "tmux" | "agent",
   body: (keeping: Keeping) => Promise<void>,
 ): void {
   if (!IS_UNIX) return;
-  Deno.test(`--persist by ${keeper}: ${name}`, async () => {
+  for (const version of FAR_RELEASES) keptTestAt(version, { name, keeper, body });
+}
+
+function keptTestAt(
+  version: string,
+  { name, keeper, body }: {
+    readonly name: string;
+    readonly keeper: "tmux" | "agent";
+    readonly body: (keeping: Keeping) => Promise<void>;
+  },
+): void {
+  Deno.test(`${version}: --persist by ${keeper}: ${name}`, async () => {
     await using tools = new Toolbox({ hasTmux: keeper === "tmux" });
     await using sandbox = await Sandbox.start({
       user: "myuser",
+      settings: { version },
       workspaces: [{
         name: "myworkspace",
         agents: [{ name: "dev", shell: "/bin/sh", env: tools.env }],

@@ -66,6 +66,9 @@ export function commandTest(
 /** The first release that is known, the last that coordinates by JSON and is, the first that does not, and the newest. */
 export const RELEASES = ["v0.24.0", "v2.5.1", "v2.8.0", "v2.36.0"] as const;
 
+/** The two that are furthest apart, for what has little to do with the release and takes long. */
+export const FAR_RELEASES = [RELEASES[0], RELEASES[3]] as const;
+
 /** Those at which a stopped workspace is started. */
 export const STARTING_RELEASES = RELEASES.filter((version) => !isEarly(version));
 

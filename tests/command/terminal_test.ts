@@ -4,7 +4,7 @@ import { PtyMaker, type PtySize } from "../../lib/sandbox/ssh/pty.ts";
 import { type Program, startInTerminal } from "../../lib/sandbox/ssh/program.ts";
 import { within } from "../support/command_host.ts";
 import { denoDir } from "../support/deno_dir.ts";
-import { commandTest, type Desk } from "./support.ts";
+import { commandTest, commandTestAtEach, type Desk, FAR_RELEASES } from "./support.ts";
 
 const IS_UNIX = Deno.build.os !== "windows";
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
@@ -91,13 +91,18 @@ async function inTerminal(
 }
 
 if (IS_UNIX) {
-  commandTest("A real terminal: its size and type arrive, and ~. ends with 255", async (desk) => {
-    await inTerminal(desk, async (seat) => {
-      await seat.type("stty size; echo $TERM\r");
-      await seat.waitFor(/\r\n31 97\r\nxterm-256color\r\n[^]*[$#] $/);
-      await seat.type("\r~.");
-    }, 255);
-  });
+  commandTestAtEach(
+    "A real terminal: its size and type arrive, and ~. ends with 255",
+    async (desk) => {
+      await inTerminal(desk, async (seat) => {
+        await seat.type("stty size; echo $TERM\r");
+        await seat.waitFor(/\r\n31 97\r\nxterm-256color\r\n[^]*[$#] $/);
+        await seat.type("\r~.");
+      }, 255);
+    },
+    {},
+    FAR_RELEASES,
+  );
 
   for (
     const { term, args = [], shows } of [
@@ -165,12 +170,17 @@ if (IS_UNIX) {
     }, 143);
   });
 
-  commandTest("A real terminal: SIGTERM ends with 143 and restores it", async (desk) => {
-    await inTerminal(desk, (seat) => {
-      seat.raise("TERM");
-      return Promise.resolve();
-    }, 143);
-  });
+  commandTestAtEach(
+    "A real terminal: SIGTERM ends with 143 and restores it",
+    async (desk) => {
+      await inTerminal(desk, (seat) => {
+        seat.raise("TERM");
+        return Promise.resolve();
+      }, 143);
+    },
+    {},
+    FAR_RELEASES,
+  );
 }
 
 for (
