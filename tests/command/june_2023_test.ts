@@ -1,14 +1,27 @@
 /**
- * What the command of June 2023 said and did, row by row, against the sandbox as a server of v0.24. Waiting in all its states is in `tests/cli/ready/early_agent_wait_test.ts`; what is done otherwise on purpose
- * is in docs/compatibility.md.
+ * What the command of June 2023 said and did, row by row, against the sandbox as a server of v0.24. docs/compatibility.md lists the
+ * rows and where each is tested: here are those that hold at that age alone.
  */
-import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { failureAnswer, type SandboxOptions } from "../../lib/sandbox/mod.ts";
+import { deepStrictEqual, doesNotMatch, match, ok, strictEqual } from "node:assert/strict";
+import {
+  type AgentSpec,
+  failureAnswer,
+  type SandboxOptions,
+  StartupFailure,
+} from "../../lib/sandbox/mod.ts";
 import { commandTest, type Desk, SHELL, TERMINAL } from "./support.ts";
 
 const SETTINGS = { version: "v0.24.0" };
 const NOT_READY = "\n > Your workspace is still getting ready, it may be in an\n" +
   "   incomplete state.\n\n";
+
+/** What a template without a troubleshooting page of its own says. */
+const HELP = "Wait for it to (re)connect or restart your workspace.";
+
+/** A wrapped message as it was before. */
+function oneLine(message: string): string {
+  return message.trim().replaceAll(/\s+/g, " ");
+}
 
 function row(
   name: string,
@@ -44,6 +57,83 @@ row("an agent of another name is not found", async (desk) => {
   strictEqual(code, 1);
   match(stderr, /\nerror: agent not found by name "other"/);
 });
+
+row("a workspace without agents has none to connect to", async (desk) => {
+  const { code, stderr } = await desk.run(["bare", "true"]);
+  strictEqual(code, 1);
+  match(stderr, /\nerror: workspace "bare" has no agents\n/);
+}, { workspaces: [{ name: "bare", agents: [] }] });
+
+row("a workspace that is deleted is in no start transition either", async (desk) => {
+  const { code, stderr } = await desk.run(["myworkspace", "true"]);
+  strictEqual(code, 1);
+  match(stderr, /\nerror: workspace must be in start transition to ssh\n/);
+}, {
+  workspaces: [{
+    name: "myworkspace",
+    transition: "delete",
+    buildScript: (build) => build.start(),
+  }],
+});
+
+const BUILD_TOLD = new RegExp(
+  "^> ⧗ {2}Queued \\n✔ Queued \\[\\d+ms\\]\\n> ⧗ {2}Running \\n✔ Running \\[\\d+ms\\]\\n" +
+    "> ⧗ {2}Starting workspace \\n {2}one line\\n {2}and another\\n",
+);
+
+/** A start whose job ends when it is let. */
+function building(end: Promise<string>): SandboxOptions {
+  return {
+    workspaces: [{
+      name: "myworkspace",
+      agents: [SHELL],
+      buildScript: async (build) => {
+        build.start();
+        build.log("Starting workspace");
+        build.log("Starting workspace", "one line\nand another");
+        build.log("Starting workspace", "nobody reads this", { level: "debug" });
+        const why = await end;
+        if (why === "") build.succeed();
+        else build.fail(why);
+      },
+    }],
+  };
+}
+
+{
+  const end = Promise.withResolvers<string>();
+  row("a build under way is waited for: its stages, its log without times", async (desk) => {
+    try {
+      await using run = desk.start(["myworkspace", "echo in"], { stdin: "" });
+      await run.stderr.waitFor("and another");
+      end.resolve("");
+      const { code, stdout, stderr } = await run.result();
+      deepStrictEqual({ code, stdout }, { code: 0, stdout: "in\n" });
+      match(stderr, BUILD_TOLD);
+      match(stderr, /and another\n✔ Starting workspace \[\d+ms\]\n/);
+      doesNotMatch(stderr, /nobody reads this|==>|===/);
+    } finally {
+      end.resolve("");
+    }
+  }, building(end.promise));
+}
+
+{
+  const end = Promise.withResolvers<string>();
+  row("a build that fails ends the command with its error and a crossed stage", async (desk) => {
+    try {
+      await using run = desk.start(["myworkspace", "echo in"], { stdin: "" });
+      await run.stderr.waitFor("and another");
+      end.resolve("no machine left");
+      const { code, stdout, stderr } = await run.result();
+      deepStrictEqual({ code, stdout }, { code: 1, stdout: "" });
+      match(stderr, /and another\n✘ Starting workspace \[\d+ms\]\n/);
+      match(stderr, /\nerror: no machine left\n/);
+    } finally {
+      end.resolve("");
+    }
+  }, building(end.promise));
+}
 
 row("an unknown owner is 400 there, and told as it came", async (desk) => {
   desk.sandbox.api.override(
@@ -125,6 +215,55 @@ row(
       }
     },
     slowAgent(ended.promise),
+  );
+}
+
+function startsWith(startup: NonNullable<AgentSpec["startup"]>): SandboxOptions {
+  const agent = { ...SHELL, blocksLogin: true, troubleshootingUrl: "", startup };
+  return { workspaces: [{ name: "myworkspace", agents: [agent] }] };
+}
+
+row(
+  "StartErrorExit: a start-up script that fails is told, and the session begins",
+  async (desk) => {
+    const { code, stdout, stderr } = await desk.run(["myworkspace", "echo in"]);
+    deepStrictEqual({ code, stdout }, { code: 0, stdout: "in\n" });
+    strictEqual(
+      oneLine(stderr),
+      "> The workspace ran into a problem while getting ready, the agent startup script " +
+        `exited with non-zero status. ${HELP}`,
+    );
+  },
+  startsWith(() => {
+    throw new StartupFailure("no");
+  }),
+);
+
+{
+  const ended = Promise.withResolvers<void>();
+  row(
+    "StartupTimeout: told, and waited for until it is ready",
+    async (desk) => {
+      try {
+        await using run = desk.start(["myworkspace", "echo in"], { stdin: "" });
+        await run.stderr.waitFor("still executing");
+        strictEqual(run.stdout.text, "");
+        ended.resolve();
+        const { code, stdout, stderr } = await run.result();
+        deepStrictEqual({ code, stdout }, { code: 0, stdout: "in\n" });
+        strictEqual(
+          oneLine(stderr),
+          "> The workspace is taking longer than expected to get ready, the agent startup " +
+            `script is still executing. ${HELP}`,
+        );
+      } finally {
+        ended.resolve();
+      }
+    },
+    startsWith(async (agent) => {
+      agent.setLifecycle("start_timeout");
+      await ended.promise;
+    }),
   );
 }
 

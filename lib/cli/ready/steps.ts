@@ -18,7 +18,8 @@ export interface Steps {
 
 /** Puts the steps' surroundings together. */
 export function createSteps(parts: Omit<Steps, "stages">): Steps {
-  return { ...parts, stages: new StageWriter(parts.host, parts.progress) };
+  const { host, progress, client } = parts;
+  return { ...parts, stages: new StageWriter(host, progress, () => client.serverVersion) };
 }
 
 /** What `work` gives. What fails is told as failed in the step `what`, unless it was called off. */

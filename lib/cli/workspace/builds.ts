@@ -171,8 +171,9 @@ export class Builder {
 }
 
 /** On a terminal the stages share the lines with the spinner; elsewhere each stream has its own. */
-function stagesOf(host: Host, { progress, stages }: Steps): StageWriter {
+function stagesOf(host: Host, { progress, stages, client }: Steps): StageWriter {
   const isTerminal = host.stdout.isTerminal && progress.isTerminal;
   const stdout = onStdout(host);
-  return isTerminal ? stages : new StageWriter(host, new Progress(stdout));
+  if (isTerminal) return stages;
+  return new StageWriter(host, new Progress(stdout), () => client.serverVersion);
 }

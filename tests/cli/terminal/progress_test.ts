@@ -110,7 +110,7 @@ Deno.test("No word that Progress prints is obeyed by the terminal, or begins ano
     progress.line(text);
     progress.warning(text);
     progress.coloredLine(text, "red");
-    const stages = new StageWriter(host, progress);
+    const stages = new StageWriter(host, progress, () => undefined);
     stages.start(text);
     stages.end(text, { end: "failed", durationMs: 1 });
     stages.info(text);
@@ -149,7 +149,7 @@ Deno.test("The spinner draws no word of a server as anything but text", async ()
 
 Deno.test("Lines of a log: each has its time, levels that upstream hides are hidden", () => {
   const host = new FakeHost();
-  const stages = new StageWriter(host, new Progress(host));
+  const stages = new StageWriter(host, new Progress(host), () => undefined);
   stages.log("one\n=== ✔ two", { atMs: 0, level: "info" });
   for (const level of ["debug", "trace"]) stages.log("noise", { atMs: 0, level });
   stages.log("known to nobody", { atMs: undefined, level: "constructor" });
