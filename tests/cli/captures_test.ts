@@ -3,15 +3,16 @@ import assert from "node:assert/strict";
 import * as v from "valibot";
 import { waitForAgent } from "../../lib/cli/ready/agent_wait.ts";
 import { waitForBuild } from "../../lib/cli/ready/build_wait.ts";
+import { CAPTURES } from "../support/captures.ts";
 import { FakeTextStream } from "../support/fake_coder.ts";
 import { fakeSteps } from "../support/fake_steps.ts";
 import type { Wire } from "../support/fake_coder_objects.ts";
 
-const CAPTURES = new URL("../../../shared/captures/coder-v2.36.0/", import.meta.url);
+const RELEASE = new URL("coder-v2.36.0/", CAPTURES);
 
 async function capture(path: string): Promise<string | undefined> {
   try {
-    return await Deno.readTextFile(new URL(path, CAPTURES));
+    return await Deno.readTextFile(new URL(path, RELEASE));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;

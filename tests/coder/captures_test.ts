@@ -9,9 +9,9 @@ import { EventStreamParser } from "../../lib/coder/sse.ts";
 import { BUILD, WORKSPACE, WORKSPACE_LIST } from "../../lib/coder/workspace_model.ts";
 import { getMe } from "../support/get_me.ts";
 import { derpMapFromJson } from "../../lib/tailnet/derp_map_json.ts";
+import { CAPTURES } from "../support/captures.ts";
 import { fakeSteps } from "../support/fake_steps.ts";
 
-const CAPTURES = new URL("../../../shared/captures/", import.meta.url);
 const VERSIONS = ["coder-v2.36.0", "coder-v2.5.1", "coder-v0.24.0"];
 
 const EXCHANGE = v.object({

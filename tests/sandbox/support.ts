@@ -53,7 +53,7 @@ export async function call(
   const [method = "GET", path = ""] = route.split(" ");
   using client = Deno.createHttpClient({});
   const response = await fetch(
-    new URL(path.startsWith("/derp") ? path : `/api/v2${path}`, sandbox.url),
+    new URL(/^\/derp(\/|$)/.test(path) ? path : `/api/v2${path}`, sandbox.url),
     {
       method,
       client,

@@ -1,10 +1,11 @@
 /**
- * Recordings of real deployments, which live beside the repository and are not part of it. Tests that replay them are
- * skipped, with the reason in their name, where there are none.
+ * Recordings of real deployments, which live beside the repository, or where `HAWSER_CAPTURES` says, and are not part of it.
+ * Tests that replay them are skipped, with the reason in their name, where there are none.
  */
 import { fromHex } from "../../lib/base/bytes.ts";
 
-const CAPTURES = new URL("../../../shared/captures/", import.meta.url);
+/** The folder, whether it is there or not. */
+export const CAPTURES = folderOfCaptures();
 
 /** One line of `wire/*.jsonl`. */
 export interface WireLine {
@@ -34,6 +35,12 @@ export function parseWire(jsonl: string): WireLine[] {
 export function binaryPayloads(lines: readonly WireLine[], dir: ">" | "<"): Uint8Array[] {
   const binary = lines.filter((line) => line.dir === dir && line.opcode === 2);
   return binary.map((line) => fromHex(line.hex ?? ""));
+}
+
+function folderOfCaptures(): URL {
+  const named = Deno.env.get("HAWSER_CAPTURES") ?? "";
+  if (named === "") return new URL("../../../shared/captures/", import.meta.url);
+  return new URL(`file://${named.replace(/\/?$/, "/")}`);
 }
 
 function exists(url: URL): boolean {

@@ -1,6 +1,5 @@
 /** Reads what real deployments sent, when the captures stand beside the checkout; tests say so when they do not. */
-
-const CAPTURES = new URL("../../../shared/captures/", import.meta.url);
+import { CAPTURES } from "../support/captures.ts";
 
 /** A line of a capture; which fields it has depends on its kind. */
 export interface CaptureLine {

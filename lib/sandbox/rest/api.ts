@@ -113,7 +113,7 @@ export class SandboxApi {
     if (!isAgent) this.#record(request, route);
     const ordered = isAgent ? undefined : await this.#ordered(request, route);
     if (ordered !== undefined) return ordered;
-    const { host, faults, sessions } = this.#deployment;
+    const { host, faults, sessions, settings: { version } } = this.#deployment;
     if (isRelay) {
       const fault = isAgent ? undefined : faults.relay;
       return answerRelay(request, host.relay, { isAgent, fault });
@@ -123,8 +123,9 @@ export class SandboxApi {
       const allow = match.allowed.map((method) => ["Allow", method] as const);
       return allow.length === 0 ? ROUTE_NOT_FOUND : emptyAnswer(405, allow);
     }
-    const refusal = (match.route.isOpen === true ? undefined : refusalOfToken(request, sessions)) ??
-      refusalOfParams(match.params);
+    const refusal =
+      (match.route.isOpen === true ? undefined : refusalOfToken(request, { sessions, version })) ??
+        refusalOfParams(match.params);
     if (refusal !== undefined) return refusal;
     try {
       const { params } = match;

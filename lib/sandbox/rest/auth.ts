@@ -1,4 +1,5 @@
 /** Who asks: the session token in the places and order of the real server (docs/protocol/api.md#authentication; coderd `httpmw/apikey.go`). */
+import { isAtLeast } from "../../base/version.ts";
 import { failureAnswer, type HttpAnswer, type HttpRequest } from "../http/messages.ts";
 import type { Sessions } from "../model/sessions.ts";
 
@@ -6,9 +7,14 @@ const NAME = "coder_session_token";
 const SIGNED_OUT =
   "You are signed out or your session has expired. Please sign in again to continue.";
 
+const BEARER_SINCE = "v2.25.0";
+
 /** The refusal; `undefined` when the token is of a session that goes on. */
-export function refusalOfToken(request: HttpRequest, sessions: Sessions): HttpAnswer | undefined {
-  const given = tokenOf(request);
+export function refusalOfToken(
+  request: HttpRequest,
+  { sessions, version }: { readonly sessions: Sessions; readonly version: string },
+): HttpAnswer | undefined {
+  const given = tokenOf(request, version);
   if (given === "") {
     return signedOut(`Cookie "${NAME}" or query parameter must be provided.`);
   }
@@ -22,10 +28,11 @@ export function refusalOfToken(request: HttpRequest, sessions: Sessions): HttpAn
 }
 
 /** A stale cookie beats a good header there, so it does here. */
-export function tokenOf({ headers, query }: HttpRequest): string {
+export function tokenOf({ headers, query }: HttpRequest, version: string): string {
   const cookie = (headers.get("cookie") ?? "").split(/; */)
     .find((pair) => pair.startsWith(`${NAME}=`))?.slice(NAME.length + 1);
-  const bearer = /^Bearer (.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
+  const hasBearer = isAtLeast(version, BEARER_SINCE);
+  const bearer = hasBearer && /^Bearer (.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
   // An empty one counts as none.
   return cookie || query.get(NAME) || headers.get("coder-session-token") || bearer ||
     query.get("access_token") || "";

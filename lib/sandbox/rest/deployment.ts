@@ -1,4 +1,5 @@
 /** All that the deployment has, and how requests find it. */
+import { isAtLeast } from "../../base/version.ts";
 import type { SandboxFaults } from "../http/faults.ts";
 import { failureAnswer, type HttpAnswer, type HttpRequest } from "../http/messages.ts";
 import type { SandboxAgent } from "../model/agent.ts";
@@ -72,6 +73,8 @@ export function defaultSettings(): DeploymentSettings {
   };
 }
 
+const OR_NO_ACCESS = ", or you do not have access to it";
+
 /** One request on its way through a route. */
 export interface Call {
   readonly request: HttpRequest;
@@ -108,7 +111,14 @@ export function findUser({ deployment, params }: Call): SandboxUser {
   return deployment.users.find(({ id, username }) =>
     id === asked || username.toLowerCase() === asked
   ) ??
-    refuseNotFound();
+    refuseUnknownUser(asked, deployment.settings.version);
+}
+
+/** Servers of v0.24 and v2.5 took an unknown name for a bad request. */
+function refuseUnknownUser(name: string, version: string): never {
+  if (isAtLeast(version, "v2.8.0")) refuseNotFound();
+  const detail = isAtLeast(version, "v2.0.0") ? { detail: `queried user="${name}"` } : {};
+  throw new Refusal(failureAnswer(400, '"user" must be an existing uuid or username.', detail));
 }
 
 export function findWorkspace(call: Call): SandboxWorkspace {
@@ -153,8 +163,9 @@ export function findAgent(call: Call): FoundAgent {
     const agent = build.agents.find(({ id }) => id === call.params["workspaceagent"]);
     if (agent !== undefined) return { agent, build, workspace };
   }
+  const isOldest = !isAtLeast(call.deployment.settings.version, "v2.0.0");
   throw new Refusal(
-    failureAnswer(404, "Agent doesn't exist with that id, or you do not have access to it."),
+    failureAnswer(404, `Agent doesn't exist with that id${isOldest ? "" : OR_NO_ACCESS}.`),
   );
 }
 

@@ -3,6 +3,7 @@ import type { SandboxBuild } from "../model/build.ts";
 import type { LogLine } from "../model/log_book.ts";
 import type { SandboxUser } from "../model/user.ts";
 import type { SandboxWorkspace } from "../model/workspace.ts";
+import { asOf } from "./ages.ts";
 import {
   jobTail,
   type Json,
@@ -13,8 +14,8 @@ import {
 } from "./object_parts.ts";
 import { agentJson, healthOf } from "./objects_agent.ts";
 
-export function userJson(user: SandboxUser, { organizationId }: Surroundings): Json {
-  return {
+export function userJson(user: SandboxUser, { organizationId, version }: Surroundings): Json {
+  return asOf(version, "user", {
     id: user.id,
     username: user.username,
     name: user.name,
@@ -27,13 +28,13 @@ export function userJson(user: SandboxUser, { organizationId }: Surroundings): J
     organization_ids: [organizationId],
     roles: [{ name: "owner", display_name: "Owner" }],
     has_ai_seat: false,
-  };
+  });
 }
 
 export function workspaceJson(workspace: SandboxWorkspace, around: Surroundings): Json {
   const { owner, template, latestBuild } = workspace;
   const failing = workspace.agents.filter((agent) => healthOf(agent) !== undefined);
-  return {
+  return asOf(around.version, "workspace", {
     id: workspace.id,
     created_at: time(workspace.createdAtMs),
     updated_at: time(workspace.createdAtMs),
@@ -68,7 +69,7 @@ export function workspaceJson(workspace: SandboxWorkspace, around: Surroundings)
     next_start_at: null,
     is_prebuild: false,
     task_id: null,
-  };
+  });
 }
 
 export function buildJson(
@@ -78,7 +79,7 @@ export function buildJson(
 ): Json {
   const { owner, template } = workspace;
   const version = template.versions.find(({ id }) => id === build.templateVersionId);
-  return {
+  return asOf(around.version, "build", {
     id: build.id,
     created_at: time(build.createdAtMs),
     updated_at: time(build.completedAtMs ?? build.createdAtMs),
@@ -109,11 +110,11 @@ export function buildJson(
     template_version_preset_id: null,
     has_ai_task: false,
     has_external_agent: false,
-  };
+  });
 }
 
 function buildJobJson(build: SandboxBuild, owner: SandboxUser, around: Surroundings): Json {
-  return {
+  return asOf(around.version, "job", {
     id: build.jobId,
     created_at: time(build.createdAtMs),
     ...present({
@@ -129,7 +130,7 @@ function buildJobJson(build: SandboxBuild, owner: SandboxUser, around: Surroundi
     queue_size: build.queueSize,
     input: { workspace_build_id: build.id },
     logs_overflowed: build.logs.isOverflowed,
-  };
+  });
 }
 
 function resourceJson(build: SandboxBuild, around: Surroundings): Json {

@@ -1,6 +1,7 @@
 /** The template and its versions as the API sends them (docs/protocol/api.md#reading), in the field order of v2.36. */
 import type { SandboxParameter, SandboxTemplate, TemplateVersion } from "../model/template.ts";
 import type { SandboxUser } from "../model/user.ts";
+import { asOf } from "./ages.ts";
 import { jobTail, type Json, type Surroundings, time } from "./object_parts.ts";
 
 export function templateVersionJson(
@@ -8,7 +9,7 @@ export function templateVersionJson(
   { template, owner }: { readonly template: SandboxTemplate; readonly owner: SandboxUser },
   around: Surroundings,
 ): Json {
-  return {
+  return asOf(around.version, "templateVersion", {
     id: version.id,
     template_id: template.id,
     organization_id: around.organizationId,
@@ -16,7 +17,7 @@ export function templateVersionJson(
     updated_at: time(version.createdAtMs),
     name: version.name,
     message: "",
-    job: {
+    job: asOf(around.version, "job", {
       id: version.jobId,
       created_at: time(version.createdAtMs),
       started_at: time(version.createdAtMs),
@@ -26,13 +27,17 @@ export function templateVersionJson(
       ...jobTail({ fileId: version.jobId, type: "template_version_import" }, owner, around),
       input: { template_version_id: version.id },
       logs_overflowed: false,
-    },
+    }),
     readme: "",
-    created_by: { id: owner.id, username: owner.username, name: owner.name },
+    created_by: asOf(around.version, "creator", {
+      id: owner.id,
+      username: owner.username,
+      name: owner.name,
+    }),
     archived: false,
     ...(version.warnings.length === 0 ? {} : { warnings: version.warnings }),
     has_external_agent: false,
-  };
+  });
 }
 
 export function templateJson(
@@ -41,7 +46,7 @@ export function templateJson(
   around: Surroundings,
 ): Json {
   const noTimes = { P50: null, P95: null };
-  return {
+  return asOf(around.version, "template", {
     id: template.id,
     created_at: time(template.createdAtMs),
     updated_at: time(template.createdAtMs),
@@ -80,7 +85,7 @@ export function templateJson(
     cors_behavior: "simple",
     use_classic_parameter_flow: false,
     disable_module_cache: false,
-  };
+  });
 }
 
 export function parameterJson(parameter: SandboxParameter): Json {

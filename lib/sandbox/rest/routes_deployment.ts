@@ -1,6 +1,7 @@
 /** The deployment as a whole and its users (docs/protocol/api.md#deployment-and-users, #connection-information). */
 import { failureAnswer, type HttpAnswer, jsonAnswer } from "../http/messages.ts";
 import { derpMapToJson } from "../../tailnet/derp_map_json.ts";
+import { asOf } from "./ages.ts";
 import { tokenOf } from "./auth.ts";
 import { type Call, findUser, surroundingsOf } from "./deployment.ts";
 import { websocketAnswer } from "./follow.ts";
@@ -10,7 +11,7 @@ import { ROUTE_NOT_FOUND } from "./route.ts";
 
 function buildInfo({ deployment }: Call): HttpAnswer {
   const { settings, host, deploymentId } = deployment;
-  return jsonAnswer({
+  return jsonAnswer(asOf(settings.version, "buildInfo", {
     external_url: "https://github.com/coder/coder",
     version: settings.version,
     dashboard_url: host.url.origin,
@@ -21,7 +22,7 @@ function buildInfo({ deployment }: Call): HttpAnswer {
     upgrade_message: settings.upgradeMessage,
     deployment_id: deploymentId,
     webpush_public_key: "",
-  });
+  }));
 }
 
 function appearance({ deployment }: Call): HttpAnswer {
@@ -52,24 +53,24 @@ function entitlements({ deployment }: Call): HttpAnswer {
 }
 
 function sshConfig({ deployment }: Call): HttpAnswer {
-  const { hostnamePrefix, hostnameSuffix, sshConfigOptions } = deployment.settings;
+  const { hostnamePrefix, hostnameSuffix, sshConfigOptions, version } = deployment.settings;
   if (sshConfigOptions === undefined) return ROUTE_NOT_FOUND;
-  return jsonAnswer({
+  return jsonAnswer(asOf(version, "sshConfig", {
     hostname_prefix: hostnamePrefix,
     hostname_suffix: hostnameSuffix,
     ssh_config_options: sshConfigOptions,
-  });
+  }));
 }
 
 /** What a client needs to reach agents (codersdk/workspacesdk `AgentConnectionInfo`). */
 export function connectionInfo({ deployment }: Call): HttpAnswer {
   const { settings, host } = deployment;
-  return jsonAnswer({
+  return jsonAnswer(asOf(settings.version, "connection", {
     derp_map: derpMapToJson(host.coordinator.derpMap),
     derp_force_websockets: settings.forcesWebsocket,
     disable_direct_connections: settings.disablesDirect,
     hostname_suffix: settings.hostnameSuffix,
-  });
+  }));
 }
 
 function firstUser({ deployment }: Call): HttpAnswer {
@@ -86,7 +87,7 @@ function newSession(call: Call): HttpAnswer {
 }
 
 function logOut({ request, deployment }: Call): HttpAnswer {
-  deployment.sessions.end(tokenOf(request));
+  deployment.sessions.end(tokenOf(request, deployment.settings.version));
   return jsonAnswer({ message: "Logged out!" });
 }
 
@@ -138,7 +139,7 @@ export const DEPLOYMENT_ROUTES: readonly Route[] = [
   { name: "GET /users/{user}", handle: user },
   {
     name: "GET /derp-map",
-    since: "v2.2.0",
+    since: "v2.0.0",
     isOpen: true,
     handle: (call) =>
       websocketAnswer(call, (upgraded) => call.deployment.host.coordinator.serveMaps(upgraded)),
