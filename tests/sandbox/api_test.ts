@@ -4,7 +4,7 @@ import {
   emptyAnswer,
   failureAnswer,
   jsonAnswer,
-  Sandbox,
+  type Sandbox,
   textAnswer,
 } from "../../lib/sandbox/mod.ts";
 import { call, fields, sandboxTest } from "./support.ts";
