@@ -1,12 +1,6 @@
 /** The sandbox's API: answers in the shape of a real deployment's, tokens, errors, and what a test may put in their place. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import {
-  emptyAnswer,
-  failureAnswer,
-  jsonAnswer,
-  type Sandbox,
-  textAnswer,
-} from "../../lib/sandbox/mod.ts";
+import { emptyAnswer, failureAnswer, jsonAnswer, textAnswer } from "../../lib/sandbox/mod.ts";
 import { call, fields, sandboxTest } from "./support.ts";
 
 const WORKSPACE = "GET /users/me/workspace/dev";
