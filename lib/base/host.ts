@@ -31,6 +31,8 @@ export interface Host extends HostNetwork {
   readonly tempDir: string;
   /** The value of an environment variable; `undefined` when unset or not allowed to be read. */
   env(name: string): string | undefined;
+  /** Whether the variable may be looked at; one that may not is unset for us, whatever it is. */
+  mayReadEnv(name: string): boolean;
   /** The words that start this program again, absolute: for the commands that other programs are to run. */
   program(): Promise<readonly string[]>;
   /**

@@ -94,6 +94,8 @@ export type TransportErrorCode =
   /** Nobody that is trusted vouches for the server's certificate. */
   | "unknown-authority"
   | "tls"
+  /** The server speaks, and no TLS. */
+  | "no-tls"
   | "too-large"
   /** The operation was not allowed: a Deno permission is missing. */
   | "not-permitted"

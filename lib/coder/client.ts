@@ -300,7 +300,7 @@ export class CoderClient {
     } catch (error) {
       if (error instanceof TransportError) {
         // Whoever knew better what to do said so.
-        const hint = findCause(error, UserError)?.hint ?? hintFor(error.code);
+        const hint = findCause(error, UserError)?.hint ?? hintFor(error.code, asked.url);
         throw new StepError(`Cannot reach ${asked.url.origin}`, error, hint);
       }
       throw error;
@@ -327,7 +327,7 @@ function noAnswerError(asked: Asked, timeoutMs: number): UserError {
   );
 }
 
-function hintFor(code: TransportErrorCode): string | undefined {
+function hintFor(code: TransportErrorCode, { host }: URL): string | undefined {
   switch (code) {
     case "unknown-host":
       return "Check the spelling of the URL (--url, CODER_URL or the saved one) and your network";
@@ -338,6 +338,8 @@ function hintFor(code: TransportErrorCode): string | undefined {
     case "unknown-authority":
       return "If the deployment uses its own authority, install that in the system's store, or give its " +
         "certificate with --client-tls-ca-file or SSL_CERT_FILE";
+    case "no-tls":
+      return `Without encryption it is http://${host}: give that URL if it is meant (--url, CODER_URL, login)`;
     case "not-permitted":
       return "Allow the network when Deno asks, or start with --allow-net";
     default:

@@ -32,6 +32,7 @@ function isPassing(error: TransportError): boolean {
       return true;
     case "unknown-authority":
     case "tls":
+    case "no-tls":
     case "too-large":
     case "not-permitted":
     case "other":

@@ -179,7 +179,7 @@ function classifyNetworkError(error: unknown): [TransportErrorCode, string] {
     return ["reset", "connection closed by the other side"];
   }
   // rustls, for an answer that is no TLS record.
-  if (/InvalidContentType/.test(text)) return ["other", "it does not speak TLS: try http://"];
+  if (/InvalidContentType/.test(text)) return ["no-tls", "it does not speak TLS"];
   const tlsWords = describeTlsError(text);
   if (tlsWords !== undefined) return ["tls", tlsWords];
   if (

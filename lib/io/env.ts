@@ -1,5 +1,16 @@
 /** The process's environment. */
 
+/** Whether Deno was allowed to look at the variable. */
+export function maySystemEnv(name: string): boolean {
+  try {
+    Deno.env.get(name);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return false;
+    throw error;
+  }
+}
+
 /** The value of a variable; `undefined` when it is unset, impossible, or not allowed to be read. */
 export function systemEnv(name: string): string | undefined {
   try {

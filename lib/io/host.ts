@@ -13,7 +13,7 @@ import {
   type SignalName,
 } from "../base/host.ts";
 import { SystemClock } from "./clock.ts";
-import { systemEnv as env } from "./env.ts";
+import { maySystemEnv, systemEnv as env } from "./env.ts";
 import { toHostError } from "./host_errors.ts";
 import { systemNetwork } from "./host_network.ts";
 import { suspendProcess } from "./job_control.ts";
@@ -52,6 +52,7 @@ export function createHost(): Host {
     homeDir: env("HOME") || env("USERPROFILE") || undefined,
     tempDir: tempDir(os),
     env,
+    mayReadEnv: maySystemEnv,
     ...systemNetwork(env),
     program: async () => (await import("./program.ts")).programWords(),
     run,

@@ -231,7 +231,8 @@ commandTest(
     const where = `${LOOPBACK}:${portOf(desk)}`;
     const result = await desk.run(["myworkspace", "true"], { env: { CODER_URL: where } });
     checkFailure(result, [
-      `error: Cannot reach https://${where}: dial tcp ${where}: it does not speak TLS: try http://`,
+      `error: Cannot reach https://${where}: dial tcp ${where}: it does not speak TLS`,
+      `Without encryption it is http://${where}: give that URL if it is meant (--url, CODER_URL, login)`,
     ]);
   },
 );

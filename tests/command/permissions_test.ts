@@ -1,5 +1,5 @@
 /** Fewer permissions cost features, and no words: what was withheld is no news to whoever withheld it. */
-import { deepStrictEqual, match, ok } from "node:assert/strict";
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { denoDir } from "../support/deno_dir.ts";
 import { commandTest } from "./support.ts";
 
@@ -13,30 +13,70 @@ const LEVELS: readonly (readonly string[])[] = [
   ["--allow-net", "--allow-env", "--allow-read", "--allow-write"],
 ];
 
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the program with these permissions alone, and a home folder. */
+async function runWith(
+  level: readonly string[],
+  words: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Ended> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-prompt", "--no-check", "--frozen", ...level, MAIN]
+      .concat(words),
+    env: {
+      ...env,
+      XDG_CONFIG_HOME: "",
+      XDG_CACHE_HOME: "",
+      CODER_NO_VERSION_WARNING: "1",
+      DENO_DIR: denoDir(),
+      NO_COLOR: "1",
+    },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+commandTest(
+  "without --allow-env the environment is blamed, not who did not log in",
+  async (desk) => {
+    const rows = [
+      { level: ["--allow-net"], says: "CODER_URL, CODER_SESSION_TOKEN are not read" },
+      {
+        level: ["--allow-net", "--allow-env=HOME"],
+        says: "CODER_URL, CODER_SESSION_TOKEN are not read",
+      },
+    ];
+    for (const { level, says } of rows) {
+      for (const words of [["list"], ["ssh", "myworkspace"], ["whoami"]]) {
+        const { code, stderr } = await runWith(level, words, { ...desk.env, HOME: "" });
+        strictEqual(code, 1);
+        match(
+          stderr,
+          /^error: No deployment and session are known: Deno may not read the environment$/m,
+        );
+        ok(
+          stderr.includes(`Start with --allow-env, or give --url and --token (${says})\n`),
+          stderr,
+        );
+      }
+    }
+  },
+);
+
 for (const level of LEVELS) {
   commandTest(`ssh with ${level.join(" ")} says nothing of what it may not do`, async (desk) => {
     const home = await Deno.makeTempDir({ prefix: "hawser-permissions-" });
     try {
-      const run = async (...words: readonly string[]) => {
-        const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-          args: ["run", "--quiet", "--no-prompt", "--no-check", "--frozen", ...level, MAIN]
-            .concat(words),
-          env: {
-            ...desk.env,
-            HOME: home,
-            XDG_CONFIG_HOME: "",
-            XDG_CACHE_HOME: "",
-            CODER_NO_VERSION_WARNING: "1",
-            DENO_DIR: denoDir(),
-            NO_COLOR: "1",
-          },
-          stdin: "null",
-          stdout: "piped",
-          stderr: "piped",
-        }).output();
-        const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-        return { code, stdout: text(stdout), stderr: text(stderr) };
-      };
+      const env = { ...desk.env, HOME: home };
+      const run = (...words: readonly string[]) => runWith(level, words, env);
       deepStrictEqual(await run("ssh", "myworkspace", "echo in; exit 3"), {
         code: 3,
         stdout: "in\n",

@@ -131,6 +131,10 @@ export class FakeHost implements Host {
     return this.#env.get(name);
   }
 
+  mayReadEnv(): boolean {
+    return true;
+  }
+
   flush(): Promise<void> {
     return Promise.resolve();
   }

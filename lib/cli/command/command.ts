@@ -80,12 +80,26 @@ export function defineCommand<Table extends FlagTable>(
   };
 }
 
-/** Throws `UserError`, in the official command's words, for too few or too many arguments. */
-export function checkPositionals(args: readonly string[], { min, max }: Positionals): void {
+/**
+ * Throws `UserError` for too few or too many arguments, in the official command's words; `usage` is how the command is written, e.g.
+ * `hawser show [flags] <workspace>`.
+ */
+export function checkPositionals(
+  args: readonly string[],
+  { min, max }: Positionals,
+  { usage }: { readonly usage: string },
+): void {
   const count = args.length;
   if (count >= min && (max === undefined || count <= max)) return;
-  if (max === undefined) throw new UserError(`wanted at least ${min} args but got ${count}`);
-  if (max === 0) throw new UserError(`wanted no args but got ${count} ${goList(args)}`);
-  if (min === max) throw new UserError(`wanted ${min} args but got ${count} ${goList(args)}`);
-  throw new UserError(`wanted between ${min} and ${max} args but got ${count}`);
+  const wanted = max === undefined
+    ? `at least ${min} args`
+    : max === 0
+    ? "no args"
+    : min === max
+    ? `${min} args`
+    : `between ${min} and ${max} args`;
+  const given = min === max ? ` ${goList(args)}` : "";
+  throw new UserError(`wanted ${wanted} but got ${count}${given}`, {
+    hint: `It is written: ${usage}`,
+  });
 }

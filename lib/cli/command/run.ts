@@ -30,7 +30,7 @@ export async function runCommand(
     const { renderOptionSources } = await import("../config/debug_options.ts");
     return await print(host, renderOptionSources(parsed, command.flags));
   }
-  checkPositionals(parsed.positionals, command.positionals);
+  checkPositionals(parsed.positionals, command.positionals, { usage: usageOf(command) });
   const progress = new Progress(host, global.forceTty ? { isTerminal: true } : {});
   for (const line of parsed.deprecations(flags)) progress.warning(line);
   return await command.start({
@@ -49,12 +49,16 @@ export async function runCommand(
 export async function helpOf(command: Command, columns: number): Promise<string> {
   const { renderHelp } = await import("../grammar/help.ts");
   return renderHelp({
-    usage: `hawser ${command.name} ${command.usage}`.trimEnd(),
+    usage: usageOf(command),
     summary: command.description ?? command.summary,
     ...(command.examples === undefined ? {} : { examples: command.examples }),
     flags: command.flags,
     globalFlags: GLOBAL_FLAGS,
   }, columns);
+}
+
+function usageOf({ name, usage }: Command): string {
+  return `hawser ${name} ${usage}`.trimEnd();
 }
 
 /** How wide a page for people may be. */

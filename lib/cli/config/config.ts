@@ -102,6 +102,12 @@ async function notLoggedIn(
       hint: `Log in: hawser login --context ${name} <url>`,
     });
   }
+  const hidden = ["CODER_URL", "CODER_SESSION_TOKEN"].filter((name) => !host.mayReadEnv(name));
+  if (hidden.length > 0) {
+    return new UserError("No deployment and session are known: Deno may not read the environment", {
+      hint: `Start with --allow-env, or give --url and --token (${hidden.join(", ")} are not read)`,
+    });
+  }
   const others = await namesQuietly(host, base);
   return new UserError("You are not logged in. Try logging in using 'coder login <url>'.", {
     hint: dir === undefined

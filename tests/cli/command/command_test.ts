@@ -43,6 +43,8 @@ Deno.test("runCommand() makes help from the definition alone", async () => {
   ok(host.stdout.text.includes("--times int, $GREET_TIMES (default: 1)"));
 });
 
+const USAGE = { usage: "hawser greet [flags] <name>" };
+
 Deno.test("checkPositionals() counts in the words of coder's command library (coder/serpent command.go)", () => {
   const rows = [
     { args: ["a"], allowed: { min: 0, max: 0 }, message: "wanted no args but got 1 [a]" },
@@ -55,10 +57,13 @@ Deno.test("checkPositionals() counts in the words of coder's command library (co
     },
   ];
   for (const { args, allowed, message } of rows) {
-    throws(() => checkPositionals(args, allowed), { message });
+    throws(() => checkPositionals(args, allowed, USAGE), {
+      message,
+      hint: "It is written: hawser greet [flags] <name>",
+    });
   }
-  checkPositionals([], { min: 0 });
-  checkPositionals(["a", "b"], { min: 1, max: 2 });
+  checkPositionals([], { min: 0 }, USAGE);
+  checkPositionals(["a", "b"], { min: 1, max: 2 }, USAGE);
 });
 
 Deno.test("Every command says what it is, and its examples begin with a program people have", async () => {

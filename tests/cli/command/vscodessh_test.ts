@@ -25,7 +25,7 @@ async function plan(
   const flags = [...command.flags, ...GLOBAL_FLAGS];
   const env = (name: string) => host.env(name);
   const parsed = parseArgs(args, { flags, env, command: "hawser vscodessh" });
-  checkPositionals(parsed.positionals, command.positionals);
+  checkPositionals(parsed.positionals, command.positionals, { usage: "hawser vscodessh" });
   return await planVscodessh(host, {
     options: optionsOf(VSCODESSH, parsed),
     global: optionsOf(GLOBAL, parsed),
