@@ -271,3 +271,35 @@ commandTest("start and stop say when another build is under way", async (desk) =
     /create workspace build[^\n]*\nA workspace build is already active\.\nAnother build is under way: try again when it has ended\n/,
   );
 }, RUNNING);
+
+const QUESTIONS: readonly (readonly [words: readonly string[], question: RegExp])[] = [
+  [["stop", "dev"], /Confirm stop workspace\? \(yes\/no\) $/],
+  [["restart", "dev"], /Restart workspace\? \(yes\/no\) $/],
+];
+
+for (const [words, question] of QUESTIONS) {
+  commandTest(
+    `${words[0]}: a signal at the question ends it, and nothing is done`,
+    async (desk) => {
+      for (const options of [{}, { terminal: { columns: 80, rows: 24 } }]) {
+        await using run = desk.startAny(words, options);
+        await run.stdout.waitFor(question);
+        run.raise("SIGINT");
+        const { code, stdout, stderr } = await run.result();
+        deepStrictEqual([code, stderr, stdout.endsWith("\n")], [1, "", "terminal" in options]);
+      }
+      deepStrictEqual(bodies(desk), []);
+    },
+    RUNNING,
+  );
+
+  commandTest(`${words[0]}: the end of input at the question is told below it`, async (desk) => {
+    await using run = desk.startAny(words, { terminal: { columns: 80, rows: 24 } });
+    await run.stdout.waitFor(question);
+    await run.typeEnd();
+    const { code, stdout, stderr } = await run.result();
+    deepStrictEqual([code, stdout.endsWith(" (yes/no) \n")], [1, true]);
+    match(stderr, /\nerror: EOF\nNobody answered ".*": --yes answers it beforehand\n$/);
+    deepStrictEqual(bodies(desk), []);
+  }, RUNNING);
+}

@@ -211,7 +211,7 @@ class ConfigSsh {
         changes.map((change) => `    * ${change}\n`).join("") + "\n  Continue?",
     );
     if (answer === "none") {
-      this.#invocation.progress.line("");
+      if (!this.#lines.isTerminal) this.#invocation.progress.line("");
       this.#invocation.progress.line(
         "Nothing was changed: there was no answer. --yes asks nothing.",
       );

@@ -27,7 +27,7 @@ export const command = defineCommand({
   run: (flags, asking) =>
     withClient(asking, async ({ steps }) => {
       const { args: [input = ""], host } = asking;
-      const questions = new Questions(host);
+      const questions = new Questions(host, steps.signal);
       const builder = new Builder(steps, questions, flags);
       const workspace = await lookUp(steps, input);
       const request = await builder.prepare(workspace);

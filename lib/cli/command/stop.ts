@@ -20,7 +20,7 @@ export const command = defineCommand({
   run: (flags, asking) =>
     withClient(asking, async ({ steps }) => {
       const { args: [input = ""], host } = asking;
-      const questions = new Questions(host);
+      const questions = new Questions(host, steps.signal);
       const builder = new Builder(steps, questions);
       await questions.confirm("Confirm stop workspace?", { isAnswered: flags.yes });
       const workspace = await lookUp(steps, input);

@@ -7,15 +7,26 @@ const LINE_FEED = 0x0a;
 
 /** Lines of standard input, one at a time: what was read beyond one is kept for the next. */
 export class LineInput {
-  readonly #stdin: Pick<HostInput, "read">;
+  readonly #stdin: Pick<HostInput, "read" | "isTerminal">;
+  readonly #signal: AbortSignal | undefined;
   #rest: number[] = [];
   #isOver = false;
 
-  constructor(stdin: Pick<HostInput, "read">) {
+  /** `signal` ends the wait for a line. */
+  constructor(
+    stdin: Pick<HostInput, "read" | "isTerminal">,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ) {
     this.#stdin = stdin;
+    this.#signal = signal;
   }
 
-  /** The next line without its end; `undefined` when the input ended before that. */
+  /** Whoever answers sees the question, and the cursor behind it. */
+  get isTerminal(): boolean {
+    return this.#stdin.isTerminal;
+  }
+
+  /** The next line without its end; `undefined` when the input ended before that. Rejects with the signal's reason. */
   async readLine(): Promise<string | undefined> {
     const buffer = new Uint8Array(MAX_LINE_BYTES);
     for (;;) {
@@ -25,11 +36,50 @@ export class LineInput {
         return new TextDecoder().decode(Uint8Array.from(line)).replace(/\r$/, "");
       }
       if (this.#isOver || this.#rest.length > MAX_LINE_BYTES) return undefined;
-      const count = await this.#stdin.read(buffer);
+      const count = await this.#read(buffer);
       if (count === null) this.#isOver = true;
       else this.#rest.push(...buffer.subarray(0, count));
     }
   }
+
+  async #read(buffer: Uint8Array): Promise<number | null> {
+    const signal = this.#signal;
+    signal?.throwIfAborted();
+    const reading = this.#stdin.read(buffer);
+    if (signal === undefined) return await reading;
+    const aborted = Promise.withResolvers<never>();
+    const onAbort = () => {
+      reading.catch(() => {}); // a read cannot be called back, and nobody asks for it any more
+      aborted.reject(signal.reason);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      return await Promise.race([reading, aborted.promise]);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+}
+
+export interface Asking {
+  readonly say: (text: string) => Promise<void>;
+  readonly lines: LineInput;
+}
+
+/** The line that answers the question; `undefined` when the input ended before that. Rejects with the signal's reason. */
+export async function askLine(
+  question: string,
+  { say, lines }: Asking,
+): Promise<string | undefined> {
+  await say(`> ${question} `);
+  let line: string | undefined;
+  try {
+    line = await lines.readLine();
+  } finally {
+    // No line end was typed, so the cursor stands behind the question.
+    if (line === undefined && lines.isTerminal) await say("\n");
+  }
+  return line;
 }
 
 /** `"none"`: the input ended without an answer. */
@@ -38,15 +88,12 @@ export type Answer = "yes" | "no" | "none";
 /** Asks as the official command does; a bare line end is a yes, unless `bare` says otherwise. */
 export async function confirm(
   question: string,
-  options: {
-    readonly say: (text: string) => Promise<void>;
-    readonly lines: LineInput;
+  options: Asking & {
     /** @default "yes" */
     readonly bare?: "yes" | "no";
   },
 ): Promise<Answer> {
-  await options.say(`> ${question} (yes/no) `);
-  const line = await options.lines.readLine();
+  const line = await askLine(`${question} (yes/no)`, options);
   if (line === undefined) return "none";
   if (line === "") return options.bare ?? "yes";
   return line === "y" || line === "yes" ? "yes" : "no";

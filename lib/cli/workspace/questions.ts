@@ -5,7 +5,7 @@ import { CanceledError } from "../../coder/errors.ts";
 import type { TemplateParameter } from "../../coder/parameters.ts";
 import { goQuote, stripToLine } from "../../coder/text.ts";
 import type { BuildParameter } from "../../coder/workspaces.ts";
-import { confirm, LineInput } from "../terminal/confirm.ts";
+import { type Asking, askLine, confirm, LineInput } from "../terminal/confirm.ts";
 import { writeText } from "../terminal/print.ts";
 import { isChoice } from "./parameters.ts";
 
@@ -16,9 +16,10 @@ export class Questions {
   readonly #host: Host;
   readonly #lines: LineInput;
 
-  constructor(host: Host) {
+  /** `signal` ends the wait for an answer. */
+  constructor(host: Host, signal: AbortSignal) {
     this.#host = host;
-    this.#lines = new LineInput(host.stdin);
+    this.#lines = new LineInput(host.stdin, { signal });
   }
 
   /** Returns for a yes. Throws `CanceledError` for a no, `UserError` when there is nobody who answers. */
@@ -27,8 +28,7 @@ export class Questions {
     { isAnswered, bare = "yes" }: { readonly isAnswered: boolean; readonly bare?: "yes" | "no" },
   ): Promise<void> {
     if (isAnswered) return;
-    const say = (text: string) => this.#say(text);
-    const answer = await confirm(question, { say, lines: this.#lines, bare });
+    const answer = await confirm(question, { ...this.#asking(), bare });
     if (answer === "no") throw new CanceledError();
     if (answer === "yes") return;
     throw new UserError("EOF", {
@@ -73,14 +73,17 @@ export class Questions {
     }
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const shown = preset === "" ? "" : ` (default: ${goQuote(preset)})`;
-      await this.#say(`> Enter a value${shown}: `);
-      const line = await this.#lines.readLine();
+      const line = await askLine(`Enter a value${shown}:`, this.#asking());
       if (line === undefined) return undefined;
       const value = line.trim() || preset;
       if (isValue(parameter, value)) return value;
       await this.#say(`${goQuote(value)} is not one of its values.\n`);
     }
     return undefined;
+  }
+
+  #asking(): Asking {
+    return { say: (text) => this.#say(text), lines: this.#lines };
   }
 
   async #say(text: string): Promise<void> {
