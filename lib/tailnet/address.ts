@@ -74,7 +74,7 @@ export function nodeIdOfUuid(uuid: Uint8Array): bigint {
 }
 
 /** The 16 bytes of an IPv6 address in any text form but zoned and v4-mapped dotted ones (RFC 4291 §2.2). */
-export function parseIpv6(text: string): Uint8Array<ArrayBuffer> | undefined {
+export function parseIpv6Text(text: string): Uint8Array<ArrayBuffer> | undefined {
   const halves = text.split("::");
   if (halves.length > 2) return undefined;
   const [head = [], tail = []] = halves.map((half) => half === "" ? [] : half.split(":"));

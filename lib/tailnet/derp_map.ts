@@ -7,7 +7,7 @@
  * names `hostName`, and only a valid literal is dialled.
  */
 import { unbracket } from "../base/trim.ts";
-import { parseIpv4, parseIpv6 } from "./address.ts";
+import { parseIpv4, parseIpv6Text } from "./address.ts";
 import { checkedMap } from "./derp_map_check.ts";
 import type { DerpMap, DerpNode, DerpRegion, Vantage } from "./derp_map_types.ts";
 import { localityOf } from "./relay_host.ts";
@@ -98,7 +98,7 @@ function endpointsOf(
 function dialHosts({ hostName, ipv4, ipv6 }: DerpNode): string[] {
   const hosts: string[] = [];
   if (parseIpv4(ipv4) !== undefined) hosts.push(ipv4);
-  if (parseIpv6(ipv6) !== undefined) hosts.push(ipv6);
+  if (parseIpv6Text(ipv6) !== undefined) hosts.push(ipv6);
   if (ipv4 === "" || ipv6 === "" || hosts.length === 0) hosts.push(hostName);
   return hosts;
 }

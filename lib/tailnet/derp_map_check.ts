@@ -3,7 +3,7 @@
  * naming relays. What cannot be used is left out and counted; texts for people are cut.
  */
 import type { DerpMap, DerpNode, DerpRegion } from "./derp_map_types.ts";
-import { parseIpv4, parseIpv6 } from "./address.ts";
+import { parseIpv4, parseIpv6Text } from "./address.ts";
 import { isDnsName, isRelayHost } from "./relay_host.ts";
 
 /** More regions, nodes of one region, or nodes of all together than this are not kept. */
@@ -66,7 +66,7 @@ function checkedNode(node: DerpNode, region: DerpRegion): DerpNode | undefined {
     regionId: region.id,
     hostName,
     ipv4: node.ipv4 === "" || parseIpv4(node.ipv4) !== undefined ? node.ipv4 : NO_LITERAL,
-    ipv6: node.ipv6 === "" || parseIpv6(node.ipv6) !== undefined ? node.ipv6 : NO_LITERAL,
+    ipv6: node.ipv6 === "" || parseIpv6Text(node.ipv6) !== undefined ? node.ipv6 : NO_LITERAL,
     stunPort: isPort(node.stunPort) ? node.stunPort : NO_STUN,
     stunTestIp: isRelayHost(node.stunTestIp) ? node.stunTestIp : "",
   };

@@ -1,13 +1,13 @@
 /** Texts of addresses and endpoints outside the tunnel: `1.2.3.4:5`, `[2001:db8::1]:5`, as Go writes and reads them. */
 import { type Endpoint, mapIpv4, unmapIpv4 } from "../wire/endpoint.ts";
-import { formatIpv6, parseIpv4, parseIpv6 } from "./address.ts";
+import { formatIpv6, parseIpv4, parseIpv6Text } from "./address.ts";
 
 const MAX_PORT = 0xffff;
 
 /** The 16 bytes of an IPv4 or IPv6 address without a zone; `undefined` for anything else. */
 export function parseAddress(text: string): Uint8Array | undefined {
   const ipv4 = parseIpv4(text);
-  return ipv4 === undefined ? parseIpv6(text) : mapIpv4(ipv4);
+  return ipv4 === undefined ? parseIpv6Text(text) : mapIpv4(ipv4);
 }
 
 export function formatAddress(address: Uint8Array): string {
@@ -20,7 +20,7 @@ export function parseEndpoint(text: string): Endpoint | undefined {
   const port = Number(match?.[3] ?? 0);
   if (port < 1 || port > MAX_PORT) return undefined;
   const [, v6, v4] = match ?? [];
-  const address = v6 === undefined ? undefined : parseIpv6(v6);
+  const address = v6 === undefined ? undefined : parseIpv6Text(v6);
   if (address !== undefined) return { address, port };
   const bytes = v4 === undefined ? undefined : parseIpv4(v4);
   return bytes === undefined ? undefined : { address: mapIpv4(bytes), port };

@@ -7,7 +7,7 @@
  */
 import * as v from "valibot";
 import { assertLength, fromHex, KEY_BYTES, toHex } from "../base/bytes.ts";
-import { formatIpv6, parseIpv6 } from "./address.ts";
+import { formatIpv6, parseIpv6Text } from "./address.ts";
 import { formatEndpoint, parseEndpoint } from "./endpoint_text.ts";
 import { MAX_LIST_ENTRIES, type TailnetNode } from "./node_message.ts";
 
@@ -118,7 +118,7 @@ function parseKey(text: string, prefix: string): Uint8Array | undefined {
 }
 
 function parseHostPrefix(text: string): Uint8Array | undefined {
-  return text.endsWith(HOST_BITS) ? parseIpv6(text.slice(0, -HOST_BITS.length)) : undefined;
+  return text.endsWith(HOST_BITS) ? parseIpv6Text(text.slice(0, -HOST_BITS.length)) : undefined;
 }
 
 function parseTexts<T>(list: readonly unknown[], parse: (text: string) => T | undefined): T[] {

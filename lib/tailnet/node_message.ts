@@ -10,7 +10,7 @@ import { assertLength, concatBytes, fromHex, KEY_BYTES, toHex } from "../base/by
 import { createNode } from "../proto/tailnet_pb.ts";
 import type { Node } from "../proto/tailnet_pb.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
-import { formatIpv6, parseIpv6 } from "./address.ts";
+import { formatIpv6, parseIpv6Text } from "./address.ts";
 import { formatEndpoint, parseEndpoint } from "./endpoint_text.ts";
 
 /** More addresses or endpoints of one node than this are not kept. */
@@ -127,7 +127,7 @@ function parseDiscoKey(text: string): Uint8Array | undefined {
 }
 
 function parseHostPrefix(text: string): Uint8Array | undefined {
-  return text.endsWith(HOST_BITS) ? parseIpv6(text.slice(0, -HOST_BITS.length)) : undefined;
+  return text.endsWith(HOST_BITS) ? parseIpv6Text(text.slice(0, -HOST_BITS.length)) : undefined;
 }
 
 function parseList<T>(texts: readonly string[], parse: (text: string) => T | undefined): T[] {

@@ -21,7 +21,7 @@ import { type DropReason, WireguardCounters } from "./counters.ts";
 import { DataHeaderReader } from "./data_message.ts";
 import { ResponderHandshake } from "./handshake.ts";
 import { HandshakeGate, type HandshakeGateOptions } from "./handshake_gate.ts";
-import { type Inbound, InboundResults } from "./inbound.ts";
+import { type InboundResult, InboundResults } from "./inbound.ts";
 import { IndexTable } from "./index_table.ts";
 import { MAX_QUEUED_DATAGRAMS, MAX_QUEUED_EVENTS, REKEY_AFTER_MESSAGES } from "./limits.ts";
 import {
@@ -135,7 +135,11 @@ export class WireguardDevice implements Core<WireguardEvent> {
    * Takes one datagram, which is borrowed and decrypted in place. The result is reused by the next call.
    * `source` says where it came from, in any form that the owner likes: cookies are bound to it.
    */
-  handleDatagram(datagram: Uint8Array, now: Instant, source: Uint8Array = NO_SOURCE): Inbound {
+  handleDatagram(
+    datagram: Uint8Array,
+    now: Instant,
+    source: Uint8Array = NO_SOURCE,
+  ): InboundResult {
     switch (messageTypeOf(datagram)) {
       case MessageType.data:
         return this.#handleData(datagram, now);
@@ -208,7 +212,7 @@ export class WireguardDevice implements Core<WireguardEvent> {
     return next;
   }
 
-  #handleData(datagram: Uint8Array, now: Instant): Inbound {
+  #handleData(datagram: Uint8Array, now: Instant): InboundResult {
     const header = this.#header;
     if (!header.read(datagram)) return this.#drop("counter-limit");
     const entry = this.#context.indices.get(header.receiverIndex);
@@ -233,7 +237,7 @@ export class WireguardDevice implements Core<WireguardEvent> {
     return this.#unwrap(datagram, sealedBytes - TAG_BYTES, peer);
   }
 
-  #unwrap(datagram: Uint8Array, plaintextBytes: number, peer: WireguardPeer): Inbound {
+  #unwrap(datagram: Uint8Array, plaintextBytes: number, peer: WireguardPeer): InboundResult {
     const packetBytes = this.#header.ipv6PacketBytes(datagram, DATA_HEADER_BYTES, plaintextBytes);
     if (packetBytes === 0) return this.#drop("bad-inner-packet", peer);
     if (peer.allowedAddresses?.includeSourceOf(datagram, DATA_HEADER_BYTES) === false) {
@@ -244,7 +248,7 @@ export class WireguardDevice implements Core<WireguardEvent> {
     return this.#results.data(peer, packet);
   }
 
-  #handleInitiation(datagram: Uint8Array, now: Instant, source: Uint8Array): Inbound {
+  #handleInitiation(datagram: Uint8Array, now: Instant, source: Uint8Array): InboundResult {
     const initiation = decodeInitiation(datagram);
     const refusal = this.#checkMacs(datagram, initiation.senderIndex, now, source);
     if (refusal !== undefined) return refusal;
@@ -265,7 +269,7 @@ export class WireguardDevice implements Core<WireguardEvent> {
     }
   }
 
-  #handleResponse(datagram: Uint8Array, now: Instant, source: Uint8Array): Inbound {
+  #handleResponse(datagram: Uint8Array, now: Instant, source: Uint8Array): InboundResult {
     const response = decodeResponse(datagram);
     const refusal = this.#checkMacs(datagram, response.senderIndex, now, source);
     if (refusal !== undefined) return refusal;
@@ -280,7 +284,7 @@ export class WireguardDevice implements Core<WireguardEvent> {
     return this.#results.none("response", entry.owner);
   }
 
-  #handleCookieReply(datagram: Uint8Array, now: Instant): Inbound {
+  #handleCookieReply(datagram: Uint8Array, now: Instant): InboundResult {
     const reply = decodeCookieReply(datagram);
     const peer = this.#context.indices.get(reply.receiverIndex)?.owner;
     const reason = peer === undefined ? "bad-cookie-reply" : peer.handleCookieReply(reply, now);
@@ -295,7 +299,7 @@ export class WireguardDevice implements Core<WireguardEvent> {
     senderIndex: number,
     now: Instant,
     source: Uint8Array,
-  ): Inbound | undefined {
+  ): InboundResult | undefined {
     if (!this.#macs.isMac1Valid(message)) return this.#drop("bad-mac1"); // whitepaper §5.1, silence
     if (this.#gate.isUnderLoad(now) && !this.#macs.isMac2Valid(message, source, now)) {
       if (!this.#gate.admitReply()) return this.#drop("rate-limited");
@@ -306,7 +310,7 @@ export class WireguardDevice implements Core<WireguardEvent> {
     return this.#gate.admit() ? undefined : this.#drop("rate-limited");
   }
 
-  #drop(reason: DropReason, peer?: WireguardPeer, reply?: Uint8Array): Inbound {
+  #drop(reason: DropReason, peer?: WireguardPeer, reply?: Uint8Array): InboundResult {
     this.counters.drops[reason]++;
     return this.#results.none(reason, peer, reply);
   }

@@ -3,7 +3,7 @@ import type { DropReason } from "./counters.ts";
 import type { WireguardPeer } from "./peer.ts";
 
 /** What came of a datagram. The object is reused by the next call, and so is not to be kept. */
-export type Inbound = InboundData | InboundNone;
+export type InboundResult = InboundData | InboundNone;
 
 export interface InboundData {
   readonly kind: "data";

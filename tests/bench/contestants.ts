@@ -28,10 +28,11 @@ export async function contestants(site: Site): Promise<readonly [Contestant, Con
   const config = fromFileUrl(new URL("../../deno.json", import.meta.url));
   const deno = [Deno.execPath(), "run", "-A", "--quiet", "--no-lock", "--config", config, client];
   const dial = [await peerBinary(), "dial", "--relay-only"];
+  // The way over the relay is measured: neither side looks for another.
   return [
     new Side(desk, {
       name: "hawser",
-      pipe: desk.programCommand("--stdio", desk.workspace),
+      pipe: desk.programCommand("--disable-direct-connections", "--stdio", desk.workspace),
       bulk: (direction, bytes) => [
         ...[...deno, direction, `${bytes}`, info.url, info.token, info.agent_id],
       ],

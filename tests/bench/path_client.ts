@@ -65,7 +65,6 @@ async function main(args: readonly string[]): Promise<void> {
     token,
     derpMap: derpMapFromJson(derp_map),
     forcesWebsocket: derp_force_websockets,
-    // As the Go peer's own dialler is told.
     disablesDirect: true,
   });
   const stream = await agent.openTcp(mode === "down" ? SOURCE_PORT : SINK_PORT);

@@ -7,7 +7,7 @@ import {
   formatUuid,
   nodeIdOfUuid,
   parseIpv4,
-  parseIpv6,
+  parseIpv6Text,
   parseUuid,
   randomAddress,
   randomNodeId,
@@ -74,19 +74,19 @@ Deno.test("IPv6 texts (RFC 4291 §2.2, RFC 5952 §4)", async (t) => {
   ];
   for (const { text, out } of rows) {
     await t.step(text === "" ? "empty" : text, () => {
-      const bytes = parseIpv6(text);
+      const bytes = parseIpv6Text(text);
       assert.equal(bytes === undefined ? undefined : formatIpv6(bytes), out);
     });
   }
 });
 
-Deno.test("formatIpv6() and parseIpv6() are inverse", () => {
+Deno.test("formatIpv6() and parseIpv6Text() are inverse", () => {
   const random = new SeededRandom(5);
   for (let i = 0; i < 500; i++) {
     const address = new Uint8Array(16);
     random.fill(address);
     for (let at = 0; at < 16; at += 2) if (random.chance(0.5)) address.fill(0, at, at + 2);
-    assert.deepEqual(parseIpv6(formatIpv6(address)), address);
+    assert.deepEqual(parseIpv6Text(formatIpv6(address)), address);
   }
 });
 

@@ -7,7 +7,7 @@ import type { ByteStream } from "../../base/stream.ts";
 import { StepError } from "../../coder/errors.ts";
 import { goQuote } from "../../coder/text.ts";
 import { formatHostPort, type LocalSockets } from "../../ssh/host.ts";
-import { CODER_PREFIX, parseIpv6 } from "../../tailnet/address.ts";
+import { CODER_PREFIX, parseIpv6Text } from "../../tailnet/address.ts";
 import type { HostClock } from "../../base/host.ts";
 
 /** The addresses of a name, none for an unknown one (`Host.lookupIpv6`). */
@@ -52,7 +52,7 @@ export async function isInCoderConnect(
 }
 
 function isCoderAddress(text: string): boolean {
-  const address = parseIpv6(text);
+  const address = parseIpv6Text(text);
   return address !== undefined && CODER_PREFIX.every((byte, at) => address[at] === byte);
 }
 

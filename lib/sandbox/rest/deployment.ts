@@ -9,7 +9,7 @@ import type { SandboxTemplate } from "../model/template.ts";
 import type { Sessions } from "../model/sessions.ts";
 import type { SandboxUser } from "../model/user.ts";
 import type { SandboxWorkspace } from "../model/workspace.ts";
-import type { Surroundings } from "./object_parts.ts";
+import type { ObjectContext } from "./object_parts.ts";
 
 export interface Deployment {
   readonly host: ModelHost;
@@ -93,7 +93,7 @@ export class Refusal extends Error {
   }
 }
 
-export function surroundingsOf(deployment: Deployment): Surroundings {
+export function objectContextOf(deployment: Deployment): ObjectContext {
   const { organizationId, provisionerId, settings } = deployment;
   return { organizationId, provisionerId, version: settings.version };
 }

@@ -4,7 +4,7 @@ import type { SandboxUser } from "../model/user.ts";
 export type Json = Readonly<Record<string, unknown>>;
 
 /** What all objects share. */
-export interface Surroundings {
+export interface ObjectContext {
   readonly organizationId: string;
   readonly provisionerId: string;
   /** The server's version, which its agents have too. */
@@ -32,7 +32,7 @@ export function present(fields: Readonly<Record<string, number | undefined>>): J
 export function jobTail(
   job: { readonly fileId: string; readonly type: string },
   owner: SandboxUser,
-  around: Surroundings,
+  around: ObjectContext,
 ): Json {
   return {
     file_id: job.fileId,

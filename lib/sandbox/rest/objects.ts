@@ -7,14 +7,14 @@ import { asOf } from "./ages.ts";
 import {
   jobTail,
   type Json,
+  type ObjectContext,
   optionalTime,
   present,
-  type Surroundings,
   time,
 } from "./object_parts.ts";
 import { agentJson, healthOf } from "./objects_agent.ts";
 
-export function userJson(user: SandboxUser, { organizationId, version }: Surroundings): Json {
+export function userJson(user: SandboxUser, { organizationId, version }: ObjectContext): Json {
   return asOf(version, "user", {
     id: user.id,
     username: user.username,
@@ -31,7 +31,7 @@ export function userJson(user: SandboxUser, { organizationId, version }: Surroun
   });
 }
 
-export function workspaceJson(workspace: SandboxWorkspace, around: Surroundings): Json {
+export function workspaceJson(workspace: SandboxWorkspace, around: ObjectContext): Json {
   const { owner, template, latestBuild } = workspace;
   const failing = workspace.agents.filter((agent) => healthOf(agent) !== undefined);
   return asOf(around.version, "workspace", {
@@ -75,7 +75,7 @@ export function workspaceJson(workspace: SandboxWorkspace, around: Surroundings)
 export function buildJson(
   build: SandboxBuild,
   workspace: SandboxWorkspace,
-  around: Surroundings,
+  around: ObjectContext,
 ): Json {
   const { owner, template } = workspace;
   const version = template.versions.find(({ id }) => id === build.templateVersionId);
@@ -113,7 +113,7 @@ export function buildJson(
   });
 }
 
-function buildJobJson(build: SandboxBuild, owner: SandboxUser, around: Surroundings): Json {
+function buildJobJson(build: SandboxBuild, owner: SandboxUser, around: ObjectContext): Json {
   return asOf(around.version, "job", {
     id: build.jobId,
     created_at: time(build.createdAtMs),
@@ -133,7 +133,7 @@ function buildJobJson(build: SandboxBuild, owner: SandboxUser, around: Surroundi
   });
 }
 
-function resourceJson(build: SandboxBuild, around: Surroundings): Json {
+function resourceJson(build: SandboxBuild, around: ObjectContext): Json {
   return {
     id: build.resourceId,
     created_at: time(build.completedAtMs ?? build.createdAtMs),

@@ -4,7 +4,7 @@ import { agentAsOf, SCRIPTS_SINCE } from "./objects_old_agent.ts";
 import type { SandboxAgent } from "../model/agent.ts";
 import type { SandboxBuild } from "../model/build.ts";
 import type { LogLine } from "../model/log_book.ts";
-import { type Json, present, type Surroundings, time } from "./object_parts.ts";
+import { type Json, type ObjectContext, present, time } from "./object_parts.ts";
 
 const AGENT_API_VERSION = "2.10";
 const TROUBLESHOOTING_URL = "https://coder.com/docs/admin/templates/troubleshooting";
@@ -29,7 +29,7 @@ export function healthOf(agent: SandboxAgent): string | undefined {
 }
 
 /** The agent as a server of this version sends it. */
-export function agentJson(agent: SandboxAgent, build: SandboxBuild, around: Surroundings): Json {
+export function agentJson(agent: SandboxAgent, build: SandboxBuild, around: ObjectContext): Json {
   return agentAsOf(newestAgentJson(agent, build), around.version);
 }
 

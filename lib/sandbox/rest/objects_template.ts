@@ -2,12 +2,12 @@
 import type { SandboxParameter, SandboxTemplate, TemplateVersion } from "../model/template.ts";
 import type { SandboxUser } from "../model/user.ts";
 import { asOf } from "./ages.ts";
-import { jobTail, type Json, type Surroundings, time } from "./object_parts.ts";
+import { jobTail, type Json, type ObjectContext, time } from "./object_parts.ts";
 
 export function templateVersionJson(
   version: TemplateVersion,
   { template, owner }: { readonly template: SandboxTemplate; readonly owner: SandboxUser },
-  around: Surroundings,
+  around: ObjectContext,
 ): Json {
   return asOf(around.version, "templateVersion", {
     id: version.id,
@@ -43,7 +43,7 @@ export function templateVersionJson(
 export function templateJson(
   template: SandboxTemplate,
   owner: SandboxUser,
-  around: Surroundings,
+  around: ObjectContext,
 ): Json {
   const noTimes = { P50: null, P95: null };
   return asOf(around.version, "template", {

@@ -5,7 +5,7 @@ import {
   type CoordinationProtocol,
 } from "../../tailnet/coordinator/protocol_version.ts";
 import { failureAnswer, type HttpAnswer, jsonAnswer } from "../http/messages.ts";
-import { type Call, findAgent, surroundingsOf } from "./deployment.ts";
+import { type Call, findAgent, objectContextOf } from "./deployment.ts";
 import { serveUpgrade } from "./endpoint.ts";
 import { answerLogs, websocketAnswer } from "./follow.ts";
 import { agentJson, agentLogJson } from "./objects_agent.ts";
@@ -112,7 +112,7 @@ export const AGENT_ROUTES: readonly Route[] = [
     name: "GET /workspaceagents/{workspaceagent}",
     handle: (call) => {
       const { agent, build } = findAgent(call);
-      return jsonAnswer(agentJson(agent, build, surroundingsOf(call.deployment)));
+      return jsonAnswer(agentJson(agent, build, objectContextOf(call.deployment)));
     },
   },
   {

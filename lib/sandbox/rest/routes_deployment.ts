@@ -3,7 +3,7 @@ import { failureAnswer, type HttpAnswer, jsonAnswer } from "../http/messages.ts"
 import { derpMapToJson } from "../../tailnet/derp_map_json.ts";
 import { asOf } from "./ages.ts";
 import { tokenOf } from "./auth.ts";
-import { type Call, findUser, surroundingsOf } from "./deployment.ts";
+import { type Call, findUser, objectContextOf } from "./deployment.ts";
 import { websocketAnswer } from "./follow.ts";
 import { userJson } from "./objects.ts";
 import type { Route } from "./route.ts";
@@ -92,7 +92,7 @@ function logOut({ request, deployment }: Call): HttpAnswer {
 }
 
 function user(call: Call): HttpAnswer {
-  return jsonAnswer(userJson(findUser(call), surroundingsOf(call.deployment)));
+  return jsonAnswer(userJson(findUser(call), objectContextOf(call.deployment)));
 }
 
 export const DEPLOYMENT_ROUTES: readonly Route[] = [

@@ -12,9 +12,9 @@ import {
   findBuild,
   findWorkspace,
   findWorkspaceByName,
+  objectContextOf,
   Refusal,
   refuseNotFound,
-  surroundingsOf,
 } from "./deployment.ts";
 import { WebsocketPeer } from "../net/websocket_peer.ts";
 import { answerLogs, websocketAnswer } from "./follow.ts";
@@ -30,7 +30,7 @@ const NIL_UUID = "00000000-0000-0000-0000-000000000000";
 type Transition = "start" | "stop" | "delete";
 
 function workspaceAnswer(workspace: SandboxWorkspace, { deployment }: Call): HttpAnswer {
-  return jsonAnswer(workspaceJson(workspace, surroundingsOf(deployment)));
+  return jsonAnswer(workspaceJson(workspace, objectContextOf(deployment)));
 }
 
 /** The body's fields; an empty body has none. */
@@ -100,7 +100,7 @@ function createBuild(call: Call): HttpAnswer {
     parameters: [...kept, ...changed],
     ...(typeof reason === "string" ? { reason } : {}),
   });
-  return jsonAnswer(buildJson(build, workspace, surroundingsOf(call.deployment)), { status: 201 });
+  return jsonAnswer(buildJson(build, workspace, objectContextOf(call.deployment)), { status: 201 });
 }
 
 function cancelBuild(call: Call): HttpAnswer {
@@ -157,7 +157,7 @@ function templateVersion(call: Call): HttpAnswer {
   const version = template.versions.find(({ id }) => id === call.params["templateversion"]) ??
     refuseNotFound();
   return jsonAnswer(
-    templateVersionJson(version, { template, owner: me }, surroundingsOf(call.deployment)),
+    templateVersionJson(version, { template, owner: me }, objectContextOf(call.deployment)),
   );
 }
 
@@ -187,7 +187,7 @@ function dynamicParameters(call: Call): HttpAnswer {
 function template(call: Call): HttpAnswer {
   const { template, me } = call.deployment;
   if (template.id !== call.params["template"]) return refuseNotFound();
-  return jsonAnswer(templateJson(template, me, surroundingsOf(call.deployment)));
+  return jsonAnswer(templateJson(template, me, objectContextOf(call.deployment)));
 }
 
 export const WORKSPACE_ROUTES: readonly Route[] = [
@@ -205,7 +205,7 @@ export const WORKSPACE_ROUTES: readonly Route[] = [
         const what = `Workspace "${workspace.name}" Build ${number} does not exist.`;
         return failureAnswer(404, what);
       }
-      return jsonAnswer(buildJson(build, workspace, surroundingsOf(call.deployment)));
+      return jsonAnswer(buildJson(build, workspace, objectContextOf(call.deployment)));
     },
   },
   { name: "GET /workspaces", handle: searchWorkspaces },
@@ -217,7 +217,7 @@ export const WORKSPACE_ROUTES: readonly Route[] = [
     name: "GET /workspaces/{workspace}/builds",
     handle: (call) => {
       const workspace = findWorkspace(call);
-      const around = surroundingsOf(call.deployment);
+      const around = objectContextOf(call.deployment);
       return jsonAnswer(
         workspace.builds.map((build) => buildJson(build, workspace, around)).reverse(),
       );
@@ -234,7 +234,7 @@ export const WORKSPACE_ROUTES: readonly Route[] = [
     name: "GET /workspacebuilds/{workspacebuild}",
     handle: (call) => {
       const { build, workspace } = findBuild(call);
-      return jsonAnswer(buildJson(build, workspace, surroundingsOf(call.deployment)));
+      return jsonAnswer(buildJson(build, workspace, objectContextOf(call.deployment)));
     },
   },
   { name: "PATCH /workspacebuilds/{workspacebuild}/cancel", handle: cancelBuild },

@@ -1,7 +1,7 @@
 /** `GET /workspaces?q=…`: the keys that a client of ours uses (docs/protocol/api.md#reading), others are refused as unknown ones are. */
 import { failureAnswer, type HttpAnswer, jsonAnswer } from "../http/messages.ts";
 import type { SandboxWorkspace } from "../model/workspace.ts";
-import { type Call, Refusal, surroundingsOf } from "./deployment.ts";
+import { type Call, objectContextOf, Refusal } from "./deployment.ts";
 import { workspaceJson } from "./objects.ts";
 
 type Filter = (workspace: SandboxWorkspace) => boolean;
@@ -15,7 +15,7 @@ export function searchWorkspaces(call: Call): HttpAnswer {
   const offset = Number(request.query.get("offset") ?? 0);
   const limit = Number(request.query.get("limit") ?? 0);
   const shown = found.slice(offset, limit > 0 ? offset + limit : undefined);
-  const around = surroundingsOf(deployment);
+  const around = objectContextOf(deployment);
   return jsonAnswer({
     workspaces: shown.map((workspace) => workspaceJson(workspace, around)),
     count: found.length,

@@ -2,7 +2,7 @@
 import type { BodySink, HttpAnswer } from "../http/messages.ts";
 import type { SandboxWorkspace } from "../model/workspace.ts";
 import { WebsocketPeer } from "../net/websocket_peer.ts";
-import { type Call, findWorkspace, surroundingsOf } from "./deployment.ts";
+import { type Call, findWorkspace, objectContextOf } from "./deployment.ts";
 import { websocketAnswer } from "./follow.ts";
 import { workspaceJson } from "./objects.ts";
 
@@ -62,7 +62,7 @@ export function watchByWebsocket(call: Call): HttpAnswer {
 }
 
 function stateOf(workspace: SandboxWorkspace, call: Call) {
-  return workspaceJson(workspace, surroundingsOf(call.deployment));
+  return workspaceJson(workspace, objectContextOf(call.deployment));
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

@@ -9,7 +9,7 @@ import {
   CODER_PREFIX,
   formatUuid,
   LEGACY_AGENT_ADDRESS,
-  parseIpv6,
+  parseIpv6Text,
   parseUuid,
   UUID_BYTES,
 } from "../address.ts";
@@ -54,7 +54,7 @@ export function refusalOf(
 
 function refusalOfAddress(text: string, peerId: string, role: PeerRole): string | undefined {
   const [addressText = "", bits = ""] = text.split("/");
-  const address = parseIpv6(addressText);
+  const address = parseIpv6Text(addressText);
   if (address === undefined || bits === "") return `parse node address: invalid prefix "${text}"`;
   if (bits !== "128") return `invalid address bits, expected 128, got ${bits}`;
   const uuid = parseUuid(peerId);
