@@ -2,7 +2,7 @@
  * Recordings of real deployments, which live beside the repository, or where `HAWSER_CAPTURES` says, and are not part of it.
  * Tests that replay them are skipped, with the reason in their name, where there are none.
  */
-import { fromHex } from "../../lib/base/bytes.ts";
+import { concatBytes, fromHex } from "../../lib/base/bytes.ts";
 
 /** The folder, whether it is there or not. */
 export const CAPTURES = folderOfCaptures();
@@ -13,7 +13,11 @@ export interface WireLine {
   /** `>` client to server, `<` server to client. */
   readonly dir: ">" | "<";
   readonly opcode?: number;
+  /** Bits before the opcode: 4 is compressed. */
+  readonly rsv?: number;
   readonly hex?: string;
+  /** What came out of a compressed message, at its last frame. */
+  readonly inflated?: string;
 }
 
 /** A test over the capture `path`, given its text. */
@@ -27,6 +31,12 @@ export function captureTest(name: string, path: string, run: (text: string) => v
   });
 }
 
+/** The text of a capture; `undefined` where there is none. */
+export function captureText(path: string): string | undefined {
+  const url = new URL(path, CAPTURES);
+  return exists(url) ? Deno.readTextFileSync(url) : undefined;
+}
+
 export function parseWire(jsonl: string): WireLine[] {
   return jsonl.trim().split("\n").map((line): WireLine => JSON.parse(line));
 }
@@ -35,6 +45,22 @@ export function parseWire(jsonl: string): WireLine[] {
 export function binaryPayloads(lines: readonly WireLine[], dir: ">" | "<"): Uint8Array[] {
   const binary = lines.filter((line) => line.dir === dir && line.opcode === 2);
   return binary.map((line) => fromHex(line.hex ?? ""));
+}
+
+/** The data of one direction, message by message, fragments put together and compressed ones as they were before. */
+export function dataMessages(lines: readonly WireLine[], dir: ">" | "<"): Uint8Array[] {
+  const messages: Uint8Array[][] = [];
+  let isCompressed = false;
+  for (const { opcode, rsv = 0, hex = "", inflated, ...line } of lines) {
+    if (line.dir !== dir || opcode === undefined || opcode > 2 || opcode === 1) continue;
+    if (opcode === 2) {
+      messages.push([]);
+      isCompressed = (rsv & 4) !== 0;
+    }
+    if (inflated !== undefined) messages.at(-1)?.push(new TextEncoder().encode(inflated));
+    else if (!isCompressed) messages.at(-1)?.push(fromHex(hex));
+  }
+  return messages.map((parts) => concatBytes(...parts));
 }
 
 function folderOfCaptures(): URL {

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { concatBytes } from "../../../lib/base/bytes.ts";
 import { ProtocolError } from "../../../lib/base/errors.ts";
 import { JsonCoordinatorSession } from "../../../lib/tailnet/coordinator/json_session.ts";
 import {
@@ -11,8 +10,6 @@ import type { SessionEvent } from "../../../lib/tailnet/coordinator/mod.ts";
 import { CoordinatorServer } from "../../../lib/tailnet/coordinator/server_mod.ts";
 import type { CoordinatorServerSession } from "../../../lib/tailnet/coordinator/server_mod.ts";
 import { nodeToJson } from "../../../lib/tailnet/node_json.ts";
-import { binaryPayloads, captureTest, parseWire } from "../../support/captures.ts";
-import { SeededRandom } from "../../support/seeded_random.ts";
 import { testNode, testUuid } from "../support.ts";
 import { AGENT_ID, agentNode, MAP } from "./support.ts";
 
@@ -38,49 +35,6 @@ function sentBy(session: JsonCoordinatorSession | CoordinatorServerSession): str
     texts.push(textOf(b));
   }
   return texts;
-}
-
-for (const version of ["coder-v0.24.0", "coder-v2.5.1"]) {
-  for (const name of ["coordinate-v1", "probe-agent-restart", "probe-object-split-over-messages"]) {
-    const capture = `${version}/wire/${name}.jsonl`;
-    captureTest(`${capture}: a session understands it, however it is cut`, capture, (text) => {
-      const said = concatBytes(...binaryPayloads(parseWire(text), "<"));
-      const ids = [...textOf(said).matchAll(/"id":(\d+)/g)].map(([, id]) => BigInt(id ?? 0));
-      assert.ok(ids.length > 0);
-      for (let seed = 0; seed < 20; seed++) {
-        const random = new SeededRandom(seed);
-        const session = new JsonCoordinatorSession({ tunnels: [AGENT_ID] });
-        for (let at = 0; at < said.length;) {
-          const end = at + 1 + random.below(seed === 0 ? 1 : 3000);
-          session.handleBytes(said.subarray(at, end));
-          at = end;
-        }
-        const updates = nodesOf(session);
-        assert.deepEqual(updates.map(({ node }) => node.id), ids);
-        assert.ok(updates.every(({ peerId }) => peerId === AGENT_ID));
-        assert.ok(updates.every(({ node }) => node.preferredDerp === 999));
-      }
-    });
-  }
-  const capture = `${version}/wire/coordinate-v1.jsonl`;
-  captureTest(`${capture}: our server understands the client`, capture, (text) => {
-    const server = new CoordinatorServer({ derpMap: MAP });
-    const role = { kind: "client", agentId: AGENT_ID } as const;
-    const client = server.openSession({ peerId: testUuid(8), role, protocol: "v1" }, 0);
-    const agent = server.openSession(
-      { peerId: AGENT_ID, role: { kind: "agent" }, protocol: "v1" },
-      0,
-    );
-    const said = binaryPayloads(parseWire(text), ">");
-    for (const payload of said) client.handleBytes(payload, 0);
-    const heard = sentBy(agent);
-    assert.equal(heard.length, said.length);
-    assert.equal(
-      heard[0]?.match(/"id":\d+,/)?.[0],
-      textOf(said[0]).match(/"id":\d+,/)?.[0],
-    );
-    assert.equal(client.endMessage, undefined);
-  });
 }
 
 Deno.test("only the last node that was not sent leaves, at once on a new connection", () => {
