@@ -17,6 +17,8 @@ export interface KeptShellOptions {
 }
 
 const READ_BYTES = 32 * 1024;
+/** What a screen has to say once its last program has ended: that it does too, and what restores the terminal. */
+const MAX_FAREWELL_BYTES = 512;
 
 export class KeptShell implements RemoteSession {
   readonly ended: Promise<SessionEnd>;
@@ -29,6 +31,8 @@ export class KeptShell implements RemoteSession {
   #hasBegun = false;
   #beginMark: BeginMark | undefined;
   #end: (ShellMark & { readonly kind: "end" }) | undefined;
+  /** Output behind the end. */
+  #farewellBytes = 0;
   readonly #read = Promise.withResolvers<void>();
 
   constructor(session: RemoteSession, options: KeptShellOptions) {
@@ -93,15 +97,22 @@ export class KeptShell implements RemoteSession {
   #take(bytes: Uint8Array): void {
     for (const part of this.#marks.handleOutput(bytes)) {
       if (part.kind === "output") this.#show(part.bytes);
-      else if (part.mark.kind === "end") this.#end = part.mark;
+      else if (part.mark.kind === "end") this.#mayEnd(part.mark);
       else this.#begin(part.mark);
     }
   }
 
   #show(bytes: Uint8Array): void {
     this.#begin(undefined);
-    this.#end = undefined; // somebody else's
+    this.#farewellBytes += bytes.length;
+    const isFarewell = this.#end?.byScreen === true && this.#farewellBytes <= MAX_FAREWELL_BYTES;
+    if (!isFarewell) this.#end = undefined; // somebody else's
     this.#ready.push(bytes);
+  }
+
+  #mayEnd(mark: ShellMark & { readonly kind: "end" }): void {
+    this.#end = mark;
+    this.#farewellBytes = 0;
   }
 
   #begin(mark: BeginMark | undefined): void {

@@ -30,14 +30,14 @@ const ROWS: readonly { name: string; output: string; text: string; marks: ShellM
     text: "hello \x1b[1mworld\x1b[m",
     marks: [
       { kind: "begin", nonce: "ab12", rest: ["/dev/pts/3", "1700000000"] },
-      { kind: "end", isLeft: false, status: 7 },
+      { kind: "end", isLeft: false, status: 7, byScreen: false },
     ],
   },
   {
     name: "a shell that was left",
     output: "\x1b_hawser;end;left;0\x1b\\",
     text: "",
-    marks: [{ kind: "end", isLeft: true, status: 0 }],
+    marks: [{ kind: "end", isLeft: true, status: 0, byScreen: false }],
   },
   {
     name: "another program's string",
@@ -65,10 +65,26 @@ const ROWS: readonly { name: string; output: string; text: string; marks: ShellM
   },
   { name: "a status that is none", output: "\x1b_hawser;end;exit;x\x1b\\", text: "", marks: [] },
   {
+    name: "what a screen makes of them, and its other titles",
+    output:
+      "\x1b]0;hawser;begin;ab12\x07hello\x1b]0;vim\x07\x1b]0;hawser;end;exit;7\x07\x1b]0;\x07",
+    text: "hello\x1b]0;vim\x07\x1b]0;\x07",
+    marks: [
+      { kind: "begin", nonce: "ab12", rest: [] },
+      { kind: "end", isLeft: false, status: 7, byScreen: true },
+    ],
+  },
+  {
+    name: "a title that is cut by another string",
+    output: "\x1b]0;hawser;end;exit;7\x1b\\b",
+    text: "\x1b]0;hawser;end;exit;7\x1b\\b",
+    marks: [],
+  },
+  {
     name: "two escapes",
     output: `\x1b${END}\x1b`,
     text: "\x1b\x1b",
-    marks: [{ kind: "end", isLeft: false, status: 7 }],
+    marks: [{ kind: "end", isLeft: false, status: 7, byScreen: false }],
   },
 ];
 
@@ -107,6 +123,12 @@ function session(output: string, end: SessionEnd): RemoteSession {
 const ENDED: SessionEnd = { kind: "exit", code: 1 };
 const LOST: SessionEnd = { kind: "lost", message: "The workspace agent ended the session" };
 
+const SCREEN_BEGIN = "\x1b]0;hawser;begin;ab12\x07";
+const SCREEN_END = "\x1b]0;hawser;end;exit;7\x07";
+/** As recorded of an agent of v2.5.1 with a screen of 4.9. */
+const FAREWELL =
+  "\x1b[?1l\x1b>\x1b]0;\x07\x1b[24;1H\r\n[screen is terminating]\r\n\x1b[0m\x1b7\x1b[r\x1b8";
+
 for (
   const { name, output, end, becomes } of [
     {
@@ -118,6 +140,18 @@ for (
     { name: "an agent that stops", output: `${BEGIN}x`, end: ENDED, becomes: LOST },
     { name: "somebody else's word", output: `${BEGIN}x${END}y`, end: ENDED, becomes: LOST },
     { name: "no script at all", output: "sh: not found", end: ENDED, becomes: ENDED },
+    {
+      name: "a screen's farewell behind its word",
+      output: `${SCREEN_BEGIN}x${SCREEN_END}${FAREWELL}`,
+      end: ENDED,
+      becomes: { kind: "exit", code: 7 },
+    },
+    {
+      name: "more behind a screen's word than its farewell",
+      output: `${SCREEN_BEGIN}x${SCREEN_END}${"y".repeat(600)}`,
+      end: ENDED,
+      becomes: LOST,
+    },
     {
       name: "a reset behind its word",
       output: `${BEGIN}x${END}`,

@@ -70,7 +70,7 @@ export class ShellKeeper {
       );
     }
     const say = (isNew: boolean) => this.#welcome(keeper, { isNew });
-    const joined = { running, connected, nonce, isScripted: probed !== undefined };
+    const joined = { running, connected, nonce, isScripted: probed !== undefined, isKept };
     if (keeper === "agent") return await this.#joinTerminal(joined, say);
     const words = say(!isKept);
     if (words !== undefined) steps.progress.line(words);
@@ -107,7 +107,7 @@ export class ShellKeeper {
   }
 
   async #joinTerminal(
-    { running, connected, nonce, isScripted }: Joined,
+    { running, connected, nonce, isScripted, isKept }: Joined,
     welcome: (isNew: boolean) => string | undefined,
   ): Promise<SessionOutcome> {
     const { steps, connection, forwardsAgent, terminal, session, signal } = running;
@@ -139,8 +139,9 @@ export class ShellKeeper {
       return await this.#join(running, opened, {
         endsSilently: () => !isScripted,
         onBegin: (mark) => {
-          // A shell that was there has another nonce at its beginning, if that is shown at all.
-          const words = welcome(isScripted && mark?.nonce === nonce);
+          // A shell that was there has another nonce at its beginning, if that is shown at all, and first.
+          const isNew = mark === undefined ? !isKept : mark.nonce === nonce;
+          const words = welcome(isScripted && isNew);
           this.#keeper = "agent";
           this.#options.onShell();
           if (words !== undefined) steps.progress.line(words);
@@ -218,4 +219,6 @@ interface Joined {
   readonly nonce: string;
   /** Whether there is a `sh` that runs scripts of ours. */
   readonly isScripted: boolean;
+  /** Whether the shell was there before us. */
+  readonly isKept: boolean;
 }
