@@ -14,8 +14,6 @@ const EXCEPTIONS: ReadonlyMap<string, string> = new Map([
     "the server's half: a simulated STUN server reads with it",
   ],
   ["lib/disco/stun.ts encodeStunResponse", "likewise"],
-  ["lib/wire/udp.ts parseUdp", "UDP inside the tunnel, which forwards of ports will carry"],
-  ["lib/wire/udp.ts writeUdp", "likewise"],
 ]);
 
 async function* sourcesUnder(dir: URL): AsyncGenerator<URL> {

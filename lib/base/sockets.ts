@@ -1,7 +1,8 @@
 /**
- * Stream sockets of this machine as the rooms above the network see them: TCP, unix sockets, Windows named pipes.
+ * Sockets of this machine as the rooms above the network see them: TCP, unix sockets, Windows named pipes, and UDP.
  * Implemented in `lib/io/local_sockets.ts`, in memory in `tests/support/memory_sockets.ts`.
  */
+import type { DatagramAddress, LocalDatagrams } from "./datagrams.ts";
 import { ExpectedError } from "./errors.ts";
 import type { ByteStream } from "./stream.ts";
 
@@ -31,6 +32,8 @@ export interface LocalSockets {
   connect(target: LocalTarget, signal?: AbortSignal): Promise<ByteStream>;
   /** Rejects likewise. A unix socket's file that nobody listens on is replaced. */
   listen(target: LocalTarget): Promise<LocalListener>;
+  /** A UDP socket. Rejects with `SocketError`. */
+  listenDatagrams(address: DatagramAddress): Promise<LocalDatagrams>;
 }
 
 /** The text of a target for messages: `127.0.0.1:8080`, `[::1]:22`, `/run/x.sock`. */

@@ -3,6 +3,7 @@
  * may have to cross to another process, so a question that somebody waits for is a promise, and what is read at once is as
  * far as it is known here.
  */
+import type { DatagramFlow } from "./datagrams.ts";
 import { ExpectedError, messageOf } from "./errors.ts";
 import type { ByteStream } from "./stream.ts";
 
@@ -19,6 +20,11 @@ export interface AgentTunnel extends AsyncDisposable {
    * first. Rejects with `StreamError`, and as `reachable` does.
    */
   openTcp(port: number, signal?: AbortSignal): Promise<ByteStream>;
+  /**
+   * Opens a flow of datagrams to a UDP port of 127.0.0.1 in the workspace. Waits for the agent first. Whether anything listens
+   * there is not told. Rejects as `openTcp` does.
+   */
+  openUdp(port: number, signal?: AbortSignal): Promise<DatagramFlow>;
   /** One round trip to the agent; `undefined` when nothing came back in `timeoutMs`. @default 5_000 */
   ping(timeoutMs?: number): Promise<PingResult | undefined>;
   /** How far it is, and what is waited for. */

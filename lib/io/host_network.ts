@@ -47,6 +47,7 @@ const loadSockets = () => import("./local_sockets.ts");
 const SOCKETS: HostSockets = {
   connect: async (target, signal) => (await loadSockets()).SYSTEM_SOCKETS.connect(target, signal),
   listen: async (target) => (await loadSockets()).SYSTEM_SOCKETS.listen(target),
+  listenDatagrams: async (address) => (await loadSockets()).SYSTEM_SOCKETS.listenDatagrams(address),
   listPipes: async () => (await loadSockets()).listPipes(),
   readSocketFile: async (path) => (await loadSockets()).readSocketFile(path),
 };

@@ -1,6 +1,6 @@
 /**
  * Sockets of this machine for the ssh room: TCP and unix sockets by Deno, Windows named pipes by Node's layer, which is loaded
- * only then. Implements `LocalSockets` of `lib/base/sockets.ts`.
+ * only then; UDP is `local_datagrams.ts`. Implements `LocalSockets` of `lib/base/sockets.ts`.
  */
 import { isDefect } from "../base/errors.ts";
 import {
@@ -15,10 +15,11 @@ import type { ByteStream } from "../base/stream.ts";
 import { MAX_SOCKET_FILE_BYTES } from "../ssh/gpg_socket_file.ts";
 import { ConnStream } from "./conn_stream.ts";
 import { reasonOf } from "./host_errors.ts";
+import { listenDatagrams } from "./local_datagrams.ts";
 
 const PIPE_FOLDER = "\\\\.\\pipe\\";
 
-export const SYSTEM_SOCKETS: LocalSockets = { connect, listen };
+export const SYSTEM_SOCKETS: LocalSockets = { connect, listen, listenDatagrams };
 
 /** The names of the named pipes there are, without their folder; none where the system has none. */
 export async function listPipes(): Promise<string[]> {

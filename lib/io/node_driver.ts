@@ -1,5 +1,5 @@
 /**
- * Runs a tunnel on real sockets: a core, the connections of its lines, its TCP sockets as byte streams, and its one timer.
+ * Runs a tunnel on real sockets: a core, the connections of its lines, its TCP sockets as byte streams, its UDP flows, and its one timer.
  * Whatever happens - bytes came, a connection ended, somebody wrote, time passed, bytes went that others waited for - is told
  * to the core and ends in the same turn: what must leave is gathered, events are handled, connections write, the timer is armed.
  *
@@ -7,13 +7,15 @@
  * and `onFault` is told, once.
  */
 import type { Clock, Instant } from "../base/core.ts";
+import type { DatagramFlow } from "../base/datagrams.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { type ByteStream, type StreamEnd, StreamError } from "../base/stream.ts";
-import type { ConnectOptions } from "../netstack/mod.ts";
+import type { ConnectOptions, FlowOptions, NetstackEvent } from "../netstack/mod.ts";
 import type { TunnelCore } from "../tailnet/tunnel_core.ts";
 import type { DialOptions } from "./dial.ts";
 import { Lines } from "./lines.ts";
+import { TunnelDatagrams } from "./tunnel_datagrams.ts";
 import { type AcceptedSocket, TunnelStreams } from "./tunnel_streams.ts";
 
 export interface NodeDriverOptions<Event> {
@@ -25,7 +27,9 @@ export interface NodeDriverOptions<Event> {
   readonly onEvent: (event: Event, now: Instant) => void;
   /** Gets connections that peers open. @default none are expected */
   readonly onAccepted?: (accepted: AcceptedSocket) => void;
-  /** Something can be read of a stream, or its end. @default nobody wants to know */
+  /** Gets flows that peers begin; `port` is ours. @default none are expected */
+  readonly onFlow?: (flow: DatagramFlow, port: number) => void;
+  /** Something can be read of a stream or a flow, or its end. @default nobody wants to know */
   readonly onReadable?: () => void;
   /** The driver ended by a mistake of ours; nothing runs any more but what is coming to its end. */
   readonly onFault: (error: unknown) => void;
@@ -54,6 +58,7 @@ export class NodeDriver<Event> {
   readonly #core: TunnelCore<Event>;
   readonly #lines: Lines;
   readonly #streams: TunnelStreams;
+  readonly #datagrams: TunnelDatagrams;
   #companion: Companion | undefined;
   #closing: Promise<void> | undefined;
   #stop: Promise<void> | undefined;
@@ -69,6 +74,7 @@ export class NodeDriver<Event> {
     this.#core = core;
     this.#lastTurnAt = clock.now();
     this.#streams = new TunnelStreams(this);
+    this.#datagrams = new TunnelDatagrams(this);
     this.#lines = new Lines({
       owner: core,
       clock,
@@ -115,8 +121,15 @@ export class NodeDriver<Event> {
     return await this.#streams.connected(this.#core.connect(to, this.now()), signal);
   }
 
-  /** Ends every stream with `end`: what they ran over is gone for good. */
+  /** Opens a flow of UDP datagrams inside the tunnel. Throws `StreamError`. */
+  openUdp(to: FlowOptions): DatagramFlow {
+    if (this.#isStopped) throw new StreamError(CLOSED);
+    return this.#datagrams.adopt(this.#core.openUdp(to));
+  }
+
+  /** Ends every stream with `end`, and every flow: what they ran over is gone for good. */
   endStreams(end: StreamEnd): void {
+    this.#datagrams.endAll();
     this.#streams.endAll(end);
   }
 
@@ -146,6 +159,7 @@ export class NodeDriver<Event> {
     this.#lines.close();
     this.#closing = this.#companion?.close();
     this.#streams.drop(end);
+    this.#datagrams.endAll();
     this.#core.close();
   }
 
@@ -189,15 +203,13 @@ export class NodeDriver<Event> {
   /** Whether there was an event of the core: what was done about it may have made something leave. */
   #handleEvents(now: Instant): boolean {
     const core = this.#core;
-    const { onEvent, onAccepted, onReadable } = this.#options;
+    const { onEvent } = this.#options;
     for (let event = core.pollLineEvent(); event; event = core.pollLineEvent()) {
       this.#lines.handleEvent(event);
     }
     // What readers and writers do about these comes as a call of theirs.
     for (let event = core.pollSocketEvent(); event; event = core.pollSocketEvent()) {
-      const accepted = this.#streams.handleEvent(event);
-      if (accepted !== undefined) onAccepted?.(accepted);
-      if (event.kind === "readable") onReadable?.();
+      this.#handleSocketEvent(event);
     }
     let isMoved = false;
     for (let event = core.pollEvent(); event !== undefined; event = core.pollEvent()) {
@@ -205,6 +217,24 @@ export class NodeDriver<Event> {
       onEvent(event, now);
     }
     return isMoved;
+  }
+
+  #handleSocketEvent(event: NetstackEvent): void {
+    const { onAccepted, onFlow, onReadable } = this.#options;
+    switch (event.kind) {
+      case "pong":
+        return;
+      case "datagram": {
+        const begun = this.#datagrams.handleEvent(event);
+        if (begun !== undefined) onFlow?.(begun, event.flow.endpoints.localPort);
+        return onReadable?.();
+      }
+      default: {
+        const accepted = this.#streams.handleEvent(event);
+        if (accepted !== undefined) onAccepted?.(accepted);
+        if (event.kind === "readable") onReadable?.();
+      }
+    }
   }
 
   /** One timer for all of the core: moved only when something is due earlier, re-armed when it fires. */

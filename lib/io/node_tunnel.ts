@@ -1,6 +1,7 @@
 /** A tunnel that a node of this process carries, on real sockets: promises over the events of an `AgentSession`, which a `NodeDriver` runs. */
 import type { Clock, Instant } from "../base/core.ts";
 import { untilAborted } from "../base/abort.ts";
+import type { DatagramFlow } from "../base/datagrams.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { ByteStream } from "../base/stream.ts";
@@ -140,6 +141,12 @@ export class NodeTunnel implements AgentTunnel {
     this.#seeker?.handleUsed();
     const to = { remote: this.#session.agentAddress, port, keepaliveMs: TCP_KEEPALIVE_MS };
     return await this.#driver.connectTcp(to, signal);
+  }
+
+  async openUdp(port: number, signal?: AbortSignal): Promise<DatagramFlow> {
+    await this.reachable(signal);
+    this.#seeker?.handleUsed();
+    return this.#driver.openUdp({ remote: this.#session.agentAddress, port });
   }
 
   /** A round trip of disco, not of WireGuard: it shows the way that packets take. */

@@ -1,6 +1,6 @@
 /** The TCP sockets of a tunnel as byte streams: which stream is whose socket, who waits for a connection, and their ends. */
 import { type ByteStream, type StreamEnd, StreamError } from "../base/stream.ts";
-import type { NetstackEvent, TcpSocket, TcpState } from "../netstack/mod.ts";
+import type { SocketNews, TcpSocket, TcpState } from "../netstack/mod.ts";
 import { TcpStream, type TcpStreamOwner } from "./tcp_stream.ts";
 
 /** A connection that a peer opens to a port of ours. Whether it stands is the stack's listener's to say. */
@@ -37,8 +37,7 @@ export class TunnelStreams {
   }
 
   /** Takes an event of the stack; the stream of a connection that a peer opens, which is its owner's. */
-  handleEvent(event: NetstackEvent): AcceptedSocket | undefined {
-    if (event.kind === "pong") return undefined;
+  handleEvent(event: SocketNews): AcceptedSocket | undefined {
     const { socket } = event;
     if (event.kind === "accepted") {
       return { stream: this.#adopt(socket), socket, port: event.port };

@@ -2,11 +2,13 @@
 import type { Icmpv6Reason } from "../wire/icmpv6.ts";
 import type { Ipv6Reason } from "../wire/ipv6.ts";
 import type { TcpReason } from "../wire/tcp.ts";
+import type { UdpReason } from "../wire/udp.ts";
 
 /** Why something that arrived, or that we owed, was dropped. */
 export type DropReason =
   | Ipv6Reason
   | TcpReason
+  | UdpReason
   | Icmpv6Reason
   | "not-for-us"
   | "unknown-protocol"
@@ -16,6 +18,9 @@ export type DropReason =
   | "sockets-full"
   | "replies-full"
   | "pongs-full"
+  | "udp-unmatched"
+  | "flows-full"
+  | "datagrams-full"
   | "out-of-order-full"
   | "segment-outside-window"
   | "segment-without-ack"

@@ -28,6 +28,12 @@ export const MAX_OUT_OF_ORDER_RANGES = 512;
 export const MAX_SEGMENTS_IN_FLIGHT = 8192;
 /** Packets that belong to no socket (RST, pongs, echo replies) and wait to leave; further ones are dropped. */
 export const MAX_REPLIES = 128;
+/** Flows of UDP datagrams of one stack; further ones are not begun, further `open` calls throw. */
+export const MAX_UDP_FLOWS = 1024;
+/** Datagrams of one flow, headers included, that wait to leave; further ones are lost. */
+export const MAX_FLOW_QUEUE_BYTES = 64 * 1024;
+/** Datagrams of all flows that the driver has not polled, headers included; further ones are lost. */
+export const MAX_DATAGRAM_EVENT_BYTES = 1024 * 1024;
 /** Pongs the driver has not polled. */
 export const MAX_PONGS = 64;
 /** Duplicate ACKs one batch of segments can make us owe. */

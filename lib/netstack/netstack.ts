@@ -1,13 +1,13 @@
 /**
- * The stack: TCP over IPv6 for a few addresses, answers to TSMP pings and ICMPv6 echoes, resets for what nobody
- * expects. Demultiplexing is in `socket_table.ts`, one connection in `tcb.ts` and the files it names.
- * An owner with several ways out polls by destination: `pollReply` until `undefined`, then `pollTransmit` for each of
- * `nextDestination`. What is not polled stays with its socket, and costs nothing.
+ * The stack: TCP over IPv6 for a few addresses, UDP, answers to TSMP pings and ICMPv6 echoes, resets for what nobody expects.
+ * Demultiplexing is in `socket_table.ts`, one connection in `tcb.ts` and the files it names, the rest in `other_protocols.ts`.
+ * An owner with several ways out polls by destination: `pollReply` until `undefined`, `datagrams` while something waits there,
+ * then `pollTransmit` for each of `nextDestination`. What is not polled stays with its socket, and costs nothing.
  *
  * What must leave is `pollTransmit` until 0. ACKs leave with the first one after their data: a batch of packets handed
  * in together is acknowledged once, and nothing is ever delayed.
  *
- * Left out: UDP, fragments, extension headers, neighbour discovery, path MTU discovery (the tunnel has one MTU).
+ * Left out: fragments, extension headers, neighbour discovery, path MTU discovery (the tunnel has one MTU).
  */
 import { assertLength, equalBytes } from "../base/bytes.ts";
 import { type Core, type Instant, type Random, randomUint32 } from "../base/core.ts";
@@ -22,6 +22,7 @@ import {
 } from "../wire/ipv6.ts";
 import { isTcpIntact, parseTcp, TcpFlag } from "../wire/tcp.ts";
 import { NetstackCounters } from "./counters.ts";
+import type { Datagrams } from "./datagrams.ts";
 import type { Destination } from "./destination.ts";
 import { Destinations } from "./destinations.ts";
 import { EventQueue, type NetstackEvent } from "./events.ts";
@@ -36,6 +37,7 @@ import {
   resolveOptions,
   withConnectOptions,
 } from "./options.ts";
+import { OtherProtocols } from "./other_protocols.ts";
 import { OwnAddresses } from "./own_addresses.ts";
 import { handleSegment } from "./receive.ts";
 import { UNKNOWN_WAY } from "./receive_tuning.ts";
@@ -45,11 +47,12 @@ import { SocketTable } from "./socket_table.ts";
 import { Tcb, type TcbOptions } from "./tcb.ts";
 import { handlePathChange, handleTimers, resume } from "./timeouts.ts";
 import type { TransmitTarget } from "./transmit.ts";
-import { Pings } from "./pings.ts";
 import { ViewCache } from "./view_cache.ts";
 
 export class Netstack implements Core<NetstackEvent> {
   readonly counters = new NetstackCounters();
+  /** UDP beside the sockets. */
+  readonly datagrams: Datagrams;
   readonly #addresses: OwnAddresses;
   readonly #random: Random;
   readonly #options: TcbOptions;
@@ -57,7 +60,7 @@ export class Netstack implements Core<NetstackEvent> {
   readonly #listeners = new Listeners();
   readonly #replies = new Replies(this.counters);
   readonly #events = new EventQueue(this.counters);
-  readonly #pings: Pings;
+  readonly #others: OtherProtocols;
   readonly #destinations = new Destinations();
   readonly #host: SocketHost = {
     touch: (socket) => this.#touch(socket),
@@ -81,13 +84,16 @@ export class Netstack implements Core<NetstackEvent> {
   constructor(options: NetstackOptions) {
     this.#addresses = new OwnAddresses(options.addresses);
     this.#random = options.random;
-    this.#pings = new Pings({
+    this.#options = resolveOptions(options);
+    this.#others = new OtherProtocols({
       source: this.#addresses.first,
+      mtuBytes: this.#options.mtuBytes,
+      random: options.random,
       replies: this.#replies,
       events: this.#events,
       counters: this.counters,
     });
-    this.#options = resolveOptions(options);
+    this.datagrams = this.#others.datagrams;
   }
 
   /** Sockets in any state but closed. */
@@ -106,19 +112,11 @@ export class Netstack implements Core<NetstackEvent> {
     this.counters.packetsIn++;
     const view = this.#inViews.of(packet);
     const offset = packet.byteOffset;
-    const reason = parseIpv6(view, offset, packet.length, this.#ip);
+    const reason = parseIpv6(view, offset, packet.length, this.#ip) ??
+      (this.#addresses.isFor(view, offset) ? undefined : "not-for-us");
     if (reason !== undefined) return this.counters.drop(reason);
-    if (!this.#addresses.isFor(view, offset)) return this.counters.drop("not-for-us");
-    switch (this.#ip.nextHeader) {
-      case NextHeader.tcp:
-        return this.#handleTcp(view, offset, now);
-      case NextHeader.tsmp:
-        return this.#pings.handleTsmp(view, offset, this.#ip.payloadBytes);
-      case NextHeader.icmpv6:
-        return this.#pings.handleIcmpv6(view, offset, this.#ip.payloadBytes);
-      default:
-        return this.counters.drop("unknown-protocol");
-    }
+    if (this.#ip.nextHeader === NextHeader.tcp) return this.#handleTcp(view, offset, now);
+    this.#others.handlePacket(view, offset, this.#ip);
   }
 
   /** A complete packet that belongs to no socket, e.g. a reset; the caller's from then on. */
@@ -163,6 +161,8 @@ export class Netstack implements Core<NetstackEvent> {
       into.set(reply, offset);
       return reply.length;
     }
+    const [flow] = to === undefined ? this.datagrams.waiting() : [];
+    if (flow !== undefined) return this.datagrams.pollTransmit(flow, into, offset);
     const length = to === undefined
       ? this.#destinations.transmit(this.#target)
       : this.#destinations.transmitTo(to, this.#target);
@@ -241,7 +241,7 @@ export class Netstack implements Core<NetstackEvent> {
 
   /** Sends a TSMP ping with 8 bytes of `data`; a "pong" event brings them back. */
   ping(remote: Uint8Array, data: Uint8Array, _now: Instant): void {
-    this.#pings.ping(remote, data);
+    this.#others.pings.ping(remote, data);
   }
 
   /** Should be called when the network under the stack came back: retries at once what has backed off. */

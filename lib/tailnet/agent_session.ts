@@ -8,7 +8,13 @@
 import { assertNever, type Core, type Instant } from "../base/core.ts";
 import { earlier } from "../base/deadlines.ts";
 import type { TunnelDiagnostics, TunnelFailure, TunnelStatus } from "../base/tunnel.ts";
-import type { ConnectOptions, NetstackEvent, TcpSocket } from "../netstack/mod.ts";
+import type {
+  ConnectOptions,
+  FlowOptions,
+  NetstackEvent,
+  TcpSocket,
+  UdpFlow,
+} from "../netstack/mod.ts";
 import { parseUuid } from "./address.ts";
 import { AgentContact, type AgentContactEvent } from "./agent_contact.ts";
 import type { AgentSessionEvent, AgentSessionOptions } from "./agent_session_events.ts";
@@ -114,6 +120,10 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
 
   connect(options: ConnectOptions, now: Instant): TcpSocket {
     return this.node.connect(options, now);
+  }
+
+  openUdp(options: FlowOptions): UdpFlow {
+    return this.node.netstack.datagrams.open(options);
   }
 
   /** Asks the agent for a sign of life; `pong` tells the answer. */

@@ -1,9 +1,9 @@
 /**
- * What leaves a node: handshakes, packets of the stack's sockets, its replies. Each packet is written, sealed and framed in
+ * What leaves a node: handshakes, packets of the stack's sockets and flows, its replies. Each packet is written, sealed and framed in
  * the batch of the way that it takes, which is asked for before the packet is.
  */
 import type { Instant } from "../base/core.ts";
-import type { Destination, Netstack, TcpSocket } from "../netstack/mod.ts";
+import type { Destination, Netstack, TcpSocket, UdpFlow } from "../netstack/mod.ts";
 import { IPV6_DESTINATION_OFFSET, IPV6_HEADER_BYTES } from "../wire/ipv6.ts";
 import type { WireguardDevice } from "../wireguard/mod.ts";
 import type { NodeCounters } from "./node_events.ts";
@@ -46,6 +46,7 @@ export class Outbound {
   pumpStack(now: Instant): void {
     const { netstack } = this.#parts;
     this.#pumpReplies(now);
+    this.#pumpDatagrams(now);
     for (let left = netstack.waitingDestinations; left > 0; left--) {
       const destination = netstack.nextDestination();
       if (destination !== undefined) this.#pumpTo(destination, now);
@@ -78,6 +79,43 @@ export class Outbound {
       );
       if (sealedBytes === 0 || !path.commit(sealedBytes, now)) counters.unsendable++;
     }
+  }
+
+  /** UDP flows take turns, a datagram each, as long as one of them gets further. */
+  #pumpDatagrams(now: Instant): void {
+    const flows = this.#parts.netstack.datagrams.waiting();
+    let isMoved = flows.size > 0;
+    while (isMoved) {
+      isMoved = false;
+      for (const flow of flows) isMoved = this.#pumpFlow(flow, now) || isMoved;
+    }
+  }
+
+  /** Whether a datagram left, or was lost. What cannot leave yet waits in its flow, which is bounded. */
+  #pumpFlow(flow: UdpFlow, now: Instant): boolean {
+    const { netstack, wireguard: device, peers, router, counters } = this.#parts;
+    const peer = peers.ofAddress(flow.endpoints.remoteAddress);
+    if (peer === undefined) {
+      counters.unroutable++;
+      return netstack.datagrams.pollTransmit(flow, this.#scratch, 0) > 0;
+    }
+    const path = router.pathTo(peer, now);
+    if (path === undefined) return false;
+    const { wireguard } = peer;
+    if (!device.canSeal(wireguard, now)) {
+      device.want(wireguard, now);
+      return false;
+    }
+    const slot = path.slot(MAX_SEALED_BYTES);
+    if (slot === undefined) return false;
+    const { buffer, offset } = slot;
+    const packetAt = offset + WIREGUARD_HEADER_BYTES;
+    const packetBytes = netstack.datagrams.pollTransmit(flow, buffer, packetAt);
+    if (packetBytes === 0) return false;
+    const sealedBytes = device.seal(wireguard, buffer, offset, packetBytes, now);
+    if (sealedBytes > 0 && path.commit(sealedBytes, now)) router.handleSent(peer, path, now);
+    else counters.unsendable++;
+    return true;
   }
 
   /** What cannot leave stays in the stack, where it is not lost to retransmission. */

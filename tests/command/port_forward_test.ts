@@ -3,6 +3,7 @@ import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { isAtLeast } from "../../lib/base/version.ts";
 import { AgentPort } from "../../lib/sandbox/mod.ts";
 import { HurryingClock } from "../support/hurrying_clock.ts";
+import { loopbackUdp } from "../support/loopback_udp.ts";
 import { commandTest, commandTestAtEach, WORKSPACE } from "./support.ts";
 
 const LOOPBACK = "127.0.0.1";
@@ -67,6 +68,97 @@ commandTestAtEach(
   },
 );
 
+/** What comes back for each datagram, in order. */
+async function answers(port: number, datagrams: readonly Uint8Array[], hostname = LOOPBACK) {
+  using socket = loopbackUdp(hostname);
+  const back: Uint8Array[] = [];
+  for (const datagram of datagrams) {
+    await socket.conn.send(datagram, { transport: "udp", hostname, port });
+    const [data] = await socket.conn.receive(new Uint8Array(2_048));
+    back.push(data.slice());
+  }
+  return back;
+}
+
+commandTest(
+  "port-forward --udp carries datagrams to a port of the workspace, beside TCP",
+  async (desk) => {
+    using service = loopbackUdp();
+    const serving = (async () => {
+      // Answers backwards, and ends with the socket.
+      for await (const [data, from] of service.conn) {
+        await service.conn.send(data.slice().reverse(), from);
+      }
+    })();
+    const [own, echo, tcp] = [freePort(), freePort(), freePort()];
+    await using run = desk.startAny([
+      "port-forward",
+      "myworkspace",
+      ...["--udp", `${own}:${service.port},${LOOPBACK}:${echo}:${AgentPort.echo}`],
+      ...["--tcp", `${LOOPBACK}:${tcp}:${AgentPort.echo}`],
+    ]);
+    await run.stderr.waitFor(/Ready!\n/);
+    const sizes = [1, 0, 1_232, 500];
+    const payloads = sizes.map((length) => Uint8Array.from({ length }, (_, i) => i * 7));
+    const senders = Array.from({ length: 5 }, () => answers(echo, payloads));
+    for (const back of await Promise.all(senders)) deepStrictEqual(back, payloads);
+    const reversed = payloads.map((one) => one.slice().reverse());
+    deepStrictEqual(await answers(own, payloads), reversed);
+    strictEqual(await echoed(tcp, "tcp too"), "tcp too");
+    ok(run.raise("SIGINT"));
+    const { code, stdout, stderr } = await run.result();
+    deepStrictEqual([code, stdout], [0, ""]);
+    deepStrictEqual(stderr.split("\n"), [
+      `Forwarding 'tcp://${LOOPBACK}:${tcp}' locally to 'tcp://127.0.0.1:${AgentPort.echo}' in the workspace`,
+      `Forwarding 'udp://[::1]:${own}' locally to 'udp://127.0.0.1:${service.port}' in the workspace`,
+      `Forwarding 'udp://${LOOPBACK}:${own}' locally to 'udp://127.0.0.1:${service.port}' in the workspace`,
+      `Forwarding 'udp://${LOOPBACK}:${echo}' locally to 'udp://127.0.0.1:${AgentPort.echo}' in the workspace`,
+      "Ready!",
+      "",
+      "Received signal, closing all listeners and active connections",
+      "",
+    ]);
+    service[Symbol.dispose]();
+    await serving;
+  },
+);
+
+commandTest(
+  "port-forward --udp goes on over a restart of the workspace, on the same port",
+  async (desk) => {
+    const port = freePort();
+    const [workspace] = desk.sandbox.workspaces;
+    ok(workspace !== undefined);
+    await using run = desk.startAny(
+      ["port-forward", "myworkspace", "--udp", `${LOOPBACK}:${port}:${AgentPort.echo}`],
+      { clock: new HurryingClock(20) },
+    );
+    await run.stderr.waitFor(/Ready!\n/);
+    const one = [Uint8Array.of(1, 2, 3)];
+    deepStrictEqual(await answers(port, one), one);
+    await workspace.buildToEnd("stop");
+    await run.stderr.waitFor(/was stopped: waiting until it is started again\n/);
+    await workspace.buildToEnd("start");
+    await run.stderr.waitFor(/started again\n[^]*Ready!\n/);
+    deepStrictEqual(await answers(port, one), one);
+    ok(run.raise("SIGINT"));
+    strictEqual((await run.result()).code, 0);
+  },
+);
+
+commandTest("port-forward --udp ends when a port cannot be had", async (desk) => {
+  using taken = loopbackUdp();
+  const { port } = taken;
+  const { code, stderr } = await desk.runAny([
+    "port-forward",
+    "myworkspace",
+    "--udp",
+    `${LOOPBACK}:${port}:80`,
+  ]);
+  strictEqual(code, 1);
+  match(stderr, new RegExp(`error: listen 'udp://127\\.0\\.0\\.1:${port}': listen on .*in use`));
+});
+
 commandTestAtEach("port-forward says which connection fails, and goes on", async (desk) => {
   const [local, closed] = [freePort(), freePort()];
   await using run = desk.startAny([
@@ -109,7 +201,8 @@ commandTest("port-forward refuses what it cannot do before it asks anybody", asy
     const [args, words] of [
       [[], /no port-forwards requested\nName a port, as in --tcp 8080, or say --auto\n/],
       [["--tcp", "1-2:3"], /port ranges must be the same length, got 2 ports forwarded to 1 ports/],
-      [["--udp", "53"], /hawser forwards no UDP ports yet/],
+      [["--udp", "53,53"], /local udp host:invalid IP port:53 is specified twice/],
+      [["--udp", "x"], /failed to parse UDP port-forward specification "x"/],
     ] as const
   ) {
     const { code, stderr } = await desk.runAny(["port-forward", "myworkspace", ...args]);

@@ -2,6 +2,7 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { MEGABYTE, randomBytes } from "../live/data.ts";
 import type { Process } from "../live/process.ts";
+import { loopbackUdp } from "../support/loopback_udp.ts";
 import { siteTest } from "./site.ts";
 
 const LOOPBACK = "127.0.0.1";
@@ -40,6 +41,29 @@ async function readToEnd(port: number): Promise<void> {
   }
 }
 
+/** What comes back for each datagram, which is asked again until it does. */
+async function answered(port: number, datagrams: readonly Uint8Array[]): Promise<Uint8Array[]> {
+  using socket = loopbackUdp();
+  const back: Uint8Array[] = [];
+  for (const datagram of datagrams) {
+    const send = () => socket.conn.send(datagram, { transport: "udp", hostname: LOOPBACK, port });
+    const again = setInterval(() => void send(), 1_000);
+    try {
+      await send();
+      for (;;) {
+        const [data] = await socket.conn.receive(new Uint8Array(2_048));
+        // An answer to a question that was asked twice may come late.
+        if (data.length !== datagram.length) continue;
+        back.push(data.slice());
+        break;
+      }
+    } finally {
+      clearInterval(again);
+    }
+  }
+  return back;
+}
+
 async function endOf(process: Process): Promise<void> {
   process.kill("SIGINT");
   const { code, stdout, stderr } = await process.exit();
@@ -71,3 +95,31 @@ siteTest("port-forward: every byte both ways, over a relay that restarts and a n
   deepStrictEqual(await echoed(echo, few), few);
   await endOf(process);
 });
+
+siteTest(
+  "port-forward --udp: datagrams of every length through another stack's forwarder, and after a new build",
+  {
+    peer: ["--relay-only"],
+  },
+  async ({ desk, peer }) => {
+    using service = loopbackUdp();
+    const serving = (async () => {
+      for await (const [data, from] of service.conn) await service.conn.send(data.slice(), from);
+    })();
+    const remote = service.port;
+    const port = freePort();
+    await using process = desk.startCommand([
+      ...["port-forward", desk.workspace, "--udp", `${LOOPBACK}:${port}:${remote}`],
+    ], { limitMs: LIMIT_MS });
+    await process.stderr.until(/Ready!\n/);
+    const datagrams = [1, 2, 3, 500, 1_231, 1_232].map((length) => randomBytes(length));
+    const back = await Promise.all([answered(port, datagrams), answered(port, datagrams)]);
+    deepStrictEqual(back, [datagrams, datagrams]);
+    await peer.command("new-build");
+    await process.stderr.until(/was (stopped|started anew): [^]*Ready!\n/);
+    deepStrictEqual(await answered(port, datagrams), datagrams);
+    await endOf(process);
+    service[Symbol.dispose]();
+    await serving;
+  },
+);

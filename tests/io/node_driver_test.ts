@@ -1,4 +1,5 @@
 /** The driver's own promises, with a node that no relay leads away from: connecting, giving up, stopping. */
+import type { FlowOptions } from "../../lib/netstack/mod.ts";
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { SILENT_LOG } from "../../lib/base/log.ts";
 import { type StreamEnd, StreamError } from "../../lib/base/stream.ts";
@@ -44,6 +45,7 @@ class TestCore implements TunnelCore<NodeEvent> {
   pollLineEvent = () => this.node.pollLineEvent();
   pollSocketEvent = () => this.node.pollSocketEvent();
   connect = (...args: Parameters<TunnelNode["connect"]>) => this.node.connect(...args);
+  openUdp = (to: FlowOptions) => this.node.netstack.datagrams.open(to);
   handleLineOpened = (...args: Parameters<TunnelNode["handleLineOpened"]>) =>
     this.node.handleLineOpened(...args);
   handleLineBytes = (...args: Parameters<TunnelNode["handleLineBytes"]>) =>

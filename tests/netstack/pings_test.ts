@@ -78,7 +78,7 @@ Deno.test("Packets of no use are counted and not answered", async (t) => {
       packet: packetOf(99, DATA, addressEndingWith(9)),
       reason: "not-for-us",
     },
-    { name: "another protocol", packet: packetOf(17, DATA), reason: "unknown-protocol" },
+    { name: "another protocol", packet: packetOf(41, DATA), reason: "unknown-protocol" },
     {
       name: "a short ping",
       packet: packetOf(99, Uint8Array.of(0x70, 1)),

@@ -217,7 +217,7 @@ export class TcpScript {
 
   event(): NetstackEvent | undefined {
     const event = this.stack.pollEvent();
-    if (event !== undefined && event.kind !== "pong") this.#socket = event.socket;
+    if (event !== undefined && "socket" in event) this.#socket = event.socket;
     return event;
   }
 

@@ -247,6 +247,7 @@ Deno.test("a workspace that opens forwarded connections in one breath has no mor
   const answers: (() => void)[] = [];
   const sockets: LocalSockets = {
     listen: (target) => SOCKETS.listen(target),
+    listenDatagrams: (address) => SOCKETS.listenDatagrams(address),
     // Somebody here who is slow to answer.
     connect: () => {
       dialled++;

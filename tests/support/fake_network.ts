@@ -1,5 +1,6 @@
 /** The network half of a fake machine: sockets in memory, and tunnels whose agents are functions of the test. */
 import type { HostSockets, HostTunnels, TunnelOptions } from "../../lib/base/host_network.ts";
+import type { DatagramFlow } from "../../lib/base/datagrams.ts";
 import { SocketError } from "../../lib/base/sockets.ts";
 import { type ByteStream, StreamError } from "../../lib/base/stream.ts";
 import type {
@@ -33,6 +34,8 @@ export class FakeSockets extends MemorySockets implements HostSockets {
 export class FakeTunnels implements HostTunnels {
   /** What connects to a port of the agent; another port refuses. */
   readonly ports = new Map<number, () => ByteStream>();
+  /** What a flow to a UDP port of the agent is. */
+  readonly udpPorts = new Map<number, () => DatagramFlow>();
   /** Answers of pings in turn, `undefined` for none; the last one again and again. */
   pings: readonly (PingResult | undefined)[] = [
     { latencyMs: 1.25, relay: "Fake relay", isDirect: false },
@@ -81,6 +84,13 @@ export class FakeTunnel implements AgentTunnel {
     await this.reachable(signal);
     const open = this.#agents.ports.get(port);
     if (open === undefined) throw new StreamError({ kind: "reset", message: "connection refused" });
+    return open();
+  }
+
+  async openUdp(port: number, signal?: AbortSignal): Promise<DatagramFlow> {
+    await this.reachable(signal);
+    const open = this.#agents.udpPorts.get(port);
+    if (open === undefined) throw new StreamError({ kind: "lost", message: "no such flow" });
     return open();
   }
 

@@ -1,5 +1,6 @@
 /** `LocalSockets` in memory: every target that is listened on can be connected to, with the errors that a system gives. */
-import { SocketError } from "../../lib/base/sockets.ts";
+import type { DatagramAddress, LocalDatagrams } from "../../lib/base/datagrams.ts";
+import { formatHostPort, SocketError } from "../../lib/base/sockets.ts";
 import type { ByteStream } from "../../lib/base/stream.ts";
 import {
   formatTarget,
@@ -7,6 +8,7 @@ import {
   type LocalSockets,
   type LocalTarget,
 } from "../../lib/ssh/host.ts";
+import { MemoryDatagrams } from "./memory_datagrams.ts";
 import { createBytePipe } from "./byte_pipe.ts";
 
 const FIRST_FREE_PORT = 49_152;
@@ -15,6 +17,7 @@ const MISSING = "/no/such/";
 
 export class MemorySockets implements LocalSockets {
   readonly #listeners = new Map<string, MemoryListener>();
+  readonly #datagrams = new Map<string, MemoryDatagrams>();
   #nextPort = FIRST_FREE_PORT;
 
   connect(target: LocalTarget): Promise<ByteStream> {
@@ -41,6 +44,18 @@ export class MemorySockets implements LocalSockets {
     const listener = new MemoryListener(actual, () => this.#listeners.delete(name));
     this.#listeners.set(name, listener);
     return Promise.resolve(listener);
+  }
+
+  /** What is sent to an address that nobody has is lost. */
+  listenDatagrams({ host, port }: DatagramAddress): Promise<LocalDatagrams> {
+    const address = { host, port: port === 0 ? this.#nextPort++ : port };
+    const name = formatHostPort(host, address.port);
+    if (this.#datagrams.has(name)) {
+      return Promise.reject(new SocketError(`listen on ${name}: address already in use`));
+    }
+    const socket = new MemoryDatagrams(address, this.#datagrams);
+    this.#datagrams.set(name, socket);
+    return Promise.resolve(socket);
   }
 }
 

@@ -30,6 +30,33 @@ Deno.test("a relay that restarts loses, doubles and reorders nothing, whenever i
   }
 });
 
+Deno.test("datagrams arrive once and whole, wait while the relay is away, and go on after it", () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const { world, bulk } = transferring({ seed });
+    const { session, datagrams } = world.client;
+    const flow = session.openUdp({ remote: session.agentAddress, port: 53 });
+    const send = (count: number) => {
+      const sent = Array.from({ length: count }, (_, i) => new Uint8Array(i * 30).fill(i));
+      for (const data of sent) strictEqual(flow.send(data), "queued");
+      return sent;
+    };
+    const first = send(20);
+    world.until(() => datagrams.length === first.length, MINUTE_MS);
+    deepStrictEqual(datagrams, first);
+    world.relay.isUp = false;
+    world.relay.restart(world.now);
+    world.pass(world.random.below(3_000));
+    datagrams.length = 0;
+    const second = send(20);
+    world.pass(20_000);
+    deepStrictEqual(datagrams, []);
+    world.relay.isUp = true;
+    world.until(() => datagrams.length === second.length, MINUTE_MS);
+    deepStrictEqual(datagrams, second);
+    finishTransfer(world, bulk, SIZES);
+  }
+});
+
 Deno.test("a relay that restarts five times in a row, and by websocket, changes nothing either", () => {
   const { world, bulk } = transferring({ client: { forcesWebsocket: true } });
   for (let i = 0; i < 5; i++) {

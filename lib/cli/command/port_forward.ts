@@ -1,8 +1,9 @@
-/** `port-forward`: ports of a workspace on this machine (docs/protocol/ssh.md#commands-about-workspaces). UDP is left out: the tunnel carries TCP. */
+/** `port-forward`: ports of a workspace on this machine (docs/protocol/ssh.md#commands-about-workspaces). */
 import { UserError } from "../../base/errors.ts";
 import type { ForwardSet } from "../../ssh/forwards.ts";
 import { listFlag, switchFlag } from "../grammar/flag.ts";
 import { AutoForwards } from "../session/port_forward/auto.ts";
+import { DatagramForwards } from "../session/port_forward/datagrams.ts";
 import { WorkspaceLink } from "../session/port_forward/link.ts";
 import { listenFor, type ListenHost } from "../session/port_forward/listeners.ts";
 import { parsePortSpecs, type PortSpec } from "../session/port_forward/specs.ts";
@@ -23,6 +24,7 @@ export const command = defineCommand({
     },
     { line: "hawser port-forward dev --tcp 5678:1234", does: "Port 1234 of it, on 5678 here" },
     { line: "hawser port-forward dev -p 8080,9090-9092,10000-10002:10010-10012", does: "Several" },
+    { line: "hawser port-forward dev --udp 5353:53", does: "UDP port 53 of it, on 5353 here" },
     { line: "hawser port-forward dev --tcp 0.0.0.0:8080:8080", does: "For others on your network" },
     { line: "hawser port-forward dev --auto", does: "Whatever begins to listen there" },
   ],
@@ -37,7 +39,7 @@ export const command = defineCommand({
     udp: listFlag({
       name: "udp",
       env: "CODER_PORT_FORWARD_UDP",
-      help: "UDP ports, which hawser does not forward yet: refused.",
+      help: "UDP ports, likewise.",
     }),
     auto: switchFlag({
       name: "auto",
@@ -53,11 +55,6 @@ export const command = defineCommand({
   run: (flags, invocation) =>
     withClient(invocation, async (around) => {
       const specs = parsePortSpecs(flags.tcp, flags.udp);
-      if (specs.some(({ network }) => network === "udp")) {
-        throw new UserError("hawser forwards no UDP ports yet", {
-          hint: "coder port-forward --udp does; --tcp works here",
-        });
-      }
       if (specs.length === 0 && !flags.auto) {
         throw new UserError("no port-forwards requested", {
           hint: "Name a port, as in --tcp 8080, or say --auto",
@@ -104,13 +101,23 @@ async function run(
   const tasks: Promise<void>[] = [];
   await using automatic = new AutoForwards(steps, listen, {
     agentId: () => link.agentId,
-    taken: new Set(specs.map(({ remote }) => remote)),
+    taken: new Set(specs.filter(({ network }) => network === "tcp").map(({ remote }) => remote)),
+  });
+  await using datagrams = new DatagramForwards({
+    openUdp: (port, signal) => link.openUdp(port, signal),
+    sockets: listen.sockets,
+    clock: steps.host.clock,
+    say: listen.say,
   });
   try {
-    for (const spec of specs) sets.push(...await listenFor(listen, spec));
+    for (const spec of specs) {
+      if (spec.network === "udp") await datagrams.listen(spec);
+      else sets.push(...await listenFor(listen, spec));
+    }
     await link.reachable();
     progress.line("Ready!");
     tasks.push(link.follow(), ...(auto ? [automatic.run()] : []));
+    if (datagrams.listening.length > 0) tasks.push(datagrams.run(steps.signal));
     await Promise.all(tasks);
   } catch (error) {
     if (interrupt.exitCode === undefined) throw error;

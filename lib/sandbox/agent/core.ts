@@ -5,7 +5,13 @@
  */
 import { assertNever, type Instant, type Random } from "../../base/core.ts";
 import { earlier } from "../../base/deadlines.ts";
-import type { ConnectOptions, NetstackEvent, TcpSocket } from "../../netstack/mod.ts";
+import type {
+  ConnectOptions,
+  FlowOptions,
+  NetstackEvent,
+  TcpSocket,
+  UdpFlow,
+} from "../../netstack/mod.ts";
 import type { Endpoint } from "../../wire/endpoint.ts";
 import { CoordinatorClient } from "../../tailnet/coordinator/client.ts";
 import type { CoordinatorEvent } from "../../tailnet/coordinator/client_events.ts";
@@ -49,6 +55,10 @@ export class AgentCore implements TunnelCore<AgentCoreEvent> {
 
   connect(options: ConnectOptions, now: Instant): TcpSocket {
     return this.node.connect(options, now);
+  }
+
+  openUdp(options: FlowOptions): UdpFlow {
+    return this.node.netstack.datagrams.open(options);
   }
 
   close(): void {

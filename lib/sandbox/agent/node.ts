@@ -5,6 +5,7 @@
  */
 import type { Clock, Instant, Random } from "../../base/core.ts";
 import { SILENT_LOG } from "../../base/log.ts";
+import type { DatagramFlow } from "../../base/datagrams.ts";
 import type { ByteStream } from "../../base/stream.ts";
 import { generatePrivateKey, loadAead } from "../../crypto/mod.ts";
 import { DirectDriver } from "../../io/direct_driver.ts";
@@ -45,6 +46,8 @@ export interface AgentNodeOptions {
   /** Whether the agent tells clients that it knows them (v2.11 and newer). */
   readonly sendsReady: () => boolean;
   readonly onAccepted: (accepted: Accepted) => void;
+  /** A client's datagrams to a port of ours, until it is over. */
+  readonly onFlow: (flow: DatagramFlow, port: number) => void;
   /** The coordinator has our node, or has us no more. */
   readonly onAnnounced: (what: "joined" | "left") => void;
   readonly clock: Clock;
@@ -85,6 +88,7 @@ export class AgentNode {
       relayHeaders: options.relayHeaders,
     });
     this.#node.netstack.listen("any");
+    this.#node.netstack.datagrams.accept();
     this.#core = new AgentCore(this.#node, { random, wallMsAtZero }, now);
     this.#driver = new NodeDriver({
       core: this.#core,
@@ -93,6 +97,7 @@ export class AgentNode {
       log: SILENT_LOG,
       onEvent: (event, at) => this.#handleEvent(event, at),
       onAccepted: (accepted) => this.#handleAccepted(accepted),
+      onFlow: options.onFlow,
       onFault: failLoudly,
     });
     this.#useMap(options.coordinator.derpMap, now);

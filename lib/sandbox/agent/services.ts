@@ -4,8 +4,10 @@
  *   7001 source: reads a count (u64, big-endian), sends that many bytes, closes
  *   7002 sink: reads to the end, answers the count (u64, big-endian), closes
  *   7003 echo
+ * UDP likewise: an echo on 7003, and on every other port whatever listens there.
  */
 import { ByteReader, ByteWriter } from "../../base/bytes.ts";
+import type { DatagramFlow } from "../../base/datagrams.ts";
 import { type ByteStream, StreamError } from "../../base/stream.ts";
 import { SYSTEM_SOCKETS } from "../../io/local_sockets.ts";
 import { joinStreams } from "../../ssh/join.ts";
@@ -28,6 +30,8 @@ export const AgentPort = {
 const CHUNK_BYTES = 65_536;
 const COUNT_BYTES = 8;
 const LOOPBACK = "127.0.0.1";
+/** As coder/tailscale `wgengine/netstack/netstack.go` `forwardUDP`. */
+const IDLE_FLOW_MS = 2 * 60_000;
 
 /** Serves one connection that a client made. */
 export function serveAccepted(
@@ -61,6 +65,46 @@ export function serveAccepted(
     default:
       tasks.run(forward(accepted));
   }
+}
+
+/** Serves the datagrams of one client's port, until nothing came or went for two minutes, or the network is over. */
+export async function serveFlow(flow: DatagramFlow, port: number): Promise<void> {
+  const arm = () => setTimeout(() => flow.close(), IDLE_FLOW_MS);
+  let timer = arm();
+  const used = () => {
+    clearTimeout(timer);
+    timer = arm();
+  };
+  try {
+    await (port === AgentPort.echo ? echoFlow(flow, used) : forwardFlow(flow, port, used));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function echoFlow(flow: DatagramFlow, used: () => void): Promise<void> {
+  for (let data = await flow.receive(); data !== undefined; data = await flow.receive()) {
+    used();
+    flow.send(data);
+  }
+}
+
+async function forwardFlow(flow: DatagramFlow, port: number, used: () => void): Promise<void> {
+  const socket = await SYSTEM_SOCKETS.listenDatagrams({ host: LOOPBACK, port: 0 });
+  const back = async () => {
+    for (let one = await socket.receive(); one !== undefined; one = await socket.receive()) {
+      used();
+      if (one.from.port === port) flow.send(one.data);
+    }
+  };
+  const there = async () => {
+    for (let data = await flow.receive(); data !== undefined; data = await flow.receive()) {
+      used();
+      await socket.send(data, { host: LOOPBACK, port });
+    }
+    socket.close();
+  };
+  await Promise.all([there(), back()]);
 }
 
 async function forward(accepted: Accepted): Promise<void> {

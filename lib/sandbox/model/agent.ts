@@ -6,7 +6,7 @@ import { isAtLeast, READY_FOR_HANDSHAKE_SINCE } from "../../base/version.ts";
 import type { TailnetNode } from "../../tailnet/node_message.ts";
 import { AgentNode } from "../agent/node.ts";
 import { AgentTerminals } from "../agent/terminals.ts";
-import { serveAccepted } from "../agent/services.ts";
+import { serveAccepted, serveFlow } from "../agent/services.ts";
 import type { SessionSurroundings } from "../ssh/environment.ts";
 import { generateHostKey } from "../ssh/host_key.ts";
 import { SshServer } from "../ssh/server.ts";
@@ -217,6 +217,7 @@ export class SandboxAgent {
         isAtLeast(this.version, READY_FOR_HANDSHAKE_SINCE) &&
         isAtLeast(host.version(), READY_FOR_HANDSHAKE_SINCE),
       onAccepted: (accepted) => serveAccepted(accepted, { ssh, terminals, tasks: host.tasks }),
+      onFlow: (flow, port) => host.tasks.run(serveFlow(flow, port)),
       onAnnounced: (what) => this.#handleAnnounced({ isOnline: what === "joined" }),
       clock: host.clock,
       random: host.random,

@@ -67,6 +67,7 @@ export class SimAgent {
       wallMsAtZero,
     });
     this.node.netstack.listen(1);
+    this.node.netstack.datagrams.accept();
     this.node.setMap(options.map, { forcesWebsocket: false }, now);
     this.node.relays.setHome(options.homeRegion, now);
     this.#core = new AgentCore(this.node, { random, wallMsAtZero }, now);
@@ -127,6 +128,8 @@ export class SimAgent {
 
   #handleSocketEvent(event: NetstackEvent, now: Instant): void {
     if (event.kind === "pong") return;
+    // An echo, on every port.
+    if (event.kind === "datagram") return void event.flow.send(event.data);
     if (event.kind === "accepted") {
       const { sendBytes } = this.#options;
       this.bulks.push(new Bulk(event.socket, { sendBytes, role: "agent" }));

@@ -28,6 +28,8 @@ export class SimClient {
   readonly driver: SimNodeDriver<AgentSessionEvent>;
   readonly events: { readonly at: Instant; readonly event: AgentSessionEvent }[] = [];
   readonly bulks: Bulk[] = [];
+  /** What came over UDP flows. */
+  readonly datagrams: Uint8Array[] = [];
   /** What a latency probe finds, by region; `undefined`: it never ends. */
   latencies: ReadonlyMap<number, number> | undefined;
   #probeAt: Instant | undefined;
@@ -40,6 +42,7 @@ export class SimClient {
       onEvent: (event, at) => this.#handleEvent(event, at),
       onSocketEvent: (event, at) => {
         if (event.kind === "pong") return;
+        if (event.kind === "datagram") return void this.datagrams.push(event.data);
         this.bulks.find((bulk) => bulk.socket === event.socket)?.pump(at);
       },
     }, now);

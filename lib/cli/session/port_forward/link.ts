@@ -2,6 +2,7 @@
  * The way into a workspace for as long as forwards are wanted: over restarts of the workspace, which bring another agent. Meanwhile
  * connections are refused with the reason.
  */
+import type { DatagramFlow } from "../../../base/datagrams.ts";
 import { UserError } from "../../../base/errors.ts";
 import { watchWorkspace } from "../../../coder/watch_loop.ts";
 import { getWorkspace } from "../../../coder/workspaces.ts";
@@ -46,6 +47,12 @@ export class WorkspaceLink implements AsyncDisposable {
   async reachable(): Promise<void> {
     const { signal } = this.#steps;
     await whenReachable(this.#steps, this.#connected.tunnel, { signal }, () => Promise.resolve());
+  }
+
+  /** A flow of datagrams to a port of the agent at the moment. */
+  async openUdp(port: number, signal: AbortSignal): Promise<DatagramFlow> {
+    const both = AbortSignal.any([signal, this.#steps.signal]);
+    return await this.#connected.tunnel.openUdp(port, both);
   }
 
   /** Whatever the agent at the moment can reach on its own machine. */
