@@ -35,7 +35,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ssh: ["base", "crypto"],
   // `ssh` says what sockets it wants to be handed; `io` makes them, with its adapter for node streams.
   io: ["base", "crypto", "wire", "http1", "websocket", "netstack", "tailnet", "ssh"],
-  mod: ["base", "crypto", "tailnet", "io"],
+  library: ["base", "coder", "ssh", "tailnet", "io"],
+  mod: ["base", "crypto", "coder", "ssh", "tailnet", "io", "library"],
   sandbox: [
     "base",
     "crypto",
