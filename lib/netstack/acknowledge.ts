@@ -38,6 +38,9 @@ export function handleAck(tcb: Tcb, segment: IncomingSegment, now: Instant): boo
   if (isNew) advance(tcb, ack, now);
   if (hasBlocks) markBlocks(tcb, header, now);
   if (tcb.rack.sampleMs >= 0) tcb.rtt.sample(tcb.rack.sampleMs);
+  if (tcb.rack.deliveredBytes > 0) {
+    tcb.deliveryRate.handleDelivered(tcb.rack.deliveredBytes, tcb.rtt.srttMs, now);
+  }
   judgeLosses(tcb, isNew ? "advance" : isDuplicate ? "duplicate" : "blocks", now);
   if (tcb.rack.deliveredBytes > 0) grow(tcb, flightBefore, now);
   if (isNew) rearm(tcb, now);

@@ -2,6 +2,8 @@
  * Congestion control: CUBIC (RFC 9438) with slow start (RFC 5681 §3.1), HyStart++ and an initial window of ten
  * segments (RFC 6928). Counts acknowledged bytes without the limit of RFC 3465 §2.2, because the peers acknowledge
  * dozens of segments at once; the bursts that follow are held down in `pacer.ts`.
+ * Radio links lose at random, where CUBIC would stand at a fraction of the path: what was delivered tells such a loss from one
+ * for want of room, and then the window stays, which is RFC 9438 §4.6 set aside on purpose (`delivery_rate.ts`).
  * Left out: ECN, spurious-loss undo (RFC 9438 §4.9).
  */
 import type { Instant } from "../base/core.ts";
@@ -9,6 +11,8 @@ import { HyStart } from "./hystart.ts";
 
 /** RFC 9438 §4.6. */
 const BETA = 0.7;
+/** Part of the flight that a loss must leave to the path to be one at random. */
+const AT_RANDOM = 0.9;
 /** RFC 9438 §5.1, in segments per second cubed. */
 const C = 0.4;
 /** RFC 9438 §4.3: growth of the Reno-friendly estimate, as long as it is below the window before the loss. */
@@ -87,9 +91,19 @@ export class Congestion {
     this.#avoid(bytes, facts);
   }
 
-  /** Should be called once for every window in which a segment was lost, before retransmitting (RFC 9438 §4.6). */
-  handleLoss(flightBytes: number): void {
-    this.#reduce(flightBytes);
+  /**
+   * Should be called once for every window in which a segment was lost, before retransmitting (RFC 9438 §4.6);
+   * `pathBytes` is what the path holds without a queue: less than that is never left. When it is nearly all that is under
+   * way, the loss says nothing of how much the path takes, and the curve goes on.
+   * @default pathBytes nothing is known
+   */
+  handleLoss(flightBytes: number, pathBytes = 0): void {
+    const kept = Math.min(flightBytes, pathBytes);
+    // In slow start the last round delivered half of what is under way: nothing is known of the rest.
+    const isAtRandom = !this.isSlowStart && kept >= AT_RANDOM * flightBytes;
+    if (!isAtRandom) this.#reduce(flightBytes);
+    const leastBytes = isAtRandom ? MIN_WINDOW_SEGMENTS * this.#mssBytes : this.#ssthreshBytes;
+    this.#ssthreshBytes = Math.max(leastBytes, kept);
     this.#cwndBytes = this.#ssthreshBytes;
   }
 

@@ -70,7 +70,10 @@ export function enterLoss(tcb: Tcb): void {
 
 function enterRecovery(tcb: Tcb): void {
   tcb.counters.fastRecoveries++;
-  tcb.congestion.handleLoss(Math.min(tcb.snd.flightSize, tcb.congestion.cwndBytes));
+  tcb.congestion.handleLoss(
+    Math.min(tcb.snd.flightSize, tcb.congestion.cwndBytes),
+    tcb.deliveryRate.pathBytes(tcb.rtt.minMs),
+  );
   tcb.phase = "recovery";
   tcb.recoveryPoint = tcb.snd.nxt;
   endTailProbe(tcb);

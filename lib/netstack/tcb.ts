@@ -12,6 +12,7 @@ import { Ipv6Header } from "../wire/ipv6.ts";
 import { TcpHeader } from "../wire/tcp.ts";
 import { AckFacts, Congestion } from "./congestion.ts";
 import type { NetstackCounters } from "./counters.ts";
+import { DeliveryRate } from "./delivery_rate.ts";
 import { Owed } from "./owed.ts";
 import { OwnerNews, SocketEvent } from "./owner_news.ts";
 import { Pacer } from "./pacer.ts";
@@ -87,6 +88,7 @@ export class Tcb {
   readonly rack = new Rack();
   readonly facts = new AckFacts();
   congestion: Congestion;
+  deliveryRate = new DeliveryRate();
   pacer: Pacer;
   phase: RecoveryPhase = "open";
   /** Where the phase ends: SND.NXT at its beginning (RFC 6582 "recover", RFC 6675 "RecoveryPoint"). */
@@ -189,6 +191,7 @@ export class Tcb {
   /** As on a path that nothing is known of. */
   beginCongestion(): void {
     this.congestion = new Congestion(this.snd.mssBytes);
+    this.deliveryRate = new DeliveryRate();
     this.pacer = new Pacer(this.snd.mssBytes);
   }
 }
