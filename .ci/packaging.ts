@@ -1,6 +1,6 @@
 /** What the makers of packages have in common. */
 
-/** How Deno starts a bundle; README.md explains the permissions. `ffi`, which only the demo's terminal wants, is not among them. */
+/** How Deno starts a bundle; README.md explains the permissions. `ffi`, which elsewhere only the demo's terminal wants, is not among them. */
 export const FLAGS: readonly string[] = [
   "--no-prompt",
   "--no-config",
@@ -8,6 +8,9 @@ export const FLAGS: readonly string[] = [
   "--unstable-net",
   ...["net", "env", "read", "write", "run", "sys"].map((name) => `--allow-${name}`),
 ];
+
+/** What Windows wants besides: its store of secrets. */
+export const WINDOWS_FLAGS: readonly string[] = ["--allow-ffi"];
 
 /** The value of `--name=value`. */
 export function optionOf(args: readonly string[], name: string): string | undefined {

@@ -40,12 +40,23 @@ export interface Host extends HostNetwork {
    * The environment is ours plus `env`. Output beyond `maxOutputBytes` of each stream is dropped.
    */
   run(program: string, args: readonly string[], options?: RunOptions): Promise<RunResult>;
+  /** The system's store of secrets. Absent where it has none that we speak to by ourselves: macOS has a program for its own. */
+  readonly credentials?: HostCredentials;
   /** Ends this process at once: nothing is waited for, the terminal is left as it was found. Returns in tests only. */
   exit(code: number): void;
   /** Stops this process as Ctrl-Z does; resolves when it goes on. Absent where there is no job control. */
   readonly suspend?: () => Promise<void>;
   /** Calls `handler` at each such signal, instead of what it does by default, until the returned function is called. */
   onSignal(name: SignalName, handler: () => void): () => void;
+}
+
+/** The user's generic credentials of Windows, by their name. All of it rejects with `HostError`, `not-permitted` where we may not. */
+export interface HostCredentials {
+  /** `undefined` when nothing is there. */
+  read(name: string): Promise<Uint8Array | undefined>;
+  write(name: string, blob: Uint8Array): Promise<void>;
+  /** No error when nothing is there. */
+  remove(name: string): Promise<void>;
 }
 
 /** `SIGWINCH`: the terminal's size changed (on Windows the implementer polls). Names a system lacks never fire. */

@@ -5,6 +5,7 @@ import {
   type FileEntry,
   type FileStat,
   type Host,
+  type HostCredentials,
   HostError,
   type HostFile,
   type HostFiles,
@@ -61,9 +62,18 @@ export function createHost(): Host {
       Deno.exit(code);
     },
     onSignal,
+    ...(os === "windows" ? { credentials: CREDENTIALS } : {}),
     ...(suspendProcess === undefined ? {} : { suspend: suspendProcess }),
   };
 }
+
+const loadCredentials = async () => (await import("./windows_credentials.ts")).WINDOWS_CREDENTIALS;
+
+const CREDENTIALS: HostCredentials = {
+  read: async (name) => await (await loadCredentials()).read(name),
+  write: async (name, blob) => await (await loadCredentials()).write(name, blob),
+  remove: async (name) => await (await loadCredentials()).remove(name),
+};
 
 /** A terminal that somebody stopped (XOFF) is not waited for without end; other readers may take their time. */
 async function flushAll(outputs: readonly StandardOutput[]): Promise<void> {

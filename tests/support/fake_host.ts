@@ -7,6 +7,7 @@ import {
   type FileStat,
   type FileTree,
   type Host,
+  type HostCredentials,
   HostError,
   type HostFile,
   type HostFiles,
@@ -102,6 +103,7 @@ export class FakeHost implements Host {
   /** Every program run: name, arguments, environment. */
   readonly runs: { program: string; args: readonly string[]; options: RunOptions }[] = [];
   readonly programs = new Map<string, FakeProgram>();
+  credentials?: HostCredentials;
   /** Codes of every `exit`. */
   readonly exits: number[] = [];
   /** How often raw mode was entered and left. */

@@ -20,6 +20,8 @@ import { accountClient } from "../account/clients.ts";
 import { type Configuration, forDeployment, readWireOptions } from "../config/config.ts";
 import { chooseContext, type Context, DEFAULT_CONTEXT, isExplicit } from "../config/context.ts";
 import { readConfigFile } from "../config/folder.ts";
+import { usesKeyring } from "../config/keyring.ts";
+import { writeKeyring } from "../config/keyring_changes.ts";
 import { saveLogin } from "../config/saved_login.ts";
 import { checkToken } from "../config/token.ts";
 import { switchFlag } from "../grammar/flag.ts";
@@ -97,9 +99,10 @@ class LoginRun {
     await this.#say(`Attempting to authenticate with ${source} URL: '${shown}'\n`);
     if (found.look.kind === "empty") await this.#refuseEmpty(found.url);
     const { token, user } = await this.#authenticate(configuration, global.token);
-    await during("write session token", () => {
+    await during("write session token", async () => {
       const url = deploymentText(found.url, typed, { withCredentials: true });
-      return saveLogin(host, dir, { url, token });
+      const isInKeyring = await this.#keepInKeyring(dir, { url: found.url, token });
+      await saveLogin(host, dir, { url, token: isInKeyring ? undefined : token });
     });
     await this.#say(`  Welcome to Coder, ${user.username}! You're authenticated.\n`);
     this.#tellOfReplaced(savedUrl, found.url);
@@ -110,6 +113,19 @@ class LoginRun {
       );
     }
     return 0;
+  }
+
+  /** Whether the system's store has the token: then no file does. */
+  async #keepInKeyring(
+    dir: string,
+    login: { readonly url: URL; readonly token: string },
+  ): Promise<boolean> {
+    const { host, global: { useKeyring }, progress } = this.#invocation;
+    if (!usesKeyring(host, { dir, useKeyring })) return false;
+    const problem = await writeKeyring(host, dir, login);
+    if (problem === undefined) return true;
+    progress.line(`The session is kept in a file, not in the system's keyring: ${problem}`);
+    return false;
   }
 
   async #say(text: string): Promise<void> {

@@ -7,6 +7,8 @@ import { isSameDeployment } from "../../coder/origin.ts";
 import { accountClient } from "../account/clients.ts";
 import { type Configuration, readConfiguration } from "../config/config.ts";
 import { readConfigFile } from "../config/folder.ts";
+import { usesKeyring } from "../config/keyring.ts";
+import { removeFromKeyring } from "../config/keyring_changes.ts";
 import { forgetLogin } from "../config/saved_login.ts";
 import { switchFlag } from "../grammar/flag.ts";
 import { confirm, LineInput } from "../terminal/confirm.ts";
@@ -32,7 +34,7 @@ export const command = defineCommand({
     if (!yes) await askWhether(host);
     const failures = [
       ...await endAt(invocation, configuration),
-      ...await forget(host, configuration),
+      ...await forget(invocation, configuration),
     ];
     if (failures.length > 0) {
       throw new UserError("Failed to log out.", { details: failures.map((line) => `\t${line}`) });
@@ -65,9 +67,26 @@ async function endAt(invocation: Invocation, configuration: Configuration): Prom
 }
 
 /** What is kept for another deployment than the one that was left stays. */
-async function forget(host: Host, { dir, url }: Configuration): Promise<string[]> {
+async function forget(
+  { host, global: { useKeyring } }: Invocation,
+  { dir, url }: Configuration,
+): Promise<string[]> {
   if (dir === undefined) return [];
+  const failures = usesKeyring(host, { dir, useKeyring })
+    ? await forgetInKeyring(host, dir, url)
+    : [];
   const saved = URL.parse(await readConfigFile(host, dir, "url"));
-  if (saved !== null && !isSameDeployment(saved, url)) return [];
-  return await forgetLogin(host, dir);
+  if (saved !== null && !isSameDeployment(saved, url)) return failures;
+  return [...failures, ...await forgetLogin(host, dir)];
+}
+
+/** A store that may not be used has nothing of ours. */
+async function forgetInKeyring(host: Host, dir: string, url: URL): Promise<string[]> {
+  try {
+    await removeFromKeyring(host, dir, url);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ExpectedError)) throw error;
+    return [`remove session token: ${describe(error)}`];
+  }
 }

@@ -20,10 +20,10 @@ import {
   namesQuietly,
   noSuchContext,
 } from "./context.ts";
-import { configDir, defaultConfigDir, readConfigFile } from "./folder.ts";
+import { configDir, readConfigFile } from "./folder.ts";
 import { type Host, HostError } from "../../base/host.ts";
 import type { NetworkOptions } from "../../base/host_network.ts";
-import { readKeyring } from "./keyring.ts";
+import { readKeyring, usesKeyring } from "./keyring.ts";
 import { checkToken } from "./token.ts";
 import { joinPath } from "../../base/paths.ts";
 
@@ -182,12 +182,10 @@ async function readToken(
     const variable = "CODER_SESSION_TOKEN";
     return checkToken(options.token, host.env(variable) === options.token ? variable : "--token");
   }
-  // A folder of one's own means credentials of one's own.
-  const isDefaultDir = options.dir === defaultConfigDir(host);
-  if (options.useKeyring && isDefaultDir) {
+  if (usesKeyring(host, options)) {
     const stored = await readKeyring(host, deployment, signal);
     if (stored !== undefined && await isMeantFor(host, dir, deployment)) {
-      return checkToken(stored, "the keychain");
+      return checkToken(stored, "the system's keyring");
     }
   }
   const session = await readConfigFile(host, dir, "session");

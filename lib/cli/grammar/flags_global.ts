@@ -94,7 +94,7 @@ export const GLOBAL = {
     name: "use-keyring",
     env: "CODER_USE_KEYRING",
     initial: true,
-    help: "Look for the session token in the system's keyring (macOS).",
+    help: "Keep the session token in the system's keyring (macOS, Windows).",
   }),
   caFile: pathFlag({
     name: "client-tls-ca-file",

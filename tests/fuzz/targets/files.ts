@@ -91,15 +91,13 @@ const certificates = textTarget({
   run: (text) => void certificatesIn(text),
 });
 
-const KEYCHAIN = btoa(
-  '{"coder.example.com":{"coder_url":"https://coder.example.com","api_token":"t"}}',
-);
+const KEYCHAIN = '{"coder.example.com":{"coder_url":"coder.example.com","api_token":"t"}}';
 
 const keychain = textTarget({
   room: "cli",
   name: "the keychain's secret",
   corpus: [KEYCHAIN],
-  run: (text) => void tokenFor(ASKED.url, text),
+  run: (text) => void tokenFor(ASKED.url, new TextEncoder().encode(text)),
 });
 
 const terminal: FuzzTarget = {
