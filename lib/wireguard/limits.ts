@@ -32,6 +32,12 @@ export const MAX_HANDSHAKE_RETRIES = QUICK_RETRY_DELAYS_MS.length +
 /** `initiate()` does nothing when the last initiation is younger, as long as no session can carry data. */
 export const MIN_INITIATE_GAP_MS = 250;
 
+/**
+ * How long an initiator is given to send the packet that proves our answer. One whose initiation lay in the socket of a
+ * machine that slept has begun others since, and never does.
+ */
+export const FIRST_PACKET_MS = 1_000;
+
 /** Initiations of one peer nearer to each other than this are dropped, as wireguard-go `HandshakeInitationRate`. */
 export const MIN_INITIATION_GAP_MS = 20;
 /** Handshake messages a second from which on the device is under load and asks for cookies. */

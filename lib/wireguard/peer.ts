@@ -12,7 +12,7 @@ import type { DropReason } from "./counters.ts";
 import { paddedLength } from "./data_message.ts";
 import type { ResponderHandshake } from "./handshake.ts";
 import { Keypairs } from "./keypairs.ts";
-import { MIN_INITIATE_GAP_MS } from "./limits.ts";
+import { FIRST_PACKET_MS, MIN_INITIATE_GAP_MS } from "./limits.ts";
 import {
   type CookieReply,
   DATA_HEADER_BYTES,
@@ -142,7 +142,7 @@ export class WireguardPeer {
     const gapMs = hasSession ? REKEY_TIMEOUT_MS : options.minGapMs ?? MIN_INITIATE_GAP_MS;
     const earliestAt = this.#handshakeSentAt + gapMs;
     if (now >= earliestAt) this.#begin(now);
-    else if (!hasSession) this.#timers.retryBy(earliestAt);
+    else if (!hasSession) this.#timers.initiateBy(earliestAt);
   }
 
   /** `undefined` for none. */
@@ -260,10 +260,10 @@ export class WireguardPeer {
     if (this.#isRemoved) return;
     this.#timers.handshakeWanted();
     if (this.#timers.isRetransmitArmed) return;
-    // We have just responded: the initiator's first packet will give us a session.
-    const isPeerAtIt = this.#keypairs.hasUnconfirmed &&
-      now - this.#handshakeSentAt < REKEY_TIMEOUT_MS;
-    if (!isPeerAtIt) this.#begin(now);
+    // We have just responded: the initiator's first packet will give us a session, if it still waits for our answer.
+    const at = this.#handshakeSentAt + FIRST_PACKET_MS;
+    if (this.#keypairs.hasUnconfirmed && now < at) this.#timers.initiateBy(at);
+    else this.#begin(now);
   }
 
   /** A new session is wanted while the old one still sends. */

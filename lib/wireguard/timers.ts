@@ -16,7 +16,7 @@ import {
 } from "./limits.ts";
 
 export type TimerName =
-  /** When to send the initiation again because no response came (whitepaper §6.4). */
+  /** When to send the initiation again because no response came (whitepaper §6.4), or the first one, a little later. */
   | "retransmit"
   /** When to send an empty packet because data was received and nothing was sent since (§6.5). */
   | "passive-keepalive"
@@ -111,12 +111,14 @@ export class PeerTimers {
   }
 
   /**
-   * Should be called when an initiation in flight is probably lost: it is repeated at `at`, if not sooner anyway. The quick
-   * retry that was armed comes after that one: an agent that is a little late is not made to wait for the second.
+   * Should be called when an initiation is wanted at `at`, if none comes sooner anyway: the one in flight is probably lost, or
+   * there is none. The quick retry that was armed comes after it: an agent that is a little late is not made to wait for
+   * the second.
    */
-  retryBy(at: Instant): void {
+  initiateBy(at: Instant): void {
     const dueAt = this.#deadlines.get("retransmit");
-    if (dueAt === undefined || at >= dueAt) return;
+    if (dueAt === undefined) this.handshakeBegun();
+    else if (at >= dueAt) return;
     this.#deadlines.set("retransmit", at);
     if (this.#isQuickArmed) this.#quickRetries--;
     this.#isQuickArmed = false;
@@ -168,7 +170,7 @@ export class PeerTimers {
     return this.#dataSentAt;
   }
 
-  /** Whether a handshake waits for its response. */
+  /** Whether a handshake waits for its response, or for its beginning. */
   get isRetransmitArmed(): boolean {
     return this.#deadlines.has("retransmit");
   }

@@ -125,6 +125,44 @@ Deno.test("WireguardDevice.initiate() within its gap is made up for when the gap
   ok(retryAt >= 1_540 && retryAt < 1_590, `at ${retryAt}`);
 });
 
+Deno.test("WireguardDevice.initiate() right after an answer to somebody who has gone on since is made up for", () => {
+  const { a, b, peerA, peerB } = byHand();
+  a.initiate(peerB, 1_000);
+  const stale = transmitted(a); // waits in a socket while the machine of b sleeps
+  b.handleDatagram(stale, 100_000);
+  transmitted(b); // nobody waits for this answer any more
+  b.initiate(peerA, 100_020);
+  strictEqual(b.pollTransmit(), undefined);
+  strictEqual(b.pollTimeout(), 100_250);
+  b.handleTimeout(100_250);
+  strictEqual(transmitted(b).length, 148);
+});
+
+Deno.test("WireguardDevice.seal() gives an initiator a second to show that it has our answer, and no more", () => {
+  const { a, b, peerA, peerB } = byHand();
+  a.initiate(peerB, 1_000);
+  b.handleDatagram(transmitted(a), 100_000);
+  transmitted(b);
+  strictEqual(sealCopy(b, peerA, ipv6Packet(), 100_010), undefined);
+  strictEqual(b.pollTransmit(), undefined);
+  b.handleTimeout(100_999);
+  strictEqual(b.pollTransmit(), undefined);
+  b.handleTimeout(101_000);
+  strictEqual(transmitted(b).length, 148);
+});
+
+Deno.test("WireguardDevice.seal() begins nothing beside an initiator that shows in time that it has our answer", () => {
+  const { a, b, peerA, peerB } = byHand();
+  a.initiate(peerB, 1_000);
+  b.handleDatagram(transmitted(a), 1_020);
+  a.handleDatagram(transmitted(b), 1_040);
+  strictEqual(sealCopy(b, peerA, ipv6Packet(), 1_050), undefined);
+  b.handleDatagram(transmitted(a), 1_060);
+  b.handleTimeout(5_000);
+  strictEqual(b.pollTransmit(), undefined);
+  ok(b.canSeal(peerA, 5_000));
+});
+
 Deno.test("WireguardDevice.handleDatagram() drops replayed data (whitepaper §5.4.6)", () => {
   const { a, b, peerB } = connected();
   const datagram = required(sealCopy(a, peerB, ipv6Packet({ id: 5 }), 1_000));

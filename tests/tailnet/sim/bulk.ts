@@ -21,6 +21,8 @@ export class Bulk {
   wrongAt: number | undefined;
   /** Whether the peer's end of stream was read. */
   isReadEnded = false;
+  /** No byte from here on is written yet: whoever raises it pumps. */
+  heldAt = Infinity;
   readonly #sendBytes: number;
   readonly #salts: { readonly out: number; readonly in: number };
   readonly #chunk = new Uint8Array(16_384);
@@ -51,8 +53,9 @@ export class Bulk {
       this.receivedBytes += count;
     }
     this.isReadEnded = this.socket.isReadEnded;
-    while (this.sentBytes < this.#sendBytes) {
-      const length = Math.min(this.#chunk.length, this.#sendBytes - this.sentBytes);
+    const readyBytes = Math.min(this.#sendBytes, this.heldAt);
+    while (this.sentBytes < readyBytes) {
+      const length = Math.min(this.#chunk.length, readyBytes - this.sentBytes);
       for (let i = 0; i < length; i++) {
         this.#chunk[i] = byteAt(this.sentBytes + i, this.#salts.out);
       }
@@ -60,6 +63,6 @@ export class Bulk {
       this.sentBytes += taken;
       if (taken < length) return;
     }
-    this.socket.shutdownWrite(now);
+    if (this.sentBytes === this.#sendBytes) this.socket.shutdownWrite(now);
   }
 }

@@ -90,10 +90,11 @@ export class SimClient {
     );
   }
 
-  openBulk(sendBytes: number, now: Instant): Bulk {
+  openBulk(sendBytes: number, now: Instant, options: { readonly heldAt?: number } = {}): Bulk {
     const { agentAddress } = this.session;
     const socket = this.session.connect({ remote: agentAddress, port: 1 }, now);
     const bulk = new Bulk(socket, { sendBytes, role: "client" });
+    bulk.heldAt = options.heldAt ?? Infinity;
     this.bulks.push(bulk);
     return bulk;
   }

@@ -44,6 +44,7 @@ interface SimCoordinatorParts {
   readonly map: DerpMap;
   /** What it speaks with clients. */
   readonly protocol: CoordinationProtocol;
+  readonly wallMsAtZero: number;
 }
 
 export class SimCoordinator implements SimServer {
@@ -53,6 +54,8 @@ export class SimCoordinator implements SimServer {
   refusal: { readonly status: number; readonly body: string; readonly ends: boolean } | undefined;
   /** Whether tokens from before a restart are honoured. */
   acceptsTokens = true;
+  /** How long a token that is granted is good, and when it is to be asked for again. */
+  tokenLife = { refreshInMs: 12 * 3_600_000, expiresInMs: Infinity };
   server: CoordinatorServer;
   readonly requests: UpgradeRequest[] = [];
   /** Of every websocket that was let in. */
@@ -60,12 +63,15 @@ export class SimCoordinator implements SimServer {
   readonly #random: Random;
   readonly #agentId: string;
   readonly #protocol: CoordinationProtocol;
+  readonly #wallMsAtZero: number;
+  #now: Instant = 0;
   readonly #lines = new Set<Line>();
   #map: DerpMap;
   #nextPeer = 1_000;
 
   constructor(parts: SimCoordinatorParts) {
     this.#protocol = parts.protocol;
+    this.#wallMsAtZero = parts.wallMsAtZero;
     this.#random = parts.random;
     this.#agentId = parts.agentId;
     this.#map = parts.map;
@@ -108,6 +114,7 @@ export class SimCoordinator implements SimServer {
   }
 
   step(now: Instant): boolean {
+    this.#now = now;
     let moved = false;
     for (const line of [...this.#lines]) {
       for (let arrival = line.end.read(now); arrival; arrival = line.end.read(now)) {
@@ -135,8 +142,8 @@ export class SimCoordinator implements SimServer {
       derpMap: this.#map,
       grantResumeToken: (peerId) => ({
         token: `token-${peerId}`,
-        refreshInMs: 12 * 3_600_000,
-        expiresAtMs: 9e15,
+        refreshInMs: this.tokenLife.refreshInMs,
+        expiresAtMs: Math.min(9e15, this.#wallMsAtZero + this.#now + this.tokenLife.expiresInMs),
       }),
     });
   }

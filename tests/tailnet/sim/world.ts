@@ -57,6 +57,7 @@ export class World {
       agentId: AGENT_ID,
       map: this.map,
       protocol: options.client?.coordination ?? "v2",
+      wallMsAtZero: WALL_MS_AT_ZERO,
     });
     // The deployment's relay and its coordinator are the same server.
     this.network.servers.set("coder.test:3001", this.coordinator);
