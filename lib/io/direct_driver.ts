@@ -33,6 +33,8 @@ export interface DirectDriverOptions {
 const LOOK_EVERY_MS = 2_000;
 /** When something is known to be wrong. */
 const LOOK_AGAIN_MS = 200;
+/** A socket that is lost as soon as it is opened costs one in so long a time. */
+const REOPEN_EVERY_MS = 10_000;
 /** Addresses that cannot be sent to, of which each is told once. */
 const MAX_TOLD = 32;
 
@@ -46,6 +48,7 @@ export class DirectDriver implements Companion {
   readonly #bound: readonly InterfaceAddress[] | undefined;
   readonly #unsendable = new Set<string>();
   #lookedAt: Instant;
+  #reopenAt: Instant = -Infinity;
 
   /** Listens at once; without a socket nothing else happens. */
   constructor(options: DirectDriverOptions) {
@@ -64,6 +67,7 @@ export class DirectDriver implements Companion {
         if (this.#direct.port.takeShortage()) onTurn();
       },
       onUnsendable: (endpoint) => this.#handleUnsendable(endpoint),
+      onLost: () => this.#handleLost(),
       onFault,
     });
     for (const problem of this.#sockets.problems) log.info("no direct connection", { problem });
@@ -109,8 +113,16 @@ export class DirectDriver implements Companion {
     onTurn();
   }
 
+  #handleLost(): void {
+    const { clock, log, onTurn } = this.#options;
+    log.info("a UDP socket is gone, it is opened anew");
+    this.#look(clock.now());
+    onTurn();
+  }
+
   #look(now: Instant): void {
     this.#lookedAt = now;
+    if (now >= this.#reopenAt && this.#sockets.reopen()) this.#reopenAt = now + REOPEN_EVERY_MS;
     const { ports } = this.#sockets;
     const interfaces = this.#bound ?? localInterfaces();
     this.#direct.paths.setLocal({ ports, interfaces }, now);

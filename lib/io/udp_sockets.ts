@@ -22,6 +22,8 @@ export interface UdpSocketsOptions {
   readonly onSent: (bytes: number) => void;
   /** The machine cannot send there. */
   readonly onUnsendable: (endpoint: Endpoint) => void;
+  /** A socket is gone, which fails for ever: `ports` lacks it. */
+  readonly onLost: () => void;
   /** Something threw that is no failure of the network, one of the callbacks perhaps. */
   readonly onFault: (error: unknown) => void;
 }
@@ -55,6 +57,8 @@ export class UdpSockets {
   readonly counters = { unsendable: 0, unnamed: 0 };
   readonly #options: UdpSocketsOptions;
   readonly #sockets = new Map<AddressFamily, Socket>();
+  /** Families whose socket was lost. */
+  readonly #lost = new Set<AddressFamily>();
   readonly #reading: Promise<void>[] = [];
   #sending: Promise<void> | undefined;
   readonly #senders = new Map<string, Endpoint>();
@@ -66,12 +70,7 @@ export class UdpSockets {
   constructor(options: UdpSocketsOptions) {
     this.#options = options;
     this.#isEverythingPermitted = isPermitted({ name: "net" });
-    const { bind = ANY_ADDRESS } = options;
-    for (const family of FAMILIES) {
-      const hostname = bind[family];
-      if (hostname !== undefined) this.#open(family, hostname);
-    }
-    options.port.isOpen = this.#sockets.size > 0;
+    for (const family of FAMILIES) this.#open(family);
   }
 
   /** The port of each family that there is a socket for. */
@@ -79,6 +78,16 @@ export class UdpSockets {
     const ports: Partial<Record<AddressFamily, number>> = {};
     for (const [family, { localPort }] of this.#sockets) ports[family] = localPort;
     return ports;
+  }
+
+  /**
+   * Opens what was lost anew, as far as that is possible: some systems take the sockets of a machine that sleeps away, or those of
+   * an interface that goes. Whether anything was.
+   */
+  reopen(): boolean {
+    const lost = this.#isClosed ? [] : [...this.#lost];
+    for (const family of lost) if (this.#open(family)) this.#lost.delete(family);
+    return lost.length > 0;
   }
 
   /** Something may have to be sent. */
@@ -105,15 +114,23 @@ export class UdpSockets {
     await Promise.all([...this.#reading, this.#sending]);
   }
 
-  #open(family: AddressFamily, hostname: string): void {
+  /** Whether there is a socket of the family now. */
+  #open(family: AddressFamily): boolean {
+    const hostname = (this.#options.bind ?? ANY_ADDRESS)[family];
+    if (hostname !== undefined) this.#listen(family, hostname);
+    this.#options.port.isOpen = this.#sockets.size > 0;
+    return this.#sockets.has(family);
+  }
+
+  #listen(family: AddressFamily, hostname: string): void {
     if (Deno.listenDatagram === undefined) {
-      this.problems.push("this runtime was started without --unstable-net");
+      this.#note("this runtime was started without --unstable-net");
       return;
     }
     // With port 0 the whole host must be permitted; the runtime would ask on the terminal.
     const host = hostname.includes(":") ? `[${hostname}]` : hostname;
     if (!this.#isEverythingPermitted && !isPermitted({ name: "net", host })) {
-      this.problems.push(`listening on ${hostname} is not permitted (--allow-net)`);
+      this.#note(`listening on ${hostname} is not permitted (--allow-net)`);
       return;
     }
     try {
@@ -125,8 +142,13 @@ export class UdpSockets {
     } catch (error) {
       if (!isSystemError(error)) throw error;
       // A machine without IPv6, for one.
-      this.problems.push(`cannot listen on ${hostname}: ${messageOf(error)}`);
+      this.#note(`cannot listen on ${hostname}: ${messageOf(error)}`);
     }
+  }
+
+  /** Once each: a socket may be lost again and again. */
+  #note(problem: string): void {
+    if (!this.problems.includes(problem)) this.problems.push(problem);
   }
 
   async #readLoop(conn: Deno.DatagramConn, family: AddressFamily): Promise<void> {
@@ -159,10 +181,12 @@ export class UdpSockets {
       onDatagram(datagram, from);
     }
     if (this.#isClosed) return;
-    this.problems.push("the socket fails for ever");
+    this.#note("the socket fails for ever");
     this.#sockets.delete(family);
+    this.#lost.add(family);
     this.#options.port.isOpen = this.#sockets.size > 0;
     closeQuietly(conn);
+    this.#options.onLost();
   }
 
   async #sendLoop(first: DatagramBatch): Promise<void> {

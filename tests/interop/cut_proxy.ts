@@ -1,13 +1,14 @@
 /**
- * A TCP proxy on loopback whose cable can be pulled. What is connected then stays so and hears nothing any more, as a
+ * A TCP proxy on loopback whose cable can be pulled, and which can be killed like the server behind it. What is connected then stays so and hears nothing any more, as a
  * connection whose kernel tries again too late; who connects meanwhile is not answered. Afterwards new connections pass.
  */
 export class CutProxy implements AsyncDisposable {
-  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   readonly #target: { readonly hostname: string; readonly port: number };
   readonly #conns = new Set<Deno.TcpConn>();
   readonly #carrying = new Set<Promise<void>>();
-  readonly #done: Promise<void>;
+  readonly #port = this.#listener.addr.port;
+  #done: Promise<void>;
   /** One for each time between two cuts. */
   #era = { isDead: false };
   #isCut = false;
@@ -18,7 +19,7 @@ export class CutProxy implements AsyncDisposable {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#listener.addr.port}`;
+    return `http://127.0.0.1:${this.#port}`;
   }
 
   cut(): void {
@@ -29,6 +30,20 @@ export class CutProxy implements AsyncDisposable {
   mend(): void {
     this.#isCut = false;
     this.#era = { isDead: false };
+  }
+
+  /** Ends every connection, and refuses others. */
+  async kill(): Promise<void> {
+    this.#listener.close();
+    await this.#done;
+    for (const conn of this.#conns) closeQuietly(conn);
+    this.#conns.clear();
+  }
+
+  /** Is there again, at the same address. */
+  revive(): void {
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: this.#port });
+    this.#done = this.#accept();
   }
 
   async #accept(): Promise<void> {
@@ -45,9 +60,7 @@ export class CutProxy implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#listener.close();
-    await this.#done;
-    for (const conn of this.#conns) closeQuietly(conn);
+    await this.kill();
     await Promise.all(this.#carrying);
   }
 }

@@ -12,6 +12,8 @@ interface Side extends AsyncDisposable {
   readonly received: { readonly bytes: Uint8Array; readonly from: Endpoint }[];
   pauses: number;
   readonly unsendable: Endpoint[];
+  /** Resolves when a socket was lost. */
+  readonly lost: Promise<void>;
   /** Resolves when so many datagrams are there. */
   count(n: number): Promise<void>;
 }
@@ -26,6 +28,7 @@ function open(options: Partial<UdpSocketsOptions> = {}): Side {
   const port = new DatagramPort();
   const received: { bytes: Uint8Array; from: Endpoint }[] = [];
   const unsendable: Endpoint[] = [];
+  const lost = Promise.withResolvers<void>();
   let wanted = { count: Infinity, resolve: () => {} };
   const sockets = new UdpSockets({
     port,
@@ -37,6 +40,7 @@ function open(options: Partial<UdpSocketsOptions> = {}): Side {
     onPause: () => void side.pauses++,
     onSent: () => {},
     onUnsendable: (endpoint) => void unsendable.push(endpoint),
+    onLost: () => lost.resolve(),
     onFault: (error) => {
       throw error;
     },
@@ -49,6 +53,7 @@ function open(options: Partial<UdpSocketsOptions> = {}): Side {
     received,
     pauses: 0,
     unsendable,
+    lost: lost.promise,
     count: (count) => {
       const { promise, resolve } = Promise.withResolvers<void>();
       wanted = { count, resolve };
@@ -128,6 +133,34 @@ Deno.test("UdpSockets.close() ends both loops whatever they wait for", async () 
   await a.sockets.close();
   assert(!a.port.isOpen);
   assert(!a.port.send(new Uint8Array(8), a.endpoint));
+});
+
+Deno.test("UdpSockets opens a socket anew that the system took away, and nothing that is well", async () => {
+  const { listenDatagram } = Deno;
+  const conns: Deno.DatagramConn[] = [];
+  Deno.listenDatagram = (options) => {
+    const conn = listenDatagram(options as Deno.UdpListenOptions & { transport: "udp" });
+    conns.push(conn);
+    return conn;
+  };
+  try {
+    await using a = open();
+    assert.equal(a.sockets.reopen(), false);
+    conns[0]?.close(); // as the system does: every call fails from now on
+    await a.lost;
+    assert(!a.port.isOpen);
+    assert.deepEqual(a.sockets.ports, {});
+    assert(a.sockets.reopen());
+    assert.equal(a.sockets.reopen(), false);
+    assert.equal(conns.length, 2);
+    assert(a.port.isOpen);
+    const there = endpointOf(`127.0.0.1:${a.sockets.ports.ipv4}`);
+    a.port.send(new Uint8Array(8), there);
+    a.sockets.kick();
+    await a.count(1);
+  } finally {
+    Deno.listenDatagram = listenDatagram;
+  }
 });
 
 Deno.test("UdpSockets says what it cannot listen on", async () => {

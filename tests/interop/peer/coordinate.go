@@ -36,7 +36,7 @@ const (
 type coordination struct {
 	logf     logger.Logf
 	release  release
-	derpMap  derpMap
+	maps     mapFeed
 	tokens   resumeTokens
 	conns    upgrades
 	mapConns upgrades
@@ -215,11 +215,17 @@ func (t *tailnetService) HandleRPC(stream drpc.Stream, rpc string) error {
 		if _, err := recvRaw(stream); err != nil {
 			return err
 		}
-		if err := sendRaw(stream, t.coordination.derpMap.encode()); err != nil {
-			return err
+		for {
+			m, changed := t.coordination.maps.get()
+			if err := sendRaw(stream, m.encode()); err != nil {
+				return err
+			}
+			select {
+			case <-stream.Context().Done():
+				return nil
+			case <-changed:
+			}
 		}
-		<-stream.Context().Done() // the map never changes
-		return nil
 	case rpc == rpcRefreshResumeToken && has(resumption):
 		if _, err := recvRaw(stream); err != nil {
 			return err

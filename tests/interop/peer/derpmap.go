@@ -13,7 +13,9 @@ package main
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
+	"sync"
 
 	"tailscale.com/tailcfg"
 )
@@ -46,6 +48,49 @@ type derpRegion struct {
 
 type derpMap struct {
 	Regions map[string]derpRegion
+}
+
+// mapFeed is the map as clients are told it, now and when it changes.
+type mapFeed struct {
+	mu      sync.Mutex
+	current derpMap
+	changed chan struct{}
+}
+
+// get returns the map, and what is closed when there is another.
+func (f *mapFeed) get() (derpMap, <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.changed == nil {
+		f.changed = make(chan struct{})
+	}
+	return f.current, f.changed
+}
+
+func (f *mapFeed) set(m derpMap) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.current = m
+	if f.changed != nil {
+		close(f.changed)
+	}
+	f.changed = make(chan struct{})
+}
+
+// movedTo gives the relay another port, which no client takes for the deployment's own.
+func (m derpMap) movedTo(derpPort int) derpMap {
+	moved := derpMap{Regions: map[string]derpRegion{}}
+	for id, region := range m.Regions {
+		region.EmbeddedRelay = false
+		region.Nodes = slices.Clone(region.Nodes)
+		for i := range region.Nodes {
+			if !region.Nodes[i].STUNOnly {
+				region.Nodes[i].DERPPort = derpPort
+			}
+		}
+		moved.Regions[id] = region
+	}
+	return moved
 }
 
 // newDERPMap describes a relay over plain HTTP on host:derpPort. stunPort 0 leaves the STUN region out.

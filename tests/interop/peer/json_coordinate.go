@@ -73,7 +73,7 @@ func writeJSONMessage(ctx context.Context, conn *websocket.Conn, body any) error
 	return conn.Write(ctx, websocket.MessageBinary, raw)
 }
 
-// serveDERPMap sends the map, which never changes, with a line's end behind it. It asked nobody for a token.
+// serveDERPMap sends the map as it is now, with a line's end behind it. It asked nobody for a token.
 func (s *coordination) serveDERPMap(w http.ResponseWriter, r *http.Request) {
 	conn, err := websocket.Accept(s.mapConns.writer(w), r, &websocket.AcceptOptions{CompressionMode: websocket.CompressionDisabled})
 	if err != nil {
@@ -82,7 +82,8 @@ func (s *coordination) serveDERPMap(w http.ResponseWriter, r *http.Request) {
 	defer conn.CloseNow()
 	ctx := conn.CloseRead(context.Background())
 	go pingWebsocket(ctx, conn)
-	raw, err := json.Marshal(s.derpMap)
+	m, _ := s.maps.get()
+	raw, err := json.Marshal(m)
 	if err != nil || conn.Write(ctx, websocket.MessageBinary, append(raw, '\n')) != nil {
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"tailscale.com/derp/derpserver"
 	"tailscale.com/types/key"
@@ -18,6 +19,7 @@ type relay struct {
 	// websocketOnly makes outside clients get 400 for `Upgrade: DERP`, as some proxies in front of Coder answer.
 	websocketOnly bool
 	conns         upgrades
+	isMoved       atomic.Bool // clients find it at another port
 
 	mu      sync.Mutex
 	server  *derpserver.Server
@@ -88,8 +90,12 @@ func countersOf(s *derpserver.Server) (c relayStats) {
 	return c
 }
 
-// ServeHTTP answers /derp for clients.
+// ServeHTTP answers /derp for clients, as long as the relay is here.
 func (r *relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if r.isMoved.Load() {
+		http.NotFound(w, req)
+		return
+	}
 	if r.websocketOnly && !strings.EqualFold(req.Header.Get("Upgrade"), "websocket") {
 		http.Error(w, "upgrade refused", http.StatusBadRequest)
 		return

@@ -36,7 +36,6 @@ type restServer struct {
 	coordination *coordination
 	relay        *relay
 
-	derpMap         derpMap
 	forceWebsockets bool
 	blockDirect     bool
 	startWorkspace  func(reason string) *build
@@ -383,7 +382,8 @@ func (s *restServer) agent(w http.ResponseWriter, _ *http.Request, _ uuid) {
 }
 
 func (s *restServer) connection(w http.ResponseWriter, _ *http.Request) {
-	info := object{"derp_map": s.derpMap}
+	m, _ := s.coordination.maps.get()
+	info := object{"derp_map": m}
 	if s.deployment.release.has(newAgentRoutes) {
 		info["derp_force_websockets"], info["disable_direct_connections"] = s.forceWebsockets, s.blockDirect
 	}

@@ -31,6 +31,7 @@ type server struct {
 	relay        *relay
 	ssh          *sshService
 	agentOptions agentOptions
+	movedPort    int // where the relay is besides, and after move-relay alone
 
 	mu    sync.Mutex
 	agent *agent
@@ -95,11 +96,11 @@ func serveCommand(args []string) error {
 	}
 	s.coordination = &coordination{
 		logf: logf, release: serverRelease, current: newCoordinator(serverRelease),
-		derpMap: newDERPMap(*host, restPort, publicStunPort).asOf(serverRelease),
 	}
+	s.coordination.maps.set(newDERPMap(*host, restPort, publicStunPort).asOf(serverRelease))
 
 	rest := &restServer{
-		deployment: s.deployment, coordination: s.coordination, relay: s.relay, derpMap: s.coordination.derpMap,
+		deployment: s.deployment, coordination: s.coordination, relay: s.relay,
 		forceWebsockets: *forceWebsockets, blockDirect: *relayOnly,
 		startWorkspace: s.startWorkspace, stopWorkspace: s.stopWorkspace,
 	}
@@ -114,9 +115,10 @@ func serveCommand(args []string) error {
 	inner.HandleFunc("/derp", s.relay.serve)
 	inner.HandleFunc("/derp/", s.relay.serveLatencyCheck)
 	go http.Serve(agentListener, inner)
+	s.movedPort = agentListener.Addr().(*net.TCPAddr).Port
 
 	s.agentOptions = agentOptions{
-		release: agentRelease, host: hostAddr, derpMap: newDERPMap(*host, agentListener.Addr().(*net.TCPAddr).Port, stunPort), stun: stun,
+		release: agentRelease, host: hostAddr, derpMap: newDERPMap(*host, s.movedPort, stunPort), stun: stun,
 		blockDirect: *relayOnly, ssh: s.ssh, coordination: s.coordination, logf: logf,
 	}
 	if *gated {
@@ -278,6 +280,11 @@ func (s *server) command(name string, args []string) (object, error) {
 	switch name {
 	case "restart-relay":
 		return object{"cut": s.relay.restart()}, nil
+	case "move-relay":
+		s.relay.isMoved.Store(true)
+		m, _ := s.coordination.maps.get()
+		s.coordination.maps.set(m.movedTo(s.movedPort))
+		return object{"port": s.movedPort}, nil
 	case "cut-relay":
 		return object{"cut": s.relay.conns.cut()}, nil
 	case "restart-coordinator":
