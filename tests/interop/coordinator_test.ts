@@ -50,3 +50,16 @@ siteTest(
     await echoes.end();
   },
 );
+
+siteTest(
+  "coordinator: transfers lose nothing when it forgets its tokens",
+  {},
+  async ({ desk, peer }) => {
+    const forget = async () => {
+      await peer.command("forget-resume-tokens");
+      await peer.command("cut-coordinator");
+    };
+    await upload(desk, [forget, forget]);
+    await download(desk, [forget]);
+  },
+);

@@ -94,6 +94,11 @@ export class Peer implements AsyncDisposable {
     }
   }
 
+  /** Stops the process, or lets it go on. */
+  kill(signal: "SIGSTOP" | "SIGCONT"): void {
+    this.#child.kill(signal);
+  }
+
   async #ask(line: string): Promise<string> {
     await this.#input.write(new TextEncoder().encode(`${line}\n`));
     const text = await this.#lines.next();

@@ -84,3 +84,17 @@ siteTest(
     await exchange(site.desk, cuts(site));
   },
 );
+
+siteTest("relay: bytes both ways follow it where it moves", RELAY_ONLY, async ({ desk, peer }) => {
+  await exchange(desk, [() => peer.command("move-relay"), () => peer.command("cut-relay")]);
+});
+
+siteTest("relay: sessions follow it where it moves", RELAY_ONLY, async ({ desk, peer }) => {
+  await using echoes = await Echoes.open(desk);
+  await peer.command("move-relay");
+  await echoes.answer();
+  await peer.command("cut-relay");
+  await echoes.answer();
+  await echoes.end();
+  await expectNextSession(desk);
+});
