@@ -76,6 +76,8 @@ export interface TunnelOptions {
   readonly fetchDerpMap: (signal: AbortSignal) => Promise<unknown>;
   /** Relays are to be reached by websocket only. */
   readonly forcesWebsocket: boolean;
+  /** Relays are to be asked for a websocket first: nothing else let the last run in. */
+  readonly beginsWithWebsocket: boolean;
   /** Only relays are to be used. */
   readonly disablesDirect: boolean;
   readonly log: Log;

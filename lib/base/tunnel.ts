@@ -95,6 +95,8 @@ export interface TunnelSilence {
 
 export interface TunnelDiagnostics {
   readonly home: NamedRegion | undefined;
+  /** How the home relay first let us in: by `Upgrade: DERP`, or by websocket; `undefined`: not yet. */
+  readonly relayTransport: "upgrade" | "websocket" | undefined;
   /** Whether the coordinator was told where we are. */
   readonly hasToldNode: boolean;
   /** What the coordinator told of the agent. */

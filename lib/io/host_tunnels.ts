@@ -20,6 +20,7 @@ export function startTunnel(options: TunnelOptions, dial: DialOptions): AgentTun
     derpMap,
     fetchDerpMap: async (signal) => derpMapFromJson(await options.fetchDerpMap(signal)),
     forcesWebsocket: options.forcesWebsocket,
+    beginsWithWebsocket: options.beginsWithWebsocket,
     expectsReady: isAtLeast(serverVersion, READY_FOR_HANDSHAKE_SINCE),
     coordination: coordinationOf(serverVersion),
     disablesDirect: options.disablesDirect,

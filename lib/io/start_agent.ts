@@ -23,6 +23,8 @@ export interface DialAgentOptions {
   readonly derpMap: DerpMap;
   /** Relays are to be reached by websocket only. @default false */
   readonly forcesWebsocket?: boolean;
+  /** Relays are to be asked for a websocket first, as something on the way refuses `Upgrade: DERP`. @default false */
+  readonly beginsWithWebsocket?: boolean;
   /** Whether the server passes READY_FOR_HANDSHAKE on (v2.11 and newer). @default true */
   readonly expectsReady?: boolean;
   /** Asks for `derpMap` again; servers before v2.0 tell nobody of changes. @default it is not asked for */
@@ -63,6 +65,7 @@ export function startAgent(options: DialAgentOptions): AgentTunnel {
     relayHeaders: headers,
     derpMap: options.derpMap,
     forcesWebsocket: options.forcesWebsocket ?? false,
+    beginsWithWebsocket: options.beginsWithWebsocket ?? false,
     expectsReady: options.expectsReady ?? true,
     coordination: options.coordination ?? "v2",
     seeksDirect: options.disablesDirect !== true,

@@ -107,6 +107,7 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
   diagnostics(now: Instant): TunnelDiagnostics {
     return diagnosticsOf({
       home: this.#home,
+      relays: this.node.relays.status(),
       coordinator: this.#coordinator,
       agent: this.#coordinator.nodeOf(this.#options.agentId),
       handshakeAt: this.node.wireguardOf(this.#options.agentId)?.lastHandshakeAt,
@@ -265,9 +266,10 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
   }
 
   #useMap(newMap: DerpMap, now: Instant): void {
-    const { deploymentUrl, forcesWebsocket } = this.#options;
+    const { deploymentUrl, forcesWebsocket, beginsWithWebsocket = false } = this.#options;
     const map = rewriteEmbeddedRelay(newMap, deploymentUrl);
-    if (this.#home.handleMap(map, now)) this.node.setMap(map, { forcesWebsocket }, now);
+    if (!this.#home.handleMap(map, now)) return;
+    this.node.setMap(map, { forcesWebsocket, beginsWithWebsocket }, now);
   }
 
   #handleHomeEvent(event: HomeEvent, now: Instant): void {

@@ -18,6 +18,8 @@ export interface AgentSessionOptions {
   readonly relayHeaders: readonly (readonly [string, string])[];
   readonly derpMap: DerpMap;
   readonly forcesWebsocket: boolean;
+  /** Whether relays are asked for a websocket first. @default false */
+  readonly beginsWithWebsocket?: boolean;
   /** What the server speaks, as far as known. @default "v2" */
   readonly coordination?: CoordinationProtocol;
   /** Whether the server passes READY_FOR_HANDSHAKE on. @default true */

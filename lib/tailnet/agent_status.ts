@@ -46,6 +46,7 @@ function waitForRelay(relay: RelayStatus | undefined): TunnelStatus {
 
 export interface DiagnosticsFacts {
   readonly home: Home;
+  readonly relays: readonly RelayStatus[];
   readonly coordinator: { readonly hasHeard: boolean };
   /** As last announced. */
   readonly agent: TailnetNode | undefined;
@@ -53,10 +54,11 @@ export interface DiagnosticsFacts {
 }
 
 export function diagnosticsOf(facts: DiagnosticsFacts, now: Instant): TunnelDiagnostics {
-  const { home, coordinator, agent, handshakeAt } = facts;
+  const { home, relays, coordinator, agent, handshakeAt } = facts;
   const named = (id: number) => ({ id, name: home.nameOf(id) });
   return {
     home: home.region === undefined ? undefined : named(home.region),
+    relayTransport: relays.find((relay) => relay.isHome)?.firstTransport,
     hasToldNode: home.region !== undefined && coordinator.hasHeard,
     agent: agent === undefined ? undefined : {
       home: named(agent.preferredDerp),

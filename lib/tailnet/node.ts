@@ -2,8 +2,7 @@
  * A node of the tailnet: the network stack, WireGuard, disco, the relays and the direct paths put together
  * (coder/tailscale `wgengine/magicsock/magicsock.go`).
  * Not here: who the peers are (`peers.ts`), the way to one (`router.ts`), how packets come and leave (`inbound.ts`,
- * `outbound.ts`), when relays are dialled (`relays.ts`), which direct path is used (`direct.ts`), and how peers are learnt
- * (`coordinator/`).
+ * `outbound.ts`), when relays are dialled (`relays.ts`), which direct path is used (`direct.ts`), how peers are learnt (`coordinator/`).
  */
 import type { Core, Instant, Random } from "../base/core.ts";
 import { earlier } from "../base/deadlines.ts";
@@ -33,6 +32,7 @@ import { Outbound } from "./outbound.ts";
 import { nodeCounts } from "./node_counts.ts";
 import { Peers, type TunnelPeer } from "./peers.ts";
 import { RelayLink } from "./relay_link.ts";
+import type { RelayWay } from "./relay.ts";
 import { Relays } from "./relays.ts";
 import { Router } from "./router.ts";
 
@@ -109,9 +109,9 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
   }
 
   /** Takes a new map: relays that moved are dialled anew, peers' relays that came with it are connected. */
-  setMap(map: DerpMap, options: { readonly forcesWebsocket: boolean }, now: Instant): void {
+  setMap(map: DerpMap, way: RelayWay, now: Instant): void {
     this.#map = map;
-    this.relays.setMap(map, options, now);
+    this.relays.setMap(map, way, now);
     this.#direct?.setMap(map, now);
     for (const peer of this.#peers) this.relays.want(peer.config.homeRegion, now);
   }

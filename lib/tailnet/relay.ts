@@ -53,10 +53,17 @@ const STABLE_MS = 5_000;
 const RETIRED_MS = 5_000;
 const NOTHING_SAID = "accepts connections but says nothing";
 
-export interface RelayOptions {
+/** How relays are to be reached. */
+export interface RelayWay {
+  /** By websocket only. */
+  readonly forcesWebsocket: boolean;
+  /** By websocket first. @default by the other upgrade */
+  readonly beginsWithWebsocket?: boolean;
+}
+
+export interface RelayOptions extends RelayWay {
   readonly region: number;
   readonly random: Random;
-  readonly forcesWebsocket: boolean;
 }
 
 export class Relay {
@@ -78,8 +85,9 @@ export class Relay {
   /** Since when there is no connection that works: the first attempt, or the first doubt or loss after there was one. */
   #downSince: Instant | undefined;
   #isSilenceTold = false;
-  /** What let us in last. */
-  #transport: RelayTransport = "upgrade";
+  /** What let us in last; what is tried first, before anything did. */
+  #transport: RelayTransport;
+  #firstTransport: RelayTransport | undefined;
   /** The next attempt takes the other kind of upgrade. */
   #isOthersTurn = false;
 
@@ -87,12 +95,18 @@ export class Relay {
     this.region = options.region;
     this.#random = options.random;
     this.#wantsWebsocket = options.forcesWebsocket;
+    this.#transport = firstOf(options);
     this.dialAt = now;
   }
 
   get state(): "connecting" | "ready" | "waiting" {
     if (this.#current !== undefined) return "ready";
     return this.#attempts.length > 0 ? "connecting" : "waiting";
+  }
+
+  /** By which kind of upgrade it first let us in, when all that were tried before had failed; `undefined`: not yet. */
+  get firstTransport(): RelayTransport | undefined {
+    return this.#firstTransport;
   }
 
   /** What packets can be sent on. */
@@ -135,6 +149,7 @@ export class Relay {
     this.#current = { link, since: now };
     this.#hasBeenReady = true;
     this.#transport = link.transport;
+    this.#firstTransport ??= link.transport;
     this.#settle();
     return true;
   }
@@ -165,10 +180,11 @@ export class Relay {
   }
 
   /** All is to be made anew, elsewhere. */
-  reset(now: Instant, { forcesWebsocket }: { readonly forcesWebsocket: boolean }): void {
+  reset(now: Instant, way: RelayWay): void {
     this.close();
-    this.#wantsWebsocket = forcesWebsocket;
-    this.#transport = "upgrade";
+    this.#wantsWebsocket = way.forcesWebsocket;
+    this.#transport = firstOf(way);
+    this.#firstTransport = undefined;
     this.#failures = 0;
     this.dialAt = now;
   }
@@ -307,6 +323,10 @@ export class Relay {
     }
     return this.#downSince + FIRST_WORD_MS;
   }
+}
+
+function firstOf({ beginsWithWebsocket = false }: RelayWay): RelayTransport {
+  return beginsWithWebsocket ? "websocket" : "upgrade";
 }
 
 function hasEnded({ link }: { readonly link: RelayLink }): boolean {

@@ -8,8 +8,8 @@ import { earlier } from "../base/deadlines.ts";
 import { TokenBucket } from "../base/token_bucket.ts";
 import { type DerpMap, relayEndpoints } from "./derp_map.ts";
 import type { LineEvent } from "./line.ts";
-import { Relay } from "./relay.ts";
-import { RelayLink } from "./relay_link.ts";
+import { Relay, type RelayWay } from "./relay.ts";
+import { RelayLink, type RelayTransport } from "./relay_link.ts";
 
 export interface RelaysOptions {
   readonly nodePrivateKey: Uint8Array;
@@ -32,6 +32,8 @@ export interface RelayStatus {
   readonly name: string;
   readonly isHome: boolean;
   readonly state: "connecting" | "ready" | "waiting";
+  /** By which kind of upgrade it first let us in; `undefined`: not yet. */
+  readonly firstTransport: RelayTransport | undefined;
   /** Why the last connection ended or could not be made. */
   readonly lastFailure: string | undefined;
 }
@@ -49,7 +51,7 @@ export class Relays implements Core<RelaysEvent> {
   readonly #events: RelaysEvent[] = [];
   readonly #budget = new TokenBucket(ALL_DIALS, -Infinity);
   #map: DerpMap | undefined;
-  #forcesWebsocket = false;
+  #way: RelayWay = { forcesWebsocket: false };
   #homeRegion: number | undefined;
 
   constructor(options: RelaysOptions) {
@@ -61,17 +63,17 @@ export class Relays implements Core<RelaysEvent> {
   }
 
   /** Takes a new map: relays that left it are left, those that moved are dialled anew. */
-  setMap(map: DerpMap, options: { readonly forcesWebsocket: boolean }, now: Instant): void {
+  setMap(map: DerpMap, way: RelayWay, now: Instant): void {
     const before = this.#map;
     this.#map = map;
-    this.#forcesWebsocket = options.forcesWebsocket;
+    this.#way = way;
     for (const relay of [...this.#relays.values()]) {
       const old = before === undefined ? "" : JSON.stringify(relayEndpoints(before, relay.region));
       const fresh = JSON.stringify(relayEndpoints(map, relay.region));
       if (old === fresh) continue;
       if (relayEndpoints(map, relay.region).length === 0) this.#leave(relay);
       else {
-        relay.reset(now, options);
+        relay.reset(now, way);
         this.#serve(relay, now);
       }
     }
@@ -94,11 +96,7 @@ export class Relays implements Core<RelaysEvent> {
     if (this.#relays.has(region) || this.#map === undefined) return;
     if (this.#relays.size >= MAX_RELAYS && region !== this.#homeRegion) return;
     if (relayEndpoints(this.#map, region).length === 0) return;
-    const relay = new Relay({
-      region,
-      random: this.#options.random,
-      forcesWebsocket: this.#forcesWebsocket,
-    }, now);
+    const relay = new Relay({ ...this.#way, region, random: this.#options.random }, now);
     this.#relays.set(region, relay);
     this.#serve(relay, now);
   }
@@ -187,6 +185,7 @@ export class Relays implements Core<RelaysEvent> {
       name: this.#map?.regions.get(relay.region)?.name ?? `Unnamed ${relay.region}`,
       isHome: relay.region === this.#homeRegion,
       state: relay.state,
+      firstTransport: relay.firstTransport,
       lastFailure: relay.lastFailure,
     }));
   }

@@ -97,3 +97,35 @@ commandTestAtEach("a session that is not allowed any more ends as ever", async (
     strictEqual(code, 1);
   });
 });
+
+commandTest(
+  "a relay that lets nobody in but by websocket is asked for one first by the next runs, of any workspace",
+  async (desk) => {
+    await withHome(async (home) => {
+      const { api, faults } = desk.sandbox;
+      desk.sandbox.addWorkspace({ name: "other", agents: [{ shell: "/bin/sh" }] });
+      /** How the relay is asked for by a run. */
+      const asks = async (name = "myworkspace") => {
+        const seen = api.requests.length;
+        const { code, stdout, stderr } = await desk.run([name, "echo", "hi"], { homeDir: home });
+        deepStrictEqual({ code, stdout }, { code: 0, stdout: "hi\n" }, stderr);
+        return api.requests.slice(seen).filter(({ route }) => route === "GET /derp")
+          .map(({ isWebsocket }) => isWebsocket ? "websocket" : "DERP");
+      };
+      deepStrictEqual(await asks(), ["DERP"]);
+      faults.relay = { kind: "refuse", status: 400, onlyDerpUpgrade: true };
+      deepStrictEqual(await asks(), ["DERP", "websocket"]);
+      deepStrictEqual(await asks(), ["websocket"]);
+      deepStrictEqual(await asks("other"), ["websocket"]);
+      deepStrictEqual(await asks("other"), ["websocket"]);
+      // It is known for a day from when it was found out, whoever is let in meanwhile.
+      const path = await theFile(home);
+      const text = await Deno.readTextFile(path);
+      faults.relay = undefined;
+      deepStrictEqual(await asks(), ["websocket"]);
+      strictEqual(await Deno.readTextFile(path), text);
+      await Deno.writeTextFile(path, text.replace(/("websocket_until":)\d+/, `$1${Date.now()}`));
+      deepStrictEqual(await asks(), ["DERP"]);
+    });
+  },
+);

@@ -42,6 +42,7 @@ export class FakeTunnels implements HostTunnels {
   ];
   diagnostics: TunnelDiagnostics = {
     home: { id: 999, name: "Fake relay" },
+    relayTransport: "upgrade",
     hasToldNode: true,
     agent: { home: { id: 999, name: "Fake relay" }, endpoints: ["192.0.2.1:4242"] },
     handshakeAgoMs: 1_000,

@@ -63,6 +63,39 @@ Deno.test("whatever happens to Upgrade: DERP, the websocket has its turn within 
   }
 });
 
+Deno.test("a relay that is asked for a websocket first is reached by it at once, and so where it moves", () => {
+  const world = new World({ client: { beginsWithWebsocket: true } });
+  world.relay.requests.length = 0;
+  world.reach();
+  const asked = () => world.relay.requests.filter(({ upgrade }) => upgrade === "websocket").length;
+  const { relays } = world.client.session.node;
+  strictEqual(relays.readyLink(999)?.transport, "websocket");
+  strictEqual(world.client.session.diagnostics(world.now).relayTransport, "websocket");
+  const before = asked();
+  strictEqual(before, 1);
+  const [home] = [...world.map.regions.values()];
+  const node = home?.nodes[0];
+  if (home === undefined || node === undefined) throw new TypeError("The world has a relay");
+  const moved = derpMapOf([{ ...home, nodes: [{ ...node, certName: "another.test" }] }]);
+  world.client.session.handleMap(moved, world.now);
+  world.pass(2_000);
+  strictEqual(relays.readyLink(999)?.transport, "websocket");
+  strictEqual(asked(), before + 1);
+});
+
+Deno.test("a relay that takes no websocket any more is reached by the other upgrade, and that is told", async (t) => {
+  for (const mode of ["upgrade-only", "upgrade-only-502", "upgrade-only-reset"] as const) {
+    await t.step(mode, () => {
+      const world = new World({ client: { beginsWithWebsocket: true } });
+      world.relay.mode = mode;
+      ok(world.reach() < 1_000);
+      strictEqual(world.client.session.node.relays.readyLink(999)?.transport, "upgrade");
+      strictEqual(world.client.session.diagnostics(world.now).relayTransport, "upgrade");
+      strictEqual(world.client.failure(), undefined);
+    });
+  }
+});
+
 Deno.test("a relay whose proxy answers 502 while it restarts is back at once, by the upgrade that it had", () => {
   const world = new World();
   world.reach();

@@ -1,6 +1,7 @@
 /**
- * What the last run learnt of a deployment, in a file of the user's cache folder: which agent a name led to, and how agents
- * there are reached. A guess with which the next run begins while it asks again; it decides nothing, and names no secret.
+ * What the last run learnt of a deployment, in a file of the user's cache folder: which agent a name led to, how agents
+ * there are reached, and whether its relay lets us in by websocket only. A guess with which the next run begins while it asks again;
+ * it decides nothing, and names no secret.
  */
 import * as v from "valibot";
 import { joinPath } from "../../base/paths.ts";
@@ -19,6 +20,14 @@ export interface Remembered {
   readonly serverVersion: string | undefined;
 }
 
+/** What the last run knew. */
+export interface Memory {
+  /** The agent that the name led to; `undefined` when none was asked for by that name. */
+  readonly agent: Remembered | undefined;
+  /** Until when relays are to be asked for a websocket first, by the wall clock; `undefined`: they need not be. */
+  readonly websocketUntilMs: number | undefined;
+}
+
 /** Where the memory of one deployment is. */
 export interface MemoryPlace {
   readonly host: Host;
@@ -33,34 +42,63 @@ const MAX_NAMES = 64;
 /** Of file names, on every system that we run on. */
 const MAX_FILE_NAME_CHARS = 200;
 
-const MEMORY = v.object({
+/**
+ * Whoever was in a network that lets nothing but websockets through may be in another: the other upgrade, which costs less with each
+ * packet, gets its chance again.
+ */
+const WEBSOCKET_MS = 24 * 60 * 60 * 1_000;
+
+const FILE = v.object({
   format: v.literal(1),
   server_version: TEXT,
   connection: CONNECTION_INFO,
   agents: list(v.object({ name: v.string(), id: ID })),
+  websocket_until: v.optional(v.number()),
 });
-type Memory = v.InferOutput<typeof MEMORY>;
+type File = v.InferOutput<typeof FILE>;
 
-/** What the last run knew of `name`; `undefined` when none did, or its file is of no use. */
-export async function recall(place: MemoryPlace, name: string): Promise<Remembered | undefined> {
-  const memory = await readMemory(place);
-  const agentId = memory?.agents.find((agent) => agent.name === name)?.id;
-  if (memory === undefined || agentId === undefined) return undefined;
-  const { connection: info, server_version: version } = memory;
-  return { agentId, info, serverVersion: version === "" ? undefined : version };
+/** What the last run knew, of `name` and of the deployment: nothing when there was none, or its file is of no use. */
+export async function recall(place: MemoryPlace, name: string): Promise<Memory> {
+  const file = await readFile(place);
+  if (file === undefined) return { agent: undefined, websocketUntilMs: undefined };
+  const agentId = file.agents.find((agent) => agent.name === name)?.id;
+  const { connection: info, server_version: version } = file;
+  const serverVersion = version === "" ? undefined : version;
+  return {
+    agent: agentId === undefined ? undefined : { agentId, info, serverVersion },
+    websocketUntilMs: stillAhead(file.websocket_until, place.host.clock.wallMs()),
+  };
 }
 
-/** Keeps what this run knows of `name`. A folder that cannot be written costs the next run its guess, and nothing else. */
+/** What is to be remembered of the relay, after a run that began as `before` says and was let in by `transport`. */
+export function websocketUntil(
+  { host }: MemoryPlace,
+  before: Memory["websocketUntilMs"],
+  transport: "upgrade" | "websocket" | undefined,
+): Memory["websocketUntilMs"] {
+  if (transport === "upgrade") return undefined;
+  if (transport === undefined) return before;
+  return before ?? host.clock.wallMs() + WEBSOCKET_MS;
+}
+
+/** A time that is further away than we ever write is of a clock that went wrong. */
+function stillAhead(untilMs: number | undefined, nowMs: number): number | undefined {
+  if (untilMs === undefined || untilMs <= nowMs) return undefined;
+  return untilMs <= nowMs + WEBSOCKET_MS ? untilMs : undefined;
+}
+
+/** Keeps what this run knows of `name`, and of the relay. A folder that cannot be written costs the next run its guess, and nothing else. */
 export async function remember(
   place: MemoryPlace,
   name: string,
-  { agentId, info, serverVersion }: Remembered,
+  memory: { readonly agent: Remembered } & Memory,
 ): Promise<void> {
   const { host, log } = place;
+  const { agent: { agentId, info, serverVersion }, websocketUntilMs } = memory;
   const path = memoryPath(place);
   const folder = cacheDir(host);
   if (path === undefined || folder === undefined) return;
-  const others = (await readMemory(place))?.agents.filter((agent) => agent.name !== name) ?? [];
+  const others = (await readFile(place))?.agents.filter((agent) => agent.name !== name) ?? [];
   const text = JSON.stringify({
     format: 1,
     server_version: serverVersion ?? "",
@@ -71,6 +109,7 @@ export async function remember(
       hostname_suffix: info.hostnameSuffix,
     },
     agents: [{ name, id: agentId }, ...others].slice(0, MAX_NAMES),
+    websocket_until: websocketUntilMs,
   });
   if (text.length > MAX_FILE_BYTES) return;
   try {
@@ -82,15 +121,15 @@ export async function remember(
   }
 }
 
-async function readMemory(place: MemoryPlace): Promise<Memory | undefined> {
+async function readFile(place: MemoryPlace): Promise<File | undefined> {
   const { host, log } = place;
   const path = memoryPath(place);
   if (path === undefined) return undefined;
   try {
     const stat = await host.files.stat(path);
     if (stat?.kind !== "file" || stat.sizeBytes > MAX_FILE_BYTES) return undefined;
-    const memory = v.safeParse(MEMORY, parse(await host.files.readText(path) ?? ""));
-    return memory.success ? memory.output : undefined;
+    const file = v.safeParse(FILE, parse(await host.files.readText(path) ?? ""));
+    return file.success ? file.output : undefined;
   } catch (error) {
     if (!(error instanceof HostError)) throw error;
     log.debug("no memory of the deployment", { error: error.message });

@@ -8,7 +8,14 @@ import { ProtocolError, UserError } from "../../base/errors.ts";
 import type { AgentTunnel } from "../../base/tunnel.ts";
 import { userAgentOf } from "../config/client.ts";
 import type { Configuration } from "../config/config.ts";
-import { type MemoryPlace, recall, remember, type Remembered } from "./memory.ts";
+import {
+  type Memory,
+  type MemoryPlace,
+  recall,
+  remember,
+  type Remembered,
+  websocketUntil,
+} from "./memory.ts";
 import { retrying, type Steps } from "./steps.ts";
 
 export interface BeginningOptions {
@@ -38,10 +45,11 @@ export class TunnelBeginning {
   readonly #steps: Steps;
   readonly #options: BeginningOptions;
   readonly #place: MemoryPlace;
+  readonly #memory: Promise<Memory>;
   readonly #guess: Promise<Guess | undefined>;
   #begun: Promise<Begun> | undefined;
-  /** Another one than the guess. */
-  #learnt: Remembered | undefined;
+  /** What the tunnel was begun with. */
+  #used: Remembered | undefined;
   /** What must have ended when we are closed. */
   readonly #ending: Promise<void>[] = [];
 
@@ -49,6 +57,7 @@ export class TunnelBeginning {
     this.#steps = steps;
     this.#options = options;
     this.#place = { host: steps.host, deployment: steps.client.url, log: steps.log };
+    this.#memory = recall(this.#place, options.input);
     this.#guess = this.#makeGuess();
     this.#guess.catch(() => {}); // told by `begun`
   }
@@ -67,10 +76,7 @@ export class TunnelBeginning {
 
   /** Closes whatever has begun; keeps for the next run what was learnt, which would only be in the way before. */
   async close(): Promise<void> {
-    const { input } = this.#options;
-    if (this.#learnt !== undefined) {
-      this.#ending.push(remember(this.#place, input, this.#learnt));
-    }
+    await this.#remember();
     const tunnels = [this.#guess, this.#begun].map(async (begun) => {
       // Why there is none was told by `begun`, or the caller has another reason to give up.
       const tunnel = await begun?.then((it) => it?.tunnel, () => undefined);
@@ -80,9 +86,23 @@ export class TunnelBeginning {
     await Promise.all(this.#ending);
   }
 
+  async #remember(): Promise<void> {
+    const agent = this.#used;
+    if (agent === undefined) return;
+    const memory = await this.#memory;
+    const { tunnel } = await this.begun();
+    const { relayTransport } = await tunnel.diagnostics();
+    // Where the deployment wants it so, it will say so again.
+    const websocketUntilMs = agent.info.derpForceWebsockets
+      ? memory.websocketUntilMs
+      : websocketUntil(this.#place, memory.websocketUntilMs, relayTransport);
+    if (agent === memory.agent && websocketUntilMs === memory.websocketUntilMs) return;
+    this.#ending.push(remember(this.#place, this.#options.input, { agent, websocketUntilMs }));
+  }
+
   async #makeGuess(): Promise<Guess | undefined> {
     const { client, log, signal } = this.#steps;
-    const known = await recall(this.#place, this.#options.input);
+    const { agent: known } = await this.#memory;
     if (known === undefined) return undefined;
     log.debug("begins with the agent of the last run", { agentId: known.agentId });
     const info = getConnectionInfo(client, known.agentId, { signal });
@@ -101,7 +121,10 @@ export class TunnelBeginning {
       const { known, tunnel } = guess;
       const isSame = known.serverVersion === client.serverVersion &&
         JSON.stringify(known.info) === JSON.stringify(info);
-      if (info !== undefined && isSame) return { info, tunnel };
+      if (info !== undefined && isSame) {
+        this.#used = known;
+        return { info, tunnel };
+      }
     }
     if (guess !== undefined) {
       log.debug("the last run's way to the agent is out of date");
@@ -113,13 +136,14 @@ export class TunnelBeginning {
     );
     const known = { agentId, info, serverVersion: client.serverVersion };
     const tunnel = await this.#start(known);
-    this.#learnt = known;
+    this.#used = known;
     return { info, tunnel };
   }
 
   async #start({ agentId, info, serverVersion }: Remembered): Promise<AgentTunnel> {
     const { client, host, log } = this.#steps;
     const { configuration, command, disablesDirect } = this.#options;
+    const { websocketUntilMs } = await this.#memory;
     try {
       return await host.tunnels.start({
         agentId,
@@ -133,6 +157,7 @@ export class TunnelBeginning {
         fetchDerpMap: async (signal) =>
           (await getConnectionInfo(client, agentId, { signal })).derpMap,
         forcesWebsocket: info.derpForceWebsockets,
+        beginsWithWebsocket: websocketUntilMs !== undefined,
         disablesDirect: disablesDirect || info.disableDirectConnections,
         log: log.child("net"),
       });

@@ -11,6 +11,7 @@ Deno.test("wayLines() tells relay, coordinator and key exchange, done or not", (
   deepStrictEqual(
     wayLines({
       home: HOME,
+      relayTransport: "upgrade",
       hasToldNode: true,
       agent: { home: HOME, endpoints: ["10.0.0.1:7", "[fd00::2]:8"] },
       handshakeAgoMs: 2_600,
@@ -26,6 +27,7 @@ Deno.test("wayLines() tells relay, coordinator and key exchange, done or not", (
   );
   const none = {
     home: undefined,
+    relayTransport: undefined,
     hasToldNode: false,
     agent: undefined,
     handshakeAgoMs: undefined,

@@ -2,7 +2,13 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { HostError } from "../../../lib/base/host.ts";
 import { type Log, SILENT_LOG } from "../../../lib/base/log.ts";
-import { recall, remember, type Remembered } from "../../../lib/cli/ready/memory.ts";
+import {
+  type Memory,
+  recall,
+  remember,
+  type Remembered,
+  websocketUntil,
+} from "../../../lib/cli/ready/memory.ts";
 import { FakeHost } from "../../support/fake_host.ts";
 
 const PATH = "/home/alice/.cache/hawser/https%3A%2F%2Fcoder.example.com%3A8443%2Fpath%2F.json";
@@ -17,28 +23,63 @@ const KNOWN: Remembered = {
   serverVersion: "v2.36.0",
 };
 
+const MEMORY = { agent: KNOWN, websocketUntilMs: undefined };
+const NOTHING: Memory = { agent: undefined, websocketUntilMs: undefined };
+const DAY_MS = 24 * 60 * 60 * 1_000;
+
 function placeOn(host: FakeHost) {
   return { host, deployment: new URL("https://coder.example.com:8443/path/"), log: SILENT_LOG };
 }
 
 Deno.test("what was remembered is recalled, by deployment and by name", async () => {
   const host = new FakeHost();
-  await remember(placeOn(host), "dev", KNOWN);
-  await remember(placeOn(host), "two", { ...KNOWN, agentId: KNOWN.agentId.replace("7", "8") });
-  deepStrictEqual(await recall(placeOn(host), "dev"), KNOWN);
-  strictEqual(await recall(placeOn(host), "three"), undefined);
+  await remember(placeOn(host), "dev", MEMORY);
+  await remember(placeOn(host), "two", {
+    ...MEMORY,
+    agent: { ...KNOWN, agentId: KNOWN.agentId.replace("7", "8") },
+  });
+  deepStrictEqual(await recall(placeOn(host), "dev"), MEMORY);
+  deepStrictEqual(await recall(placeOn(host), "three"), NOTHING);
   const elsewhere = { ...placeOn(host), deployment: new URL("https://coder.example.com/path/") };
-  strictEqual(await recall(elsewhere, "dev"), undefined);
+  deepStrictEqual(await recall(elsewhere, "dev"), NOTHING);
   deepStrictEqual([...host.files.entries.keys()], [PATH]);
   strictEqual(host.files.entries.get(PATH)?.mode, 0o600);
   strictEqual(host.files.folders.get("/home/alice/.cache/hawser"), 0o700);
 });
 
+Deno.test("that the relay takes websockets only is known of every name there, for a day", async () => {
+  const host = new FakeHost();
+  const place = placeOn(host);
+  const now = host.clock.wallMs();
+  const until = now + DAY_MS;
+  await remember(place, "dev", { agent: KNOWN, websocketUntilMs: until });
+  deepStrictEqual(await recall(place, "dev"), { agent: KNOWN, websocketUntilMs: until });
+  deepStrictEqual(await recall(place, "two"), { agent: undefined, websocketUntilMs: until });
+  // A run that learnt otherwise is believed, by whatever name it went.
+  await remember(place, "two", MEMORY);
+  deepStrictEqual(await recall(place, "dev"), MEMORY);
+  for (const useless of [now, now - 1, until + 1, 0, -1]) {
+    await remember(place, "dev", { agent: KNOWN, websocketUntilMs: useless });
+    deepStrictEqual(await recall(place, "dev"), MEMORY);
+  }
+  const rows = [
+    [undefined, "websocket", until],
+    [now + 7, "websocket", now + 7],
+    [now + 7, undefined, now + 7],
+    [now + 7, "upgrade", undefined],
+    [undefined, "upgrade", undefined],
+    [undefined, undefined, undefined],
+  ] as const;
+  for (const [before, transport, after] of rows) {
+    strictEqual(websocketUntil(place, before, transport), after);
+  }
+});
+
 Deno.test("the last names are kept, and no more than 64", async () => {
   const host = new FakeHost();
-  for (let i = 0; i < 70; i++) await remember(placeOn(host), `ws${i}`, KNOWN);
-  strictEqual(await recall(placeOn(host), "ws5"), undefined);
-  ok(await recall(placeOn(host), "ws6"));
+  for (let i = 0; i < 70; i++) await remember(placeOn(host), `ws${i}`, MEMORY);
+  deepStrictEqual(await recall(placeOn(host), "ws5"), NOTHING);
+  ok((await recall(placeOn(host), "ws6")).agent);
 });
 
 const DAMAGED = {
@@ -48,6 +89,8 @@ const DAMAGED = {
   "an id that is a path": '{"format":1,"connection":{},"agents":[{"name":"dev","id":"../../x"}]}',
   "a list that is none": '{"format":1,"connection":{},"agents":{"dev":"x"}}',
   "null": "null",
+  "a time that is none":
+    `{"format":1,"connection":{},"agents":[{"name":"dev","id":"${KNOWN.agentId}"}],"websocket_until":"x"}`,
   "too long": " ".repeat(600_000) +
     `{"format":1,"connection":{},"agents":[{"name":"dev","id":"${KNOWN.agentId}"}]}`,
 };
@@ -55,9 +98,9 @@ const DAMAGED = {
 for (const [what, text] of Object.entries(DAMAGED)) {
   Deno.test(`a file with ${what} is as none, and is written anew`, async () => {
     const host = new FakeHost({ files: { [PATH]: text } });
-    strictEqual(await recall(placeOn(host), "dev"), undefined);
-    await remember(placeOn(host), "dev", KNOWN);
-    deepStrictEqual(await recall(placeOn(host), "dev"), KNOWN);
+    deepStrictEqual(await recall(placeOn(host), "dev"), NOTHING);
+    await remember(placeOn(host), "dev", MEMORY);
+    deepStrictEqual(await recall(placeOn(host), "dev"), MEMORY);
   });
 }
 
@@ -66,11 +109,11 @@ Deno.test("a place that cannot be read or written costs a line in the log", asyn
   const lines: string[] = [];
   const log: Log = { ...SILENT_LOG, debug: (message) => void lines.push(message) };
   host.files.broken.set(PATH, new HostError("no-space", `write ${PATH}: no space left on device`));
-  await remember({ ...placeOn(host), log }, "dev", KNOWN);
-  strictEqual(await recall({ ...placeOn(host), log }, "dev"), undefined);
+  await remember({ ...placeOn(host), log }, "dev", MEMORY);
+  deepStrictEqual(await recall({ ...placeOn(host), log }, "dev"), NOTHING);
   const unread = "no memory of the deployment";
   deepStrictEqual(lines, [unread, "deployment not remembered", unread]);
-  strictEqual(await recall(placeOn(new FakeHost({ homeDir: null })), "dev"), undefined);
+  deepStrictEqual(await recall(placeOn(new FakeHost({ homeDir: null })), "dev"), NOTHING);
 });
 
 Deno.test("where the cache folder is", async () => {
@@ -82,7 +125,7 @@ Deno.test("where the cache folder is", async () => {
   ] as const;
   for (const [options, folder] of cases) {
     const host = new FakeHost(options);
-    await remember(placeOn(host), "dev", KNOWN);
+    await remember(placeOn(host), "dev", MEMORY);
     deepStrictEqual([...host.files.folders.keys()], [folder]);
   }
 });

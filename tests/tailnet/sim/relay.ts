@@ -28,6 +28,10 @@ export type RelayMode =
   | "websocket-only-old"
   /** The same, but the body never comes to its end. */
   | "websocket-only-stuck"
+  /** Refuses websockets instead, in three of these ways. */
+  | "upgrade-only"
+  | "upgrade-only-502"
+  | "upgrade-only-reset"
   /** Accepts connections and says nothing. */
   | "silent"
   /** Answers with something that is not HTTP. */
@@ -151,11 +155,12 @@ export class SimRelay implements SimServer {
     this.requests.push(request);
     if (this.mode === "forbidden") return this.#refuse(line, 403, now);
     if (this.mode === "bad-gateway") return this.#refuse(line, 502, now);
-    if (this.mode.startsWith("websocket-only") && request.upgrade === "DERP") {
-      if (this.mode === "websocket-only") return this.#refuse(line, 400, now);
-      if (this.mode === "websocket-only-502") return this.#refuse(line, 502, now);
-      if (this.mode === "websocket-only-reset") return this.#drop(line, now);
-      if (this.mode === "websocket-only-silent") return;
+    const [, only, how] = /^(websocket|upgrade)-only(.*)$/.exec(this.mode) ?? [];
+    if (request.upgrade === (only === "upgrade" ? "websocket" : "DERP") && only !== undefined) {
+      if (how === "") return this.#refuse(line, 400, now);
+      if (how === "-502") return this.#refuse(line, 502, now);
+      if (how === "-reset") return this.#drop(line, now);
+      if (how === "-silent") return;
       const isStuck = this.mode === "websocket-only-stuck";
       const length = isStuck ? "Content-Length: 100\r\n" : "";
       const text = `HTTP/1.1 400 Bad Request\r\n${length}Connection: close\r\n\r\nno such upgrade`;
