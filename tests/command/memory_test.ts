@@ -98,7 +98,7 @@ commandTestAtEach("a session that is not allowed any more ends as ever", async (
   });
 });
 
-commandTest(
+commandTestAtEach(
   "a relay that lets nobody in but by websocket is asked for one first by the next runs, of any workspace",
   async (desk) => {
     await withHome(async (home) => {
