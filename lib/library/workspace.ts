@@ -99,6 +99,7 @@ export async function openWorkspace(options: OpenWorkspaceOptions): Promise<Work
     fetchDerpMap: async (stop) =>
       (await getConnectionInfo(client, agent.id, { signal: stop })).derpMap,
     forcesWebsocket: info.derpForceWebsockets,
+    beginsWithWebsocket: false,
     disablesDirect: options.disablesDirect === true || info.disableDirectConnections,
     log,
   }, transport.dial));
