@@ -34,7 +34,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   coder: ["base"],
   ssh: ["base", "crypto"],
   // `ssh` says what sockets it wants to be handed; `io` makes them, with its adapter for node streams.
-  io: ["base", "crypto", "wire", "http1", "websocket", "netstack", "tailnet", "ssh"],
+  // `disco` for STUN: the survey of a network asks it without a node.
+  io: ["base", "crypto", "wire", "disco", "http1", "websocket", "netstack", "tailnet", "ssh"],
   library: ["base", "coder", "ssh", "tailnet", "io"],
   mod: ["base", "crypto", "coder", "ssh", "tailnet", "io", "library"],
   sandbox: [

@@ -20,6 +20,8 @@ export interface HostNetwork {
   readonly tunnels: HostTunnels;
   /** How far away the relays are. Rejects with `ProtocolError` when the map of them cannot be read. */
   probeRelays(options: ProbeOptions): Promise<readonly ProbedRelay[]>;
+  /** What the network lets through to relays and STUN servers. Rejects likewise. */
+  surveyNetwork(options: SurveyOptions): Promise<NetworkSurvey>;
 }
 
 export interface NetworkOptions {
@@ -100,4 +102,43 @@ export interface ProbedRelay {
   readonly name: string;
   /** `undefined` when it did not answer. */
   readonly latencyMs: number | undefined;
+}
+
+export interface SurveyOptions extends ProbeOptions {
+  /** Whether STUN servers may be asked, by UDP, past any proxy. */
+  readonly asksStun: boolean;
+}
+
+export interface NetworkSurvey {
+  /** In the map's order, those to avoid last. */
+  readonly relays: readonly SurveyedRelay[];
+  /** `undefined` when nobody was asked. */
+  readonly udp: UdpSurvey | undefined;
+}
+
+export interface SurveyedRelay extends ProbedRelay {
+  /** Of the region. */
+  readonly id: number;
+  readonly code: string;
+  /** Whether it can be spoken to by an upgrade to its own protocol, and by websocket. */
+  readonly takesUpgrade: boolean;
+  readonly takesWebsocket: boolean;
+}
+
+export interface UdpSurvey {
+  /** STUN servers that the map names. */
+  readonly serverCount: number;
+  readonly answers: readonly StunAnswer[];
+  /** Why there was no socket, one line each. */
+  readonly problems: readonly string[];
+}
+
+/** What one STUN server sees of us; all of a family were asked through one socket. */
+export interface StunAnswer {
+  /** As `stun.example.com:3478`. */
+  readonly server: string;
+  readonly family: "ipv4" | "ipv6";
+  /** As `203.0.113.7:41641`. */
+  readonly seenAs: string;
+  readonly latencyMs: number;
 }

@@ -51,6 +51,7 @@ export const COMMANDS: readonly Entry[] = [
   },
   { name: "ping", load: () => import("./command/ping.ts") },
   { name: "speedtest", load: () => import("./command/speedtest.ts") },
+  { name: "netcheck", load: () => import("./command/netcheck.ts") },
   { name: "doctor", load: () => import("./command/doctor.ts") },
   { name: "support", load: () => import("./command/support.ts") },
   { name: "config-ssh", load: () => import("./command/config_ssh.ts") },

@@ -333,6 +333,12 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     { args: [...RELAYED, "-t", "10ms", "myworkspace"], code: 0 },
     { args: ["--tokn", STRANGER], code: 1 },
   ],
+  netcheck: [
+    { args: [], code: 0 },
+    { args: ["--output", "json"], code: 0 },
+    { args: [], env: { CODER_SESSION_TOKEN: STRANGER }, code: 1 },
+    { args: ["--tokn", STRANGER], code: 1 },
+  ],
   doctor: [
     { args: [], code: 0 },
     { args: ["--output", "json"], code: 0 },

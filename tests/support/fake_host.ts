@@ -19,7 +19,12 @@ import {
   type SignalName,
   type TerminalSize,
 } from "../../lib/base/host.ts";
-import type { HostProxy, NetworkOptions, ProbedRelay } from "../../lib/base/host_network.ts";
+import type {
+  HostProxy,
+  NetworkOptions,
+  NetworkSurvey,
+  ProbedRelay,
+} from "../../lib/base/host_network.ts";
 import { type HttpTransport, TransportError } from "../../lib/base/http.ts";
 import { FakeSockets, FakeTunnels } from "./fake_network.ts";
 import { JumpingClock } from "./jumping_clock.ts";
@@ -98,6 +103,7 @@ export class FakeHost implements Host {
     Promise.resolve([]);
   proxy: HostProxy | undefined;
   relays: readonly ProbedRelay[] = [];
+  survey: NetworkSurvey = { relays: [], udp: undefined };
   /** Options of every `network` call. */
   readonly networks: NetworkOptions[] = [];
   /** Every program run: name, arguments, environment. */
@@ -160,6 +166,10 @@ export class FakeHost implements Host {
 
   probeRelays(): Promise<readonly ProbedRelay[]> {
     return Promise.resolve(this.relays);
+  }
+
+  surveyNetwork(): Promise<NetworkSurvey> {
+    return Promise.resolve(this.survey);
   }
 
   fileTree(): Promise<FileTree> {

@@ -192,7 +192,7 @@ async function lookAtRelays(patient: Patient): Promise<readonly Finding[]> {
 }
 
 /** Servers before v2.0 know the question for one agent alone: any of ours does. `undefined` when there is none. */
-async function askForRelays(
+export async function askForRelays(
   client: CoderClient,
   signal: AbortSignal,
 ): Promise<ConnectionInfo | undefined> {
