@@ -25,7 +25,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
     ...[...Deno.readDirSync(new URL("../lib/cli/command", import.meta.url))]
       .map(({ name }) => name.replace(/\.ts$/, ""))
       .filter((name) => name !== "demo" && !CORE.includes(name)),
-    ...["program", "help", "debug_options", "host_relays", "local_files"],
+    ...["program", "help", "debug_options", "host_relays", "network_survey", "local_files"],
   ],
 };
 

@@ -44,13 +44,18 @@ const READ_BYTES = 4_096;
 
 /** Rejects with `ProtocolError` when the map cannot be read, or with the signal's reason. */
 export async function surveyNetwork(
-  options: SurveyOptions,
+  options: SurveyOptions & {
+    /** Addresses to ask STUN servers from. @default all of this machine, of both families */
+    readonly bind?: Readonly<Record<AddressFamily, string>>;
+  },
   dialOptions: DialOptions,
 ): Promise<NetworkSurvey> {
   const map = rewriteEmbeddedRelay(derpMapFromJson(options.derpMap), options.deploymentUrl);
   const [relays, udp] = await Promise.all([
     surveyRelays(map, options, dialOptions),
-    options.asksStun ? surveyUdp(stunServersOf(map), options) : undefined,
+    options.asksStun
+      ? surveyUdp(stunServersOf(map), { ...options, bind: options.bind ?? ANY })
+      : undefined,
   ]);
   options.signal.throwIfAborted();
   return { relays, udp };
@@ -142,7 +147,7 @@ interface Question {
 
 async function surveyUdp(
   servers: readonly StunServer[],
-  options: ProbeOptions,
+  options: ProbeOptions & { readonly bind: Readonly<Record<AddressFamily, string>> },
 ): Promise<UdpSurvey> {
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);
   const found = await Promise.all(servers.map(async (server) => ({
@@ -162,7 +167,7 @@ async function surveyUdp(
     });
     if (questions.length === 0) return [];
     try {
-      const socket = await listenDatagrams({ host: ANY[family], port: 0 });
+      const socket = await listenDatagrams({ host: options.bind[family], port: 0 });
       return await ask(socket, { questions, family, signal });
     } catch (error) {
       if (!(error instanceof SocketError)) throw error;

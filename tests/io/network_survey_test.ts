@@ -57,6 +57,7 @@ function survey(
     derpMap: derpMapToJson(derpMapOf(regions)),
     timeoutMs: LIMIT_MS,
     asksStun: true,
+    bind: { ipv4: LOOPBACK, ipv6: "::1" },
     signal: new AbortController().signal,
     ...over,
   }, newDialOptions(envOf(), undefined));
