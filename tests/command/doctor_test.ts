@@ -144,11 +144,16 @@ commandTest("support gathers what a report of a fault needs, and no secret", asy
   match(stdout, /^hawser v\d+\.\d+\.\d+ \(\w+\/\w+\), Deno \d+\.\d+\.\d+\n/);
   match(stdout, /^Variables that are set: .*CODER_HEADER, .*HTTPS_PROXY/m);
   match(stdout, /^✔ account: logged in as myuser$/m);
+  match(stdout, /^Authorities: the system's$/m);
+  match(stdout, /^Client certificate: none$/m);
+  match(stdout, /^UDP: /m);
+  match(stdout, /^Relay Coder Embedded Relay: [\d.]+ ms, upgrade passes, websocket passes$/m);
   doesNotMatch(stdout, /hunter/);
   doesNotMatch(stdout, new RegExp(desk.sandbox.token));
   // A report is wanted most when nothing works.
   const lost = await runToEnd(["support"], { env: { CODER_URL: "http://127.0.0.1:1" } });
   match(lost.stdout, /^✘ deployment: /m);
+  match(lost.stdout, /^Network: not looked at: /m);
   strictEqual(lost.code, 0);
   const none = await runToEnd(["support"], { env: {} });
   match(none.stdout, /^✘ configuration: You are not logged in/m);

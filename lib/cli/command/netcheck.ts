@@ -2,20 +2,13 @@
 import { UserError } from "../../base/errors.ts";
 import type { SurveyedRelay } from "../../base/host_network.ts";
 import { stripToLine } from "../../coder/text.ts";
-import { askForRelays } from "../diagnose/examine.ts";
-import {
-  nearestFirst,
-  networkJson,
-  networkLines,
-  type NetworkReport,
-} from "../diagnose/network_report.ts";
+import { nearestFirst, networkJson, networkLines } from "../diagnose/network_report.ts";
+import { surveyFor } from "../diagnose/survey.ts";
 import { OUTPUT, writeJson, writeTable } from "../table/output.ts";
 import type { Column } from "../table/table.ts";
 import { writeText } from "../terminal/print.ts";
 import { withClient } from "../workspace/surroundings.ts";
 import { defineCommand } from "./command.ts";
-
-const SURVEY_MS = 5_000;
 
 const COLUMNS: readonly Column<SurveyedRelay>[] = [
   { name: "relay", cell: ({ name }) => name },
@@ -45,38 +38,18 @@ export const command = defineCommand({
   positionals: { min: 0, max: 0 },
   run: (flags, asking) =>
     withClient(asking, async ({ client, configuration, steps: { signal } }) => {
-      const { host, global, progress } = asking;
-      const info = await askForRelays(client, signal);
-      if (info === undefined) {
+      const { host, progress, global: { disableDirectConnections: disablesDirect } } = asking;
+      const report = await progress.during(
+        "Asking relays and STUN servers",
+        () => surveyFor({ host, client, configuration, disablesDirect, signal }),
+      );
+      if (report === undefined) {
         throw new UserError(
           "this deployment tells its relays with a workspace, and you have none",
-          {
-            hint: "Create one in the dashboard, then ask again",
-          },
+          { hint: "Create one in the dashboard, then ask again" },
         );
       }
-      const proxy = host.proxyFor(configuration.url);
-      const notAsked = global.disableDirectConnections
-        ? "direct connections are switched off"
-        : info.disableDirectConnections
-        ? "direct connections are off for everybody, by the deployment's administrator"
-        : proxy !== undefined
-        ? "the deployment is behind a proxy"
-        : undefined;
-      const survey = await progress.during(
-        "Asking relays and STUN servers",
-        () =>
-          host.surveyNetwork({
-            deploymentUrl: configuration.url,
-            network: configuration.network,
-            headers: configuration.headers,
-            derpMap: info.derpMap,
-            timeoutMs: SURVEY_MS,
-            asksStun: notAsked === undefined,
-            signal,
-          }),
-      );
-      const report: NetworkReport = { survey, proxy, notAsked };
+      const { survey } = report;
       const relays = nearestFirst(survey.relays);
       if (flags.output === "json") await writeJson(host, networkJson(report));
       else {

@@ -1,13 +1,17 @@
 /** `support`: what a report of a fault needs, in one text, without a secret in it. */
-import { UserError } from "../../base/errors.ts";
+import { ExpectedError, UserError } from "../../base/errors.ts";
 import { type Host, HostError } from "../../base/host.ts";
 import { joinPath } from "../../base/paths.ts";
 import type { GlobalOptions } from "../grammar/flags_global.ts";
+import { describe } from "../../coder/errors.ts";
 import { stripToLine } from "../../coder/text.ts";
 import { cacheDir } from "../config/cache_dir.ts";
+import type { Configuration } from "../config/config.ts";
 import { chooseContext } from "../config/context.ts";
 import { examine } from "../diagnose/examine.ts";
 import { type Finding, renderFindings } from "../diagnose/finding.ts";
+import { networkLines, relayLines } from "../diagnose/network_report.ts";
+import { surveyFor, type SurveyRequest } from "../diagnose/survey.ts";
 import { writeText } from "../terminal/print.ts";
 import { VERSION } from "../version.ts";
 import { type Asking, withClient } from "../workspace/surroundings.ts";
@@ -44,8 +48,8 @@ export const command = defineCommand({
   usage: "[flags]",
   summary: "Gather what a report of a fault needs, without secrets.",
   description:
-    "Prints versions, settings by name, and what 'hawser doctor' finds. Tokens, headers, " +
-    "passwords and the values of variables are left out; names of the deployment and its relays are not.",
+    "Prints versions, settings by name, what 'hawser doctor' finds and what 'hawser netcheck' sees. Tokens, headers, " +
+    "passwords and the values of variables are left out; names of the deployment and its relays, and this machine's address as others see it, are not.",
   examples: [
     { line: "hawser support", does: "To read" },
     { line: "hawser support > report.txt", does: "To send along" },
@@ -62,7 +66,7 @@ export const command = defineCommand({
       }`,
       ...await contextLines(host, global),
       "",
-      ...renderFindings(await findings(asking)),
+      ...await lookLines(asking),
     ];
     await writeText(host.stdout, lines.map((line) => `${stripToLine(line)}\n`).join(""));
     return 0;
@@ -102,14 +106,17 @@ async function describeFile(host: Host, path: string | undefined): Promise<strin
 }
 
 /** A report is wanted most when nothing works: what keeps us from looking is one of the findings. */
-async function findings(asking: Asking): Promise<readonly Finding[]> {
+async function lookLines(asking: Asking): Promise<readonly string[]> {
   const found: Finding[] = [];
+  const network: string[] = [];
   const { global, host } = asking;
   try {
     await withClient(asking, async ({ client, configuration, steps }) => {
       const patient = { host, configuration, client, signal: steps.signal };
       const disablesDirect = global.disableDirectConnections;
       found.push(...await examine({ ...patient, disablesDirect }, () => {}));
+      network.push("", ...certificateLines(configuration));
+      network.push(...await surveyLines({ ...patient, disablesDirect }));
       return 0;
     });
   } catch (error) {
@@ -117,5 +124,27 @@ async function findings(asking: Asking): Promise<readonly Finding[]> {
     const hint = error.hint === undefined ? {} : { hint: error.hint };
     found.push({ level: "problem", about: "configuration", text: error.message, ...hint });
   }
-  return found;
+  return [...renderFindings(found), ...network];
+}
+
+function certificateLines({ network }: Configuration): string[] {
+  const { caCertificates, clientCertificate } = network;
+  const authorities = caCertificates?.split("-----BEGIN ").length ?? 1;
+  return [
+    `Authorities: the system's${
+      authorities > 1 ? `, and ${authorities - 1} of --client-tls-ca-file` : ""
+    }`,
+    `Client certificate: ${clientCertificate === undefined ? "none" : "one is shown"}`,
+  ];
+}
+
+async function surveyLines(request: SurveyRequest): Promise<string[]> {
+  try {
+    const report = await surveyFor(request);
+    return report === undefined ? [] : [...networkLines(report), ...relayLines(report)];
+  } catch (error) {
+    // What is wrong is among the findings.
+    if (!(error instanceof ExpectedError)) throw error;
+    return [`Network: not looked at: ${describe(error).split("\n", 1)[0] ?? ""}`];
+  }
 }

@@ -49,6 +49,17 @@ export function networkLines({ survey: { udp }, proxy, notAsked }: NetworkReport
   ];
 }
 
+/** One line for each relay, the nearest first. */
+export function relayLines({ survey: { relays } }: NetworkReport): string[] {
+  const word = (passes: boolean) => passes ? "passes" : "does not pass";
+  return nearestFirst(relays).map(({ name, latencyMs, takesUpgrade, takesWebsocket }) => {
+    const latency = latencyMs === undefined ? "no answer" : `${latencyMs.toFixed(1)} ms`;
+    return `Relay ${name}: ${latency}, upgrade ${word(takesUpgrade)}, websocket ${
+      word(takesWebsocket)
+    }`;
+  });
+}
+
 function udpLines(
   answers: readonly StunAnswer[],
   udp: { readonly serverCount: number; readonly problems: readonly string[] },
