@@ -29,11 +29,18 @@ export function cookieKeyOf(receiverPublicKey: Uint8Array): Uint8Array {
   return blake2s(new TextEncoder().encode(LABEL_COOKIE), receiverPublicKey);
 }
 
+/**
+ * Replies to one message that are tried: opening costs, and whoever sees our datagrams can name the message. A good one is
+ * taken once, as there is but one.
+ */
+const MAX_REPLIES_TRIED = 8;
+
 /** Writes the macs of what we send to one peer, and keeps the cookie it gave us. */
 export class MacWriter {
   readonly #mac1Key: Uint8Array;
   readonly #cookieKey: Uint8Array;
   #lastMac1: Uint8Array | undefined;
+  #repliesLeft = 0;
   #cookie: { readonly value: Uint8Array; readonly receivedAt: Instant } | undefined;
 
   /** `receiverPublicKey`, 32 bytes, is only looked at. */
@@ -49,6 +56,7 @@ export class MacWriter {
     const mac1 = keyedBlake2s128(this.#mac1Key, message.subarray(0, mac1At));
     message.set(mac1, mac1At);
     this.#lastMac1 = mac1;
+    this.#repliesLeft = MAX_REPLIES_TRIED;
     const cookie = this.#cookie;
     if (cookie !== undefined && now - cookie.receivedAt < COOKIE_REFRESH_TIME_MS) {
       message.set(keyedBlake2s128(cookie.value, message.subarray(0, mac2At)), mac2At);
@@ -60,10 +68,12 @@ export class MacWriter {
    * Nothing is sent again for it: the next initiation carries it (whitepaper §6.6).
    */
   consumeReply(reply: CookieReply, now: Instant): boolean {
-    if (this.#lastMac1 === undefined) return false;
+    if (this.#lastMac1 === undefined || this.#repliesLeft === 0) return false;
+    this.#repliesLeft--;
     const { nonce, sealedCookie } = reply;
     const value = xchachaOpen(this.#cookieKey, nonce, sealedCookie, this.#lastMac1);
     if (value === undefined) return false;
+    this.#repliesLeft = 0;
     this.#cookie = { value, receivedAt: now };
     return true;
   }

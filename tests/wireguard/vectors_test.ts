@@ -201,6 +201,7 @@ Deno.test("MacChecker and MacWriter exchange the vector's cookie (whitepaper §5
   writer.writeMacs(message, 0);
   strictEqual(toHex(message), WIREGUARD.initiation);
   ok(writer.consumeReply(decodeCookieReply(reply), 0));
+  ok(!writer.consumeReply(decodeCookieReply(reply), 0)); // there is but one to a message
   writer.writeMacs(message, 119_999);
   strictEqual(toHex(message.subarray(mac2Offset(message.length))), WIREGUARD.initiationMac2);
   ok(checker.isMac2Valid(message, source, 119_999));
@@ -209,4 +210,21 @@ Deno.test("MacChecker and MacWriter exchange the vector's cookie (whitepaper §5
   const later = concatBytes(initiation.subarray(0, 116), new Uint8Array(32));
   writer.writeMacs(later, 120_000); // the cookie is old
   strictEqual(toHex(later.subarray(mac2Offset(later.length))), "00".repeat(16));
+});
+
+Deno.test("MacWriter tries a few replies to each message, whoever sends them: opening costs", () => {
+  const responder = fromHex(NOISE.responderStaticPublic);
+  const writer = new MacWriter(responder);
+  const message = concatBytes(fromHex(WIREGUARD.initiation).subarray(0, 116), new Uint8Array(32));
+  const reply = decodeCookieReply(fromHex(WIREGUARD.cookieReply));
+  const forged = { ...reply, sealedCookie: new Uint8Array(reply.sealedCookie.length) };
+  const takesBehind = (forgeries: number): boolean => {
+    writer.writeMacs(message, 0);
+    for (let i = 0; i < forgeries; i++) ok(!writer.consumeReply(forged, 0));
+    return writer.consumeReply(reply, 0);
+  };
+  ok(takesBehind(7));
+  ok(!takesBehind(8), "none is tried any more");
+  message.fill(0, 116); // without the cookie that it has now
+  ok(takesBehind(0), "another message, other tries");
 });
