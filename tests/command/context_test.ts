@@ -2,6 +2,7 @@
 import { deepStrictEqual, doesNotMatch, match, ok, strictEqual } from "node:assert/strict";
 import { Sandbox } from "../../lib/sandbox/mod.ts";
 import { type CommandOptions, runToEnd } from "../support/command_host.ts";
+import { HAS_SSH, sshOptionsOf } from "./config_ssh_support.ts";
 import { WORKSPACE } from "./support.ts";
 
 class Sides implements AsyncDisposable {
@@ -237,6 +238,27 @@ sidesTest("config-ssh names the context, and what it wrote stays where it led", 
   await sides.run([...carried, "--context", "work"], { stdin: "SSH-2.0-test\r\n" });
   ok(sides.b.api.requests.length > before);
 });
+
+sidesTest(
+  "two contexts have a file each, and each host leads to its own (docs/ssh-config.md)",
+  async (sides) => {
+    await sides.logIn();
+    const [file, work] = [`${sides.dir}/config`, `${sides.dir}/config.work`];
+    const program = { program: ["/nowhere/hawser"] }; // so Coder Connect is not there, as ssh(1) sees it
+    await sides.ok(["config-ssh", "-y", "--ssh-config-file", file], program);
+    const names = ["--ssh-host-prefix", "work.", "--hostname-suffix", "work"];
+    const words = ["config-ssh", "-y", "--context", "work", "--ssh-config-file", work, ...names];
+    await sides.ok(words, program);
+    await Deno.writeTextFile(file, `Include ${work}\n${await Deno.readTextFile(file)}`);
+    if (!HAS_SSH) return;
+    for (const host of ["dev.work", "work.dev", "dev.coder", "coder.dev"]) {
+      const proxy = (await sshOptionsOf(file, host)).get("proxycommand") ?? "";
+      const isWork = host.includes("work");
+      deepStrictEqual([host, proxy.includes(" --context work ")], [host, isWork]);
+      match(proxy, / ssh --stdio --/);
+    }
+  },
+);
 
 sidesTest("context list and remove with what lies in the way", async (sides) => {
   await sides.logIn();
