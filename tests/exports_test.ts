@@ -7,7 +7,6 @@ const ROOT = new URL("../", import.meta.url);
 const EXCEPTIONS: ReadonlyMap<string, string> = new Map([
   ["lib/base/core.ts Core", "the shape of a core, which is being put on all of them"],
   ["lib/cli/grammar/flags_ssh.ts SSH_FLAGS", "the largest table of flags, for the grammar's tests"],
-  ["lib/crypto/blake2s.ts hmacBlake2s", "what the kdfs are made of, to be compared with OpenSSL's"],
   ["lib/crypto/blake2s.ts kdf1", "one of the whitepaper's three, for the vectors of all three"],
   [
     "lib/disco/stun.ts decodeStunRequest",

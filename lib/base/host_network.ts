@@ -57,6 +57,42 @@ export interface HostTunnels {
    * relay map cannot be read.
    */
   start(options: TunnelOptions): Promise<AgentTunnel>;
+  /**
+   * Is the process that a `sharing` leaves behind, until nobody needs it or the signal aborts. Rejects with `ExpectedError` when
+   * there is nothing that it could hold.
+   */
+  hold(options: HoldOptions): Promise<void>;
+  /** Ends the tunnels that are held for an account. */
+  dismiss(options: DismissOptions): Promise<void>;
+}
+
+/** That tunnels are shared with other runs of this program, and how. */
+export interface SharingPlan {
+  /** Where they may be held, the best first. */
+  readonly folders: readonly string[];
+  /** Of this program: another one's tunnels are not for us. */
+  readonly version: string;
+  /** The words that start this program again. */
+  readonly program: () => Promise<readonly string[]>;
+  /** The command that calls `hold` with its standard input, and says on its standard output `HELD`, or why not. */
+  readonly command: string;
+}
+
+/** That later runs can use the tunnel. */
+export const HELD = "held";
+
+export interface HoldOptions {
+  /** What it is told comes from here. */
+  readonly read: (into: Uint8Array) => Promise<number | null>;
+  /** Called when later runs find the tunnel, be it ours or that of a process which was first. */
+  readonly onHeld: () => Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+export interface DismissOptions {
+  readonly deployment: URL;
+  readonly token: string;
+  readonly folders: readonly string[];
 }
 
 export interface TunnelOptions {
@@ -82,6 +118,8 @@ export interface TunnelOptions {
   readonly beginsWithWebsocket: boolean;
   /** Only relays are to be used. */
   readonly disablesDirect: boolean;
+  /** @default the tunnel is ours alone */
+  readonly sharing?: SharingPlan;
   readonly log: Log;
 }
 

@@ -27,6 +27,11 @@ export interface AgentTunnel extends AsyncDisposable {
   openUdp(port: number, signal?: AbortSignal): Promise<DatagramFlow>;
   /** One round trip to the agent; `undefined` when nothing came back in `timeoutMs`. @default 5_000 */
   ping(timeoutMs?: number): Promise<PingResult | undefined>;
+  /**
+   * Resolves when the coordinator does not want us as we are, as when the token was revoked. What is reachable stays so; what is
+   * lost from then on may not come back. Never otherwise.
+   */
+  readonly refused: Promise<TunnelError>;
   /** How far it is, and what is waited for. */
   status(): TunnelStatus;
   /** The agent's silence that goes on, else the last one there was; `undefined` when it always answered. */

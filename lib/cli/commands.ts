@@ -58,6 +58,7 @@ export const COMMANDS: readonly Entry[] = [
   { name: "completion", load: () => import("./command/completion.ts") },
   { name: "demo", load: () => import("./command/demo.ts") },
   { name: "update", load: () => import("./command/update.ts") },
+  { name: "hold-tunnel", load: () => import("./command/hold_tunnel.ts") },
   { name: "vscodessh", load: () => import("./command/vscodessh.ts") },
   {
     name: "connect",

@@ -1,5 +1,10 @@
 /** The network half of the real host: one transport for each set of certificates, and what is loaded when it is asked for. */
-import type { HostNetwork, HostSockets, NetworkOptions } from "../base/host_network.ts";
+import type {
+  HostNetwork,
+  HostSockets,
+  NetworkOptions,
+  TunnelOptions,
+} from "../base/host_network.ts";
 import { targetOf } from "./dial.ts";
 import { lookupIpv6 } from "./lookup.ts";
 import { type GetEnv, proxyFor } from "./proxy.ts";
@@ -17,6 +22,13 @@ export function systemNetwork(env: GetEnv): HostNetwork {
     return transport;
   };
   const loadTunnels = () => import("./host_tunnels.ts");
+  const prepare = () => {
+    loadTunnels().catch(() => {}); // told by `start`
+  };
+  const startOwn = async (options: TunnelOptions) => {
+    const { startTunnel } = await loadTunnels();
+    return startTunnel(options, transportOf(options.network).dial);
+  };
   return {
     network: transportOf,
     disconnect() {
@@ -27,12 +39,22 @@ export function systemNetwork(env: GetEnv): HostNetwork {
     lookupIpv6,
     sockets: SOCKETS,
     tunnels: {
-      prepare() {
-        loadTunnels().catch(() => {}); // told by `start`
-      },
+      prepare,
       async start(options) {
-        const { startTunnel } = await loadTunnels();
-        return startTunnel(options, transportOf(options.network).dial);
+        const { sharing } = options;
+        if (sharing === undefined) return await startOwn(options);
+        const { startShared } = await import("./tunnel_sharing.ts");
+        return await startShared(options, sharing, {
+          startOwn: () => startOwn(options),
+          prepare,
+          env,
+        });
+      },
+      async hold(options) {
+        await (await import("./tunnel_holding.ts")).holdTunnel(startOwn, options);
+      },
+      async dismiss(options) {
+        await (await import("./tunnel_sharing.ts")).dismissTunnels(options);
       },
     },
     async surveyNetwork(options) {

@@ -58,6 +58,8 @@ const PING_TIMEOUT_MS = 5_000;
 const TCP_KEEPALIVE_MS = 30_000;
 
 export class NodeTunnel implements AgentTunnel {
+  readonly refused: Promise<TunnelError>;
+  readonly #refusal = Promise.withResolvers<TunnelError>();
   readonly #options: NodeTunnelOptions;
   readonly #session: AgentSession;
   readonly #driver: NodeDriver<AgentSessionEvent>;
@@ -77,6 +79,7 @@ export class NodeTunnel implements AgentTunnel {
   /** Begins at once: coordinator and relay are dialled side by side. */
   constructor(options: NodeTunnelOptions) {
     this.#options = options;
+    this.refused = this.#refusal.promise;
     const { clock, dial, log } = options;
     const now = clock.now();
     this.#session = new AgentSession({
@@ -216,6 +219,8 @@ export class NodeTunnel implements AgentTunnel {
         if (this.#reach.state === "reached") this.#reach = newReach();
         return;
       }
+      case "refused":
+        return this.#refusal.resolve(new TunnelError(event.failure));
       case "failed": {
         const error = new TunnelError(event.failure);
         log.debug("agent not reached", { failure: event.failure.kind, reason: error.message });

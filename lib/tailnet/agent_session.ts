@@ -20,7 +20,7 @@ import { AgentContact, type AgentContactEvent } from "./agent_contact.ts";
 import type { AgentSessionEvent, AgentSessionOptions } from "./agent_session_events.ts";
 import { AgentSilence } from "./agent_silence.ts";
 import { diagnosticsOf, silentStatusOf, statusOf } from "./agent_status.ts";
-import { CoordinatorClient, type CoordinatorEvent } from "./coordinator/mod.ts";
+import { CoordinatorClient, type CoordinatorEvent, type DialFailure } from "./coordinator/mod.ts";
 import { type DerpMap, rewriteEmbeddedRelay } from "./derp_map.ts";
 import { Home, type HomeEvent } from "./home.ts";
 import type { Direct } from "./direct.ts";
@@ -353,6 +353,7 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
       case "connected":
         return this.#contact.handleConnected(now);
       case "disconnected":
+        if (event.failure?.isPermanent === true) this.#refused(event.failure, event.message);
         if (
           event.failedAttempts >= MAX_SILENT_ATTEMPTS ||
           (event.failedAttempts > 0 && now - this.#beganAt >= SILENT_ATTEMPT_MS)
@@ -374,11 +375,7 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
         this.#events.push(event);
         return;
       case "failed":
-        return this.#fail({
-          kind: "coordinatorRefused",
-          status: event.failure?.status,
-          reason: event.message,
-        });
+        return this.#fail(this.#refused(event.failure, event.message));
       case "closed":
         if (this.#life === "leaving") this.#end();
         return;
@@ -393,6 +390,12 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
     if (this.#life === "over") return;
     this.#life = "over";
     this.#events.push({ kind: "left" });
+  }
+
+  #refused(failure: DialFailure | undefined, reason: string): TunnelFailure {
+    const refusal = { kind: "coordinatorRefused", status: failure?.status, reason } as const;
+    if (this.#life === "running") this.#events.push({ kind: "refused", failure: refusal });
+    return refusal;
   }
 
   /** What is reachable stays so, whatever the coordinator or a relay for later say. */

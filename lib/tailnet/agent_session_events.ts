@@ -52,6 +52,11 @@ export type AgentSessionEvent =
    * which go on unless the failure says otherwise: `reachable` may follow.
    */
   | { readonly kind: "failed"; readonly failure: TunnelFailure }
+  /**
+   * The coordinator does not want us as we are, whether the agent is reachable or not. Attempts go on if it once did: then this is
+   * told anew with each.
+   */
+  | { readonly kind: "refused"; readonly failure: TunnelFailure }
   /** The agent, reachable until now, has not answered what was sent at `since`. Nothing ends by that. */
   | { readonly kind: "silent"; readonly since: Instant }
   /** It answers again, or is not asked any more. Also of a silence that was not told, because we slept. */

@@ -144,6 +144,8 @@ function isMeantForHeaderCommand({ program }: ChildCall, variable: string): bool
 interface Row {
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** @default "" */
+  readonly stdin?: string;
   /** What the command must end with, for it to be the row that is meant. */
   readonly code: number;
   /** It tries again and again before it gives up. */
@@ -378,6 +380,14 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     { args: ["--tokn", STRANGER], code: 1 },
     { args: ["--debug-options"], code: 0 },
   ],
+  "hold-tunnel": [
+    { args: ["--help"], code: 0 },
+    { args: ["--tokn", STRANGER], code: 1 },
+    { args: [], code: 1 },
+    // Cut off, and whole: the length stands before it.
+    { args: [], stdin: `\0\0\0P{"token":"${STRANGER}"}`, code: 1 },
+    { args: [], stdin: `\0\0\0-{"token":"${STRANGER}"}`, code: 1 },
+  ],
   vscodessh: [
     { args: [...EXTENSION, "coder-vscode--myuser--myworkspace"], code: 0 },
     { args: [...EXTENSION, "coder-vscode--myuser--nosuch"], code: 1 },
@@ -419,7 +429,7 @@ for (const [name, rows] of Object.entries(ROWS)) {
           const flags = name === "ssh" || name === "vscodessh" ? verbosity : verbosity.slice(0, 2);
           const words = [...name.split(" "), ...flags, ...row.args];
           const { run, code, leaks } = await world.search(words, {
-            stdin: row.args.includes("{out}net") ? "SSH-2.0-probe\r\n" : "",
+            stdin: row.stdin ?? (row.args.includes("{out}net") ? "SSH-2.0-probe\r\n" : ""),
             ...(row.retries === true ? { clock: new HurryingClock(FASTER) } : {}),
             ...(row.env === undefined ? {} : { env: row.env }),
           });

@@ -73,6 +73,9 @@ commandTest(
     deepStrictEqual(scripts.filter((url) => url.startsWith("node:")), ["node:timers"]);
     const unwanted = /deno_fetch\/(?!22_http_client)|deno_web\/06_streams|deno_websocket|deno_http/;
     deepStrictEqual(scripts.filter((url) => unwanted.test(url)), []);
+    const shared =
+      /\/(?:sharing|shared_\w+|tunnel_(?:sharing|hold\w+)|hold\w+|leaving_\w+|alarm)(?:\.ts|\/)/;
+    deepStrictEqual(scripts.filter((url) => shared.test(url)), [], "not asked for");
   },
 );
 

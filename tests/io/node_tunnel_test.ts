@@ -150,6 +150,7 @@ Deno.test("NodeTunnel says what the coordinator decided, and closes connections 
     match(error.message, /refused us \(401\): You are signed out/);
     return true;
   });
+  match((await tunnel.refused).message, /refused us \(401\): You are signed out/);
   await hungUp.promise;
   await tunnel.close();
   await server.allClosed();

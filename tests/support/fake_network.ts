@@ -49,11 +49,21 @@ export class FakeTunnels implements HostTunnels {
   };
   /** Why nobody is reached. */
   failure: TunnelError | undefined;
+  /** Resolved, it refuses all of them. */
+  readonly refusal = Promise.withResolvers<TunnelError>();
   isPrepared = false;
   readonly started: FakeTunnel[] = [];
 
   prepare(): void {
     this.isPrepared = true;
+  }
+
+  hold(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  dismiss(): Promise<void> {
+    return Promise.resolve();
   }
 
   start(options: TunnelOptions): Promise<AgentTunnel> {
@@ -66,6 +76,7 @@ export class FakeTunnels implements HostTunnels {
 export class FakeTunnel implements AgentTunnel {
   readonly options: TunnelOptions;
   readonly traffic = { bytesIn: 0, bytesOut: 0 };
+  readonly refused: Promise<TunnelError>;
   isClosed = false;
   readonly #agents: FakeTunnels;
   #pings = 0;
@@ -73,6 +84,7 @@ export class FakeTunnel implements AgentTunnel {
   constructor(agents: FakeTunnels, options: TunnelOptions) {
     this.#agents = agents;
     this.options = options;
+    this.refused = agents.refusal.promise;
   }
 
   // deno-lint-ignore require-await -- what it throws is a rejection
@@ -104,7 +116,7 @@ export class FakeTunnel implements AgentTunnel {
     return undefined;
   }
 
-  onSilence(): () => void {
+  onSilence(_handler?: () => void): () => void {
     return () => {};
   }
 

@@ -127,6 +127,11 @@ Deno.test("a coordinator that says no once we are connected ends nothing", () =>
   world.coordinator.restart(world.now);
   world.pass(60_000);
   strictEqual(world.client.failure(), undefined);
+  const verdicts = world.client.events.filter(({ event }) => event.kind === "refused");
+  deepStrictEqual(verdicts[0]?.event, {
+    kind: "refused",
+    failure: { kind: "coordinatorRefused", status: 403, reason: "no" },
+  });
   transfer(world, 1_000);
 });
 

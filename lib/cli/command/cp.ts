@@ -4,6 +4,7 @@ import { connectSsh } from "../../ssh/connection.ts";
 import type { RemoteFiles } from "../../ssh/remote_files.ts";
 import { AGENT_SSH_PORT } from "../../tailnet/agent_ports.ts";
 import { switchFlag } from "../grammar/flag.ts";
+import { sharesTunnel } from "../grammar/flags_global.ts";
 import { SSH } from "../grammar/flags_ssh.ts";
 import { connect, openAgentPort } from "../ready/connect.ts";
 import { Copier, type CopyTotals, type FileSide, sizeText } from "../session/copy/copier.ts";
@@ -55,6 +56,7 @@ export const command = defineCommand({
           noVersionWarning: global.noVersionWarning,
           noFeatureWarning: global.noFeatureWarning,
           disablesDirect: global.disableDirectConnections,
+          sharesTunnel: sharesTunnel(global),
         });
         const stream = await openAgentPort(steps, connected.tunnel, {
           port: AGENT_SSH_PORT,

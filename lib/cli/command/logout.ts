@@ -10,6 +10,7 @@ import { readConfigFile } from "../config/folder.ts";
 import { usesKeyring } from "../config/keyring.ts";
 import { removeFromKeyring } from "../config/keyring_changes.ts";
 import { forgetLogin } from "../config/saved_login.ts";
+import { sharedFolders } from "../ready/sharing.ts";
 import { switchFlag } from "../grammar/flag.ts";
 import { confirm, LineInput } from "../terminal/confirm.ts";
 import { writeText } from "../terminal/print.ts";
@@ -36,6 +37,11 @@ export const command = defineCommand({
       ...await endAt(invocation, configuration),
       ...await forget(invocation, configuration),
     ];
+    const { url, token } = configuration;
+    if (token !== undefined) {
+      // Tunnels that were left to later runs end with the login that they belong to.
+      await host.tunnels.dismiss({ deployment: url, token, folders: sharedFolders(host) });
+    }
     if (failures.length > 0) {
       throw new UserError("Failed to log out.", { details: failures.map((line) => `\t${line}`) });
     }

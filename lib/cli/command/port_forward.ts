@@ -2,6 +2,7 @@
 import { UserError } from "../../base/errors.ts";
 import type { ForwardSet } from "../../ssh/forwards.ts";
 import { listFlag, switchFlag } from "../grammar/flag.ts";
+import { sharesTunnel } from "../grammar/flags_global.ts";
 import { AutoForwards } from "../session/port_forward/auto.ts";
 import { DatagramForwards } from "../session/port_forward/datagrams.ts";
 import { WorkspaceLink } from "../session/port_forward/link.ts";
@@ -91,6 +92,7 @@ async function run(
     noVersionWarning: global.noVersionWarning,
     noFeatureWarning: global.noFeatureWarning,
     disablesDirect: global.disableDirectConnections,
+    sharesTunnel: sharesTunnel(global),
   });
   const listen: ListenHost = {
     far: link.farSide,

@@ -85,6 +85,15 @@ export const GLOBAL = {
     env: "CODER_DISABLE_DIRECT_CONNECTIONS",
     help: "Reach workspaces through relays only.",
   }),
+  sharedTunnel: switchFlag({
+    name: "shared-tunnel",
+    env: "HAWSER_SHARED_TUNNEL",
+    help: "Leave the tunnel to the next runs for a minute, and use theirs (Linux, macOS).",
+  }),
+  noSharedTunnel: switchFlag({
+    name: "no-shared-tunnel",
+    help: "Have a tunnel of its own, whatever HAWSER_SHARED_TUNNEL says.",
+  }),
   disableNetworkTelemetry: switchFlag({
     name: "disable-network-telemetry",
     env: "CODER_DISABLE_NETWORK_TELEMETRY",
@@ -123,6 +132,10 @@ export interface GlobalOptions extends OptionsOf<typeof GLOBAL> {
   readonly isFolderFixed?: boolean;
   /** Told what was decided. @default nobody is */
   readonly log?: Log;
+}
+
+export function sharesTunnel({ sharedTunnel, noSharedTunnel }: GlobalOptions): boolean {
+  return sharedTunnel && !noSharedTunnel;
 }
 
 export function globalOptionsOf(parsed: ParsedArgs): GlobalOptions {

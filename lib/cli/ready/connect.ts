@@ -30,6 +30,8 @@ export interface ConnectOptions {
   readonly noFeatureWarning: boolean;
   /** The user's word; the deployment's counts as well. */
   readonly disablesDirect: boolean;
+  /** With other runs of this program. */
+  readonly sharesTunnel: boolean;
 }
 
 /** A workspace that is ready and a tunnel to it that has begun. Disposing it closes the tunnel. */
@@ -45,8 +47,8 @@ const STATUS_POLL_MS = 250;
 
 /** Finds and starts the workspace, waits for its agent, and begins a tunnel. Throws `UserError`, `ApiError`, `StepError`, or the signal's reason. */
 export async function connect(steps: Steps, options: ConnectOptions): Promise<Connected> {
-  // Loading the network takes as long as the first requests: both at once.
-  steps.host.tunnels.prepare();
+  // Loading the network takes as long as the first requests: both at once. Who finds a shared tunnel needs none of it.
+  if (!options.sharesTunnel) steps.host.tunnels.prepare();
   const docsUrl = findDocsUrl(steps);
   docsUrl.catch(() => {}); // told below
   const beginning = new TunnelBeginning(steps, options);

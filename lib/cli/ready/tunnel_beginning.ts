@@ -26,6 +26,8 @@ export interface BeginningOptions {
   readonly input: string;
   /** The user's word; the deployment's counts as well. */
   readonly disablesDirect: boolean;
+  /** With other runs of this program. @default false */
+  readonly sharesTunnel?: boolean;
 }
 
 /** A tunnel that has begun, and what it was begun with. */
@@ -103,7 +105,11 @@ export class TunnelBeginning {
   async #makeGuess(): Promise<Guess | undefined> {
     const { client, log, signal } = this.#steps;
     const { agent: known } = await this.#memory;
-    if (known === undefined) return undefined;
+    if (known === undefined) {
+      // A first run finds no shared tunnel: it needs what it would do without then.
+      this.#steps.host.tunnels.prepare();
+      return undefined;
+    }
     log.debug("begins with the agent of the last run", { agentId: known.agentId });
     const info = getConnectionInfo(client, known.agentId, { signal });
     info.catch(() => {}); // asked again by `#begin`
@@ -142,8 +148,11 @@ export class TunnelBeginning {
 
   async #start({ agentId, info, serverVersion }: Remembered): Promise<AgentTunnel> {
     const { client, host, log } = this.#steps;
-    const { configuration, command, disablesDirect } = this.#options;
+    const { configuration, command, disablesDirect, sharesTunnel } = this.#options;
     const { websocketUntilMs } = await this.#memory;
+    const sharing = sharesTunnel
+      ? { sharing: (await import("./sharing.ts")).sharingPlan(host) }
+      : undefined;
     try {
       return await host.tunnels.start({
         agentId,
@@ -159,6 +168,7 @@ export class TunnelBeginning {
         forcesWebsocket: info.derpForceWebsockets,
         beginsWithWebsocket: websocketUntilMs !== undefined,
         disablesDirect: disablesDirect || info.disableDirectConnections,
+        ...sharing,
         log: log.child("net"),
       });
     } catch (error) {

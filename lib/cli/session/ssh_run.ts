@@ -8,7 +8,7 @@ import { createClient } from "../config/client.ts";
 import { readConfiguration } from "../config/config.ts";
 import { connect, type Connected, type ConnectOptions } from "../ready/connect.ts";
 import { containerEnv } from "./containers.ts";
-import type { GlobalOptions } from "../grammar/flags_global.ts";
+import { type GlobalOptions, sharesTunnel } from "../grammar/flags_global.ts";
 import type { SshOptions } from "../grammar/flags_ssh.ts";
 import type { Host } from "../../base/host.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
@@ -75,6 +75,7 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
       noVersionWarning: global.noVersionWarning,
       noFeatureWarning: global.noFeatureWarning,
       disablesDirect: global.disableDirectConnections,
+      sharesTunnel: sharesTunnel(global),
     };
     const prepare = async (connected: Connected) => ({
       options,

@@ -5,6 +5,7 @@ import { DATAGRAM_TARGETS } from "./datagrams.ts";
 import { FILE_TARGETS } from "./files.ts";
 import { KEPT_TARGETS } from "./kept.ts";
 import { PATH_TARGETS } from "./paths.ts";
+import { SHARING_TARGETS } from "./sharing.ts";
 import { SSH_TARGETS } from "./ssh.ts";
 import { STREAM_TARGETS } from "./streams.ts";
 import { TEXT_TARGETS } from "./texts.ts";
@@ -15,6 +16,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...STREAM_TARGETS,
   ...COORDINATION_TARGETS,
   ...SSH_TARGETS,
+  ...SHARING_TARGETS,
   ...KEPT_TARGETS,
   ...TEXT_TARGETS,
   ...FILE_TARGETS,
