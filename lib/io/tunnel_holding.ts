@@ -84,7 +84,7 @@ async function readSettings(read: HoldOptions["read"]): Promise<HolderSettings> 
 
 function tunnelOptions(settings: HolderSettings): TunnelOptions {
   const { agentId, token, headers, userAgent, serverVersion, derpMap } = settings;
-  const { forcesWebsocket, disablesDirect } = settings;
+  const { forcesWebsocket, beginsWithWebsocket, disablesDirect } = settings;
   const { caCertificates, clientCertificate } = settings.network;
   return {
     agentId,
@@ -101,6 +101,7 @@ function tunnelOptions(settings: HolderSettings): TunnelOptions {
     // Servers whose tunnels are shared tell of changes themselves.
     fetchDerpMap: () => Promise.resolve(derpMap),
     forcesWebsocket,
+    beginsWithWebsocket,
     disablesDirect,
     log: SILENT_LOG,
   };

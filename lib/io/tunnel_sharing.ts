@@ -158,7 +158,7 @@ function identityOf(
 
 function settingsOf(options: TunnelOptions, { folder, name, token }: Place): HolderSettings {
   const { agentId, deploymentUrl, network, headers, userAgent, serverVersion } = options;
-  const { derpMap, forcesWebsocket, disablesDirect } = options;
+  const { derpMap, forcesWebsocket, beginsWithWebsocket, disablesDirect } = options;
   return {
     folder,
     name,
@@ -171,6 +171,7 @@ function settingsOf(options: TunnelOptions, { folder, name, token }: Place): Hol
     serverVersion,
     derpMap,
     forcesWebsocket,
+    beginsWithWebsocket,
     disablesDirect,
   };
 }

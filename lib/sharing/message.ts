@@ -41,6 +41,7 @@ const REPORT = v.object({
   })),
   diagnostics: v.object({
     home: v.optional(REGION),
+    relayTransport: v.optional(v.picklist(["upgrade", "websocket"])),
     hasToldNode: v.boolean(),
     agent: v.optional(v.object({ home: REGION, endpoints: v.array(v.string()) })),
     handshakeAgoMs: v.optional(v.number()),
@@ -70,14 +71,14 @@ const SILENCE = v.object({
 export function encodeReport(report: TunnelReport): Uint8Array {
   const whole = new TextEncoder().encode(JSON.stringify(report));
   if (whole.length <= MAX_REPORT_BYTES) return whole;
-  const { ping, diagnostics: { home, hasToldNode, agent, handshakeAgoMs } } = report;
+  const { ping, diagnostics } = report;
+  const { home, agent } = diagnostics;
   const short: TunnelReport = {
     ...(ping === undefined ? {} : { ping: { ...ping, relay: shortName(ping.relay) } }),
     diagnostics: {
+      ...diagnostics,
       home: home === undefined ? undefined : shortRegion(home),
-      hasToldNode,
       agent: agent === undefined ? undefined : { home: shortRegion(agent.home), endpoints: [] },
-      handshakeAgoMs,
     },
     latencies: {},
   };
@@ -88,9 +89,9 @@ export function encodeReport(report: TunnelReport): Uint8Array {
 export function decodeReport(payload: Uint8Array): TunnelReport {
   const result = v.safeParse(REPORT, parse(payload));
   if (!result.success) throw bad("report");
-  const { ping, diagnostics: { home, hasToldNode, agent, handshakeAgoMs }, latencies } =
-    result.output;
-  const diagnostics = { home, hasToldNode, agent, handshakeAgoMs };
+  const { ping, diagnostics: told, latencies } = result.output;
+  const { home, relayTransport, hasToldNode, agent, handshakeAgoMs } = told;
+  const diagnostics = { home, relayTransport, hasToldNode, agent, handshakeAgoMs };
   if (ping === undefined) return { diagnostics, latencies };
   const { endpoint, ...rest } = ping;
   return {

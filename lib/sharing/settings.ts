@@ -23,6 +23,7 @@ const SETTINGS = v.object({
   serverVersion: v.optional(v.string()),
   derpMap: v.optional(v.unknown()),
   forcesWebsocket: v.boolean(),
+  beginsWithWebsocket: v.boolean(),
   disablesDirect: v.boolean(),
 });
 export type HolderSettings = v.InferOutput<typeof SETTINGS>;

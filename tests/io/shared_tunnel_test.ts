@@ -37,6 +37,7 @@ const OPTIONS: TunnelOptions = {
   derpMap: {},
   fetchDerpMap: () => Promise.resolve({}),
   forcesWebsocket: false,
+  beginsWithWebsocket: false,
   disablesDirect: true,
   log: SILENT_LOG,
 };

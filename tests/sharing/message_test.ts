@@ -26,6 +26,7 @@ const FULL: TunnelReport = {
   ping: { latencyMs: 1.5, relay: "Paris", isDirect: true, endpoint: "192.0.2.1:4242" },
   diagnostics: {
     home: { id: 1, name: "Paris" },
+    relayTransport: "websocket",
     hasToldNode: true,
     agent: { home: { id: 2, name: "Oslo" }, endpoints: ["192.0.2.1:4242"] },
     handshakeAgoMs: 1_000,
@@ -33,7 +34,13 @@ const FULL: TunnelReport = {
   latencies: { Paris: 12.5, Oslo: 30 },
 };
 const BARE: TunnelReport = {
-  diagnostics: { home: undefined, hasToldNode: false, agent: undefined, handshakeAgoMs: undefined },
+  diagnostics: {
+    home: undefined,
+    relayTransport: undefined,
+    hasToldNode: false,
+    agent: undefined,
+    handshakeAgoMs: undefined,
+  },
   latencies: {},
 };
 

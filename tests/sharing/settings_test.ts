@@ -24,6 +24,7 @@ const SETTINGS: HolderSettings = {
   serverVersion: "v2.36.0",
   derpMap: { Regions: { "1": { RegionID: 1 } } },
   forcesWebsocket: false,
+  beginsWithWebsocket: true,
   disablesDirect: true,
 };
 const BARE: HolderSettings = {

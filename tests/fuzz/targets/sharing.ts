@@ -29,7 +29,7 @@ const REPORT = utf8(
 );
 const SETTINGS = utf8(
   '{"folder":"/x","name":"n","agentId":"a","deploymentUrl":"http://a/","network":{},"token":"t","headers":[["a","b"]],' +
-    '"userAgent":"u","forcesWebsocket":false,"disablesDirect":true}',
+    '"userAgent":"u","forcesWebsocket":false,"beginsWithWebsocket":false,"disablesDirect":true}',
 );
 
 const frames: FuzzTarget = {
