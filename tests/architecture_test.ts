@@ -36,7 +36,18 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ssh: ["base", "crypto"],
   // `ssh` says what sockets it wants to be handed; `io` makes them, with its adapter for node streams.
   // `disco` for STUN: the survey of a network asks it without a node.
-  io: ["base", "crypto", "wire", "disco", "http1", "websocket", "netstack", "tailnet", "ssh", "sharing"],
+  io: [
+    "base",
+    "crypto",
+    "wire",
+    "disco",
+    "http1",
+    "websocket",
+    "netstack",
+    "tailnet",
+    "ssh",
+    "sharing",
+  ],
   library: ["base", "coder", "ssh", "tailnet", "io"],
   mod: ["base", "crypto", "coder", "ssh", "tailnet", "io", "library"],
   sandbox: [
