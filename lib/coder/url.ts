@@ -2,6 +2,8 @@
 import { UserError } from "../base/errors.ts";
 import { goQuote, hideCredentials, stripToLine } from "./text.ts";
 
+const MAX_PORT = 65_535;
+
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /**
@@ -13,21 +15,29 @@ export function parseDeploymentUrl(text: string): URL {
   const hasScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed);
   const scheme = /^localhost([:/]|$)/i.test(trimmed) ? "http://" : "https://";
   const url = trimmed === "" ? null : URL.parse(hasScheme ? trimmed : scheme + trimmed);
-  if (url === null || url.hostname === "") {
-    throw new UserError(
-      `Cannot use URL ${goQuote(hideCredentials(text))}: it does not name a host`,
-      {
-        hint: "Give the deployment's address, e.g. --url https://coder.example.com",
-      },
-    );
+  const shown = () => `Cannot use URL ${goQuote(hideCredentials(text))}`;
+  if (url !== null && url.protocol !== "http:" && url.protocol !== "https:") {
+    const scheme = goQuote(url.protocol.slice(0, -1));
+    throw new UserError(`${shown()}: its scheme is ${scheme}, not http or https`);
   }
-  if (url.protocol !== "http:" && url.protocol !== "https:") {
+  if (url === null || url.hostname === "") {
+    const isPort = url === null && isPortAtFault(trimmed);
     throw new UserError(
-      `Cannot use URL ${goQuote(hideCredentials(text))}: its scheme is ` +
-        `${goQuote(url.protocol.slice(0, -1))}, not http or https`,
+      `${shown()}: ${
+        isPort ? `its port is no number up to ${MAX_PORT}` : "it does not name a host"
+      }`,
+      { hint: "Give the deployment's address, e.g. --url https://coder.example.com" },
     );
   }
   return url;
+}
+
+/** Whether what cannot be read as a URL could be without its port. */
+function isPortAtFault(text: string): boolean {
+  const [, rest = text] = text.split("://");
+  const [authority = ""] = rest.split(/[/?#]/);
+  const colon = authority.lastIndexOf(":");
+  return colon > 0 && URL.parse(`http://${authority.slice(0, colon)}`) !== null;
 }
 
 /**

@@ -59,6 +59,27 @@ const WRONG: readonly {
     ],
   },
   {
+    name: "URL: a port that there is not",
+    options: { env: { CODER_URL: "http://coder.example:99999/x" } },
+    lines: [
+      'error: Cannot use URL "http://coder.example:99999/x": its port is no number up to 65535',
+      "Give the deployment's address, e.g. --url https://coder.example.com",
+    ],
+  },
+  {
+    name: "URL: a port that is a word",
+    options: { env: { CODER_URL: "coder.example:https" } },
+    lines: [
+      'error: Cannot use URL "coder.example:https": its port is no number up to 65535',
+      "Give the deployment's address, e.g. --url https://coder.example.com",
+    ],
+  },
+  {
+    name: "URL: of a file",
+    options: { env: { CODER_URL: "file:///etc" } },
+    lines: ['error: Cannot use URL "file:///etc": its scheme is "file", not http or https'],
+  },
+  {
     name: "URL: none",
     options: { env: { CODER_URL: "" } },
     lines: [
