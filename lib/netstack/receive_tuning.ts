@@ -30,14 +30,7 @@ export class ReceiveTuning {
   #rateBefore = 0;
 
   /** What may be under way, when `rcvNxt` is acknowledged over `way`; `minRttMs` as the connection itself measured. */
-  limitBytes(
-    rcvNxt: number,
-    { way, minRttMs, now }: {
-      readonly way: ReceiveWay;
-      readonly minRttMs: number;
-      readonly now: Instant;
-    },
-  ): number {
+  limitBytes(rcvNxt: number, way: ReceiveWay, minRttMs: number, now: Instant): number {
     if (way.burstBytes === Infinity) return Infinity;
     const rttMs = Math.min(way.rttMs ?? Infinity, minRttMs);
     if (rttMs === Infinity) return Infinity;

@@ -240,11 +240,7 @@ function writeProbe(tcb: Tcb, target: TransmitTarget): number {
 function writeAcknowledging(tcb: Tcb, target: TransmitTarget, payloadBytes: number): number {
   const { receive, receiveTuning, rtt } = tcb;
   const { way, now } = target;
-  receive.flightLimitBytes = receiveTuning.limitBytes(receive.rcvNxt, {
-    way,
-    minRttMs: rtt.minMs,
-    now,
-  });
+  receive.flightLimitBytes = receiveTuning.limitBytes(receive.rcvNxt, way, rtt.minMs, now);
   tcb.out.ack = receive.rcvNxt;
   tcb.out.window = receive.advertise();
   tcb.owed.drop(Debt.ack);

@@ -15,9 +15,16 @@ export type AgentSilenceEvent =
   /** It is over, by a sign of life or because nobody expects one any more. Also of one that was not told: we slept through it. */
   | { readonly kind: "silenceEnded"; readonly since: Instant };
 
+/** One object, reused: while data flows it begins with whatever is sent and ends with whatever comes. */
+interface Unanswered {
+  readonly kind: "unanswered";
+  since: Instant;
+  askAt: Instant;
+}
+
 type Phase =
   | { readonly kind: "heard" }
-  | { readonly kind: "unanswered"; readonly since: Instant; readonly askAt: Instant }
+  | Unanswered
   | { readonly kind: "asked"; readonly since: Instant; readonly tellAt: Instant }
   | { readonly kind: "silent"; readonly since: Instant; readonly askAt: Instant };
 
@@ -33,6 +40,7 @@ export class AgentSilence implements Core<AgentSilenceEvent> {
   readonly #id: string;
   readonly #node: TunnelNode;
   readonly #events: AgentSilenceEvent[] = [];
+  readonly #unanswered: Unanswered = { kind: "unanswered", since: 0, askAt: 0 };
   #phase: Phase = HEARD;
   #pongAt: Instant = -Infinity;
   /** Whether it was seen that the way is lost or doubted. */
@@ -115,7 +123,9 @@ export class AgentSilence implements Core<AgentSilenceEvent> {
   }
 
   #begin(since: Instant): void {
-    this.#phase = { kind: "unanswered", since, askAt: since + ASK_MS };
+    this.#unanswered.since = since;
+    this.#unanswered.askAt = since + ASK_MS;
+    this.#phase = this.#unanswered;
   }
 
   #ask(since: Instant, now: Instant): void {

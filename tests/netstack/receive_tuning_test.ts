@@ -17,10 +17,10 @@ function limits(
 ): number[] {
   const tuning = new ReceiveTuning();
   let rcvNxt = START;
-  tuning.limitBytes(rcvNxt, { way, minRttMs, now: 0 });
+  tuning.limitBytes(rcvNxt, way, minRttMs, 0);
   return steps.map((bytes, i) => {
     rcvNxt = seqAdd(rcvNxt, bytes);
-    return tuning.limitBytes(rcvNxt, { way, minRttMs, now: (i + 1) * stepMs });
+    return tuning.limitBytes(rcvNxt, way, minRttMs, (i + 1) * stepMs);
   });
 }
 
@@ -49,11 +49,11 @@ Deno.test("ReceiveTuning never holds up who doubles with each round trip", () =>
   let windowBytes = BURST;
   const tuning = new ReceiveTuning();
   let rcvNxt = START;
-  tuning.limitBytes(rcvNxt, { way: WAY, minRttMs: Infinity, now: 0 });
+  tuning.limitBytes(rcvNxt, WAY, Infinity, 0);
   for (let round = 1; round <= 6; round++) {
     // All that was allowed came within a round trip.
     rcvNxt = seqAdd(rcvNxt, windowBytes);
-    const limit = tuning.limitBytes(rcvNxt, { way: WAY, minRttMs: Infinity, now: round * 20 });
+    const limit = tuning.limitBytes(rcvNxt, WAY, Infinity, round * 20);
     assert.equal(limit, 2 * windowBytes);
     windowBytes = limit;
   }
