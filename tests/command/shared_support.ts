@@ -20,7 +20,7 @@ export interface Told {
 
 /** One user of a machine, with a home of its own, at one deployment. */
 export class User implements AsyncDisposable {
-  readonly home = Deno.makeTempDirSync({ prefix: "hawser-shared-" });
+  readonly home = Deno.makeTempDirSync({ prefix: "hs-" });
   readonly folder = `${this.home}/.cache/hawser/shared`;
   readonly sandbox: Sandbox;
   readonly #env: Readonly<Record<string, string>>;
