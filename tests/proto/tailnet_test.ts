@@ -193,7 +193,8 @@ Deno.test("changed bytes of any message are refused with a ProtobufError, or rea
     }),
     { numRuns: 1_000 },
   );
-  assert.ok(taken > 100, `${taken} of 1000`);
+  // About 120; the changes are other ones each time.
+  assert.ok(taken > 40, `${taken} of 1000`);
 });
 
 Deno.test("requests have the bytes that the service takes (coder/coder tailnet/proto/tailnet.proto)", () => {
