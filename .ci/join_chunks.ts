@@ -16,6 +16,8 @@ const CORE = [
  */
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
   core: CORE,
+  // Of those who asked for a shared tunnel.
+  sharing: ["sharing", "tunnel_sharing"],
   session: ["ssh_session", "ssh2_client", "host_keys", "host_key_names", "local_sockets"],
   // Its modules run as soon as they are there, which must not be before `ssh2_load.ts` has arranged things; the server's and those
   // for keys are asked for one by one.
@@ -26,6 +28,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
       .map(({ name }) => name.replace(/\.ts$/, ""))
       .filter((name) => name !== "demo" && !CORE.includes(name)),
     ...["program", "help", "debug_options", "host_relays", "network_survey", "local_files"],
+    "windows_credentials",
   ],
 };
 
