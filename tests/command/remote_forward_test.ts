@@ -2,13 +2,21 @@
  * Remote and agent forwards through the whole `hawser ssh` (upstream cli/ssh_test.go, the Forward rows). Deno names each path
  * of a unix socket in its permissions, so that tests, which may use 127.0.0.1 only, run those in a process of their own.
  */
-import { deepStrictEqual, match, notStrictEqual, rejects, strictEqual } from "node:assert/strict";
+import {
+  deepStrictEqual,
+  match,
+  notStrictEqual,
+  ok,
+  rejects,
+  strictEqual,
+} from "node:assert/strict";
 import type { ByteStream } from "../../lib/base/stream.ts";
 import { SystemClock } from "../../lib/io/clock.ts";
 import { SYSTEM_SOCKETS } from "../../lib/io/local_sockets.ts";
 import { connectSsh } from "../../lib/ssh/connection.ts";
 import { createBytePipe } from "../support/byte_pipe.ts";
 import { type CommandRun, within } from "../support/command_host.ts";
+import { untilRefused } from "../support/until_refused.ts";
 import { commandTestAtEach, type Desk, TERMINAL } from "./support.ts";
 
 const IS_WINDOWS = Deno.build.os === "windows";
@@ -42,7 +50,10 @@ commandTestAtEach("TestSSH/RemoteForward: HTTP from the workspace to here", asyn
   strictEqual(await answer.text(), "hello world");
   run.raise("SIGINT");
   notStrictEqual((await run.result()).code, 0);
-  await rejects(Deno.connect({ hostname: "127.0.0.1", port: Number(port) }));
+  const gone = await untilRefused(() =>
+    Deno.connect({ hostname: "127.0.0.1", port: Number(port) })
+  );
+  ok(gone instanceof Deno.errors.ConnectionRefused, String(gone));
 });
 
 /** A socket here that gives back what it is sent, each time under its own name. */

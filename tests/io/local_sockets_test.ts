@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { messageOf } from "../../lib/base/errors.ts";
 import { readSocketFile, SYSTEM_SOCKETS } from "../../lib/io/local_sockets.ts";
 import type { LocalTarget } from "../../lib/base/sockets.ts";
+import { untilStreamRefused } from "../support/until_refused.ts";
 
 const ANY: LocalTarget = { kind: "tcp", host: "127.0.0.1", port: 0 };
 
@@ -30,9 +32,8 @@ Deno.test("SYSTEM_SOCKETS says in words why it failed", async () => {
     message: /^listen on 127\.0\.0\.1:\d+: address already in use$/,
   });
   listener.close();
-  await assert.rejects(SYSTEM_SOCKETS.connect(listener.target), {
-    message: /^dial 127\.0\.0\.1:\d+: connection refused$/,
-  });
+  const refused = await untilStreamRefused(() => SYSTEM_SOCKETS.connect(listener.target));
+  assert.match(messageOf(refused), /^dial 127\.0\.0\.1:\d+: connection refused$/);
   await assert.rejects(SYSTEM_SOCKETS.connect({ kind: "unix", path: "/tmp/nobody.sock" }), {
     message: /^dial \/tmp\/nobody\.sock: not permitted: Requires net access/,
   });

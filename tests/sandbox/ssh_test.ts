@@ -1,9 +1,10 @@
 /** The agent's SSH server, by the ordinary client: commands, status, signals, variables, forwards, agent forwarding. */
-import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { randomBytes } from "../../lib/base/core.ts";
 import { equalBytes } from "../../lib/base/bytes.ts";
 import type { ByteStream } from "../../lib/base/stream.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
+import { untilStreamRefused } from "../support/until_refused.ts";
 import { converse, decode, openSsh, readAll, readLine, sandboxTest } from "./support.ts";
 
 const IS_UNIX = Deno.build.os !== "windows";
@@ -131,5 +132,5 @@ sandboxTest("direct-tcpip and tcpip-forward, each end by itself", async (sandbox
   const outgoing = await access.ssh.openTcp("127.0.0.1", port);
   await converse(outgoing, await incoming.promise);
   await access.ssh.unlistenTcp("127.0.0.1", port);
-  await rejects(access.ssh.openTcp("127.0.0.1", port));
+  ok(await untilStreamRefused(() => access.ssh.openTcp("127.0.0.1", port)) instanceof Error);
 });

@@ -1,10 +1,19 @@
 /** The tunnel to the sandbox's agent by the ordinary client, and every fault that can be ordered on its way. */
-import { deepStrictEqual, notStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
+import {
+  deepStrictEqual,
+  match,
+  notStrictEqual,
+  ok,
+  rejects,
+  strictEqual,
+} from "node:assert/strict";
 import { equalBytes } from "../../lib/base/bytes.ts";
+import { messageOf } from "../../lib/base/errors.ts";
 import { randomBytes } from "../../lib/base/core.ts";
 import { type AgentTunnel, TunnelError } from "../../lib/mod.ts";
 import { AgentPort, type EndpointFault, Sandbox } from "../../lib/sandbox/mod.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
+import { untilStreamRefused } from "../support/until_refused.ts";
 import { decode, dialTo, encode, LIMIT_MS, readAll, readBytes, sandboxTest } from "./support.ts";
 
 const COORDINATE = "GET /workspaceagents/{workspaceagent}/coordinate";
@@ -50,7 +59,7 @@ sandboxTest("other ports lead to 127.0.0.1, or are refused as there", async (san
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
-  await rejects(agent.openTcp(port), /reset|refused/i);
+  match(messageOf(await untilStreamRefused(() => agent.openTcp(port))), /reset|refused/i);
 });
 
 sandboxTest("SSH is on ports 1 and 22", async (sandbox) => {
