@@ -30,8 +30,8 @@ import { Alarm, within } from "./alarm.ts";
 import { expectFrame, type FramedSocket } from "./framed_socket.ts";
 import { callHolder, HOLDER, type HolderPlace } from "./holder_call.ts";
 import { type Meter, SharedStream } from "./shared_stream.ts";
+import { Silences } from "./silences.ts";
 import { Tasks } from "./tasks.ts";
-import { ToldSilence } from "./told_silence.ts";
 
 export interface SharedTunnelOptions extends HolderPlace {
   /** The holder answers within this, or is done without. */
@@ -55,7 +55,9 @@ export class SharedTunnel implements AgentTunnel {
   readonly #streams = new Set<ByteStream>();
   readonly #pings = new Map<number, (result: PingResult | undefined) => void>();
   readonly #tasks = new Tasks(() => this.#handleHolderGone());
-  readonly #silence = new ToldSilence();
+  readonly #silences = new Silences();
+  /** What was waited for in the silence told last. */
+  #silentStatus: TunnelStatus = { step: "reachable" };
   #lastPing = 0;
   #report: TunnelReport;
   /** Once the holder has gone. */
@@ -136,12 +138,13 @@ export class SharedTunnel implements AgentTunnel {
   }
 
   silence(): TunnelSilence | undefined {
-    return this.#ownNow?.silence() ?? this.#silence.now(this.#options.clock.now());
+    return this.#ownNow?.silence() ??
+      this.#silences.at(this.#options.clock.now(), this.#silentStatus);
   }
 
   /** As told by the holder. */
   onSilence(handler: () => void): () => void {
-    return this.#silence.onChange(handler);
+    return this.#silences.onChange(handler);
   }
 
   async diagnostics(): Promise<TunnelDiagnostics> {
@@ -283,8 +286,11 @@ export class SharedTunnel implements AgentTunnel {
         this.#report = report;
         return this.#answer(id, report.ping);
       }
-      case FrameType.silence:
-        return this.#silence.handle(decodeSilence(payload), this.#options.clock.now());
+      case FrameType.silence: {
+        const silence = decodeSilence(payload);
+        this.#silentStatus = silence.status;
+        return this.#silences.handleTold(silence, this.#options.clock.now());
+      }
     }
   }
 

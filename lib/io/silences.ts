@@ -16,6 +16,13 @@ export class Silences {
     this.#tell();
   }
 
+  /** Takes a silence as somebody else told it, who counted until `now`. */
+  handleTold({ lastedMs, endedAgoMs }: TunnelSilence, now: Instant): void {
+    const until = endedAgoMs === undefined ? undefined : now - endedAgoMs;
+    this.#last = { since: (until ?? now) - lastedMs, until };
+    this.#tell();
+  }
+
   /** As `AgentTunnel.silence`. */
   at(now: Instant, status: TunnelStatus): TunnelSilence | undefined {
     if (this.#last === undefined) return undefined;
