@@ -5,21 +5,13 @@
  */
 import { doesNotMatch, match, strictEqual } from "node:assert/strict";
 import { Sandbox } from "../../lib/sandbox/mod.ts";
+import { isInstalled } from "../live/check.ts";
 import { within } from "../support/command_host.ts";
 import { Desk, RELEASES, SHELL, TERMINAL } from "./support.ts";
+import { MAY_USE_SOCKETS, runWithSockets } from "../support/socket_process.ts";
 
 const IS_LINUX = Deno.build.os === "linux";
-const mayUseSockets = (await Deno.permissions.query({ name: "net" })).state === "granted";
 const decoder = new TextDecoder();
-
-async function has(program: string): Promise<boolean> {
-  try {
-    return (await new Deno.Command(program, { args: ["--version"] }).output()).success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
 
 /** Two GnuPG homes, one with a key and no agent that runs, the other empty with an agent that holds its socket. */
 class Homes implements AsyncDisposable {
@@ -89,7 +81,7 @@ function testAtEach(name: string, body: (desk: Desk, homes: Homes) => Promise<vo
   }
 }
 
-if (mayUseSockets) {
+if (MAY_USE_SOCKETS) {
   testAtEach(
     "TestSSH_ForwardGPG: keys and trust arrive, a command signs, and nothing is left behind",
     async (desk, homes) => {
@@ -132,20 +124,14 @@ if (mayUseSockets) {
   );
 }
 
-const hasGpg = IS_LINUX && !mayUseSockets && await has("gpg");
+const hasGpg = IS_LINUX && !MAY_USE_SOCKETS && isInstalled("gpg");
 Deno.test({
   name: hasGpg
     ? "GPG forwarding at each release, in a process that may use sockets"
     : "GPG forwarding at each release (skipped: needs Linux and gpg, or run right here)",
   ignore: !hasGpg,
   fn: async () => {
-    const { code, stdout } = await new Deno.Command(Deno.execPath(), {
-      args: ["test", "--no-check", "--allow-all", import.meta.url],
-      env: { NO_COLOR: "1" },
-      stderr: "null",
-    }).output();
-    const said = decoder.decode(stdout);
-    strictEqual(code, 0, said);
+    const said = await runWithSockets(import.meta.url);
     match(said, /v0\.24\.0: TestSSH_ForwardGPG[^]*v2\.5\.1: -G in a shell/);
   },
 });

@@ -2,15 +2,15 @@
  * The local SSH agent: how it is named, and what is said when it is not there. Deno names each path of a unix socket in its
  * permissions, so that tests, which may use 127.0.0.1 only, run these in a process of their own.
  */
-import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
 import { Sandbox } from "../../lib/sandbox/mod.ts";
 import { Toolbox } from "../support/fake_tmux.ts";
 import { commandTestAtEach, Desk, FAR_RELEASES, Home, HOME_FORMS, TERMINAL } from "./support.ts";
+import { MAY_USE_SOCKETS, runWithSockets } from "../support/socket_process.ts";
 
 const IS_WINDOWS = Deno.build.os === "windows";
-const mayUseSockets = (await Deno.permissions.query({ name: "net" })).state === "granted";
 
-if (mayUseSockets && !IS_WINDOWS) {
+if (MAY_USE_SOCKETS && !IS_WINDOWS) {
   for (const form of HOME_FORMS) {
     commandTestAtEach(
       `${form} in the path of an SSH agent`,
@@ -127,12 +127,6 @@ if (mayUseSockets && !IS_WINDOWS) {
 
 Deno.test({
   name: "the local SSH agent, in a process that may use sockets",
-  ignore: IS_WINDOWS || mayUseSockets,
-  fn: async () => {
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["test", "--allow-all", "--no-check", new URL(import.meta.url).pathname],
-    }).output();
-    const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-    ok(code === 0, decode(stdout) + decode(stderr));
-  },
+  ignore: IS_WINDOWS || MAY_USE_SOCKETS,
+  fn: async () => void await runWithSockets(import.meta.url),
 });

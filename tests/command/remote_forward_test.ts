@@ -14,13 +14,14 @@ import type { ByteStream } from "../../lib/base/stream.ts";
 import { SystemClock } from "../../lib/io/clock.ts";
 import { SYSTEM_SOCKETS } from "../../lib/io/local_sockets.ts";
 import { connectSsh } from "../../lib/ssh/connection.ts";
+import { isInstalled } from "../live/check.ts";
 import { createBytePipe } from "../support/byte_pipe.ts";
 import { type CommandRun, within } from "../support/command_host.ts";
 import { untilRefused } from "../support/until_refused.ts";
 import { commandTestAtEach, type Desk, TERMINAL } from "./support.ts";
+import { MAY_USE_SOCKETS, runWithSockets } from "../support/socket_process.ts";
 
 const IS_WINDOWS = Deno.build.os === "windows";
-const mayUseSockets = (await Deno.permissions.query({ name: "net" })).state === "granted";
 
 /** A shell with these flags, whose prompt is there. */
 async function startShell(desk: Desk, flags: readonly string[]): Promise<CommandRun> {
@@ -281,19 +282,9 @@ async function startSshAgent(socket: string): Promise<AsyncDisposable> {
   };
 }
 
-async function has(program: string): Promise<boolean> {
-  try {
-    return (await new Deno.Command("sh", { args: ["-c", `command -v ${program}`] }).output())
-      .success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-if (mayUseSockets && !IS_WINDOWS) {
+if (MAY_USE_SOCKETS && !IS_WINDOWS) {
   unixTests();
-  if (await has("ssh-agent")) agentTest();
+  if (isInstalled("ssh-agent")) agentTest();
   else {
     Deno.test({
       name: "TestSSH/ForwardAgent (skipped: no ssh-agent)",
@@ -303,20 +294,14 @@ if (mayUseSockets && !IS_WINDOWS) {
   }
 }
 
-const inner = !IS_WINDOWS && !mayUseSockets;
+const inner = !IS_WINDOWS && !MAY_USE_SOCKETS;
 Deno.test({
   name: inner
     ? "Rows of forwards with unix sockets, in a process that may use them"
     : "Rows of forwards with unix sockets (skipped: no unix, or run right here)",
   ignore: !inner,
   fn: async () => {
-    const { code, stdout } = await new Deno.Command(Deno.execPath(), {
-      args: ["test", "--no-check", "--allow-all", import.meta.url],
-      env: { NO_COLOR: "1" },
-      stderr: "null",
-    }).output();
-    const said = new TextDecoder().decode(stdout);
-    strictEqual(code, 0, said);
+    const said = await runWithSockets(import.meta.url);
     match(said, /RemoteForward_Unix_Signal/);
   },
 });

@@ -4,15 +4,15 @@
  */
 import { deepStrictEqual, doesNotMatch, match, ok, strictEqual } from "node:assert/strict";
 import { Said, userAt } from "./shared_support.ts";
+import { MAY_USE_SOCKETS, runWithSockets } from "../support/socket_process.ts";
 
 const IS_LINUX = Deno.build.os === "linux";
 const IS_WINDOWS = Deno.build.os === "windows";
-const mayUseSockets = (await Deno.permissions.query({ name: "net" })).state === "granted";
 
 const USED = /net: uses the shared tunnel/;
 const LEFT = /net: a tunnel is left to those who come next/;
 
-if (mayUseSockets && !IS_WINDOWS) {
+if (MAY_USE_SOCKETS && !IS_WINDOWS) {
   Deno.test("the first run leaves its tunnel to the next ones; logging out ends it", async () => {
     await using user = await userAt();
     match(await user.leave(), LEFT);
@@ -195,7 +195,7 @@ if (mayUseSockets && !IS_WINDOWS) {
   });
 }
 
-if (mayUseSockets && IS_LINUX) {
+if (MAY_USE_SOCKETS && IS_LINUX) {
   Deno.test("a holder that is stopped is done without, and used again when it goes on", async () => {
     await using user = await userAt();
     await user.leave();
@@ -290,12 +290,6 @@ if (mayUseSockets && IS_LINUX) {
 
 Deno.test({
   name: "shared tunnels, in a process that may use sockets",
-  ignore: IS_WINDOWS || mayUseSockets,
-  fn: async () => {
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["test", "--allow-all", "--no-check", new URL(import.meta.url).pathname],
-    }).output();
-    const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-    ok(code === 0, decode(stdout) + decode(stderr));
-  },
+  ignore: IS_WINDOWS || MAY_USE_SOCKETS,
+  fn: async () => void await runWithSockets(import.meta.url),
 });

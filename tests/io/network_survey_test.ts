@@ -13,30 +13,12 @@ import {
   LOOPBACK,
   LoopbackServer,
   readHead,
+  relayNode,
   stayDumb,
   writeAll,
 } from "./support.ts";
 
 const LIMIT_MS = 4_000;
-
-function nodeAt(part: Partial<DerpNode>): DerpNode {
-  return {
-    name: "a",
-    regionId: 1,
-    hostName: LOOPBACK,
-    certName: "",
-    ipv4: "",
-    ipv6: "",
-    stunPort: -1,
-    stunOnly: false,
-    derpPort: 0,
-    insecureForTests: false,
-    forceHttp: true,
-    stunTestIp: "",
-    canPort80: false,
-    ...part,
-  };
-}
 
 function survey(
   nodes: readonly Partial<DerpNode>[],
@@ -48,7 +30,7 @@ function survey(
     name: `Region ${at + 1}`,
     embeddedRelay: false,
     avoid: false,
-    nodes: [nodeAt({ regionId: at + 1, ...node })],
+    nodes: [relayNode({ regionId: at + 1, ...node })],
   }));
   return surveyNetwork({
     deploymentUrl: new URL("http://127.0.0.1:1/"),

@@ -1,7 +1,7 @@
 /** The latency probe against relays on loopback: who answers counts, everybody else is left out. */
 import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
 import { MAX_PROBES, probeRelays } from "../../lib/io/relay_probe.ts";
-import { derpMapOf, type DerpNode, rewriteEmbeddedRelay } from "../../lib/tailnet/derp_map.ts";
+import { derpMapOf, rewriteEmbeddedRelay } from "../../lib/tailnet/derp_map.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import {
   bytesOf,
@@ -9,27 +9,10 @@ import {
   LOOPBACK,
   LoopbackServer,
   readHead,
+  relayNode,
   stayDumb,
   writeAll,
 } from "./support.ts";
-
-function nodeAt(port: number): DerpNode {
-  return {
-    name: "a",
-    regionId: 1,
-    hostName: LOOPBACK,
-    certName: "",
-    ipv4: "",
-    ipv6: "",
-    stunPort: -1,
-    stunOnly: false,
-    derpPort: port,
-    insecureForTests: false,
-    forceHttp: true,
-    stunTestIp: "",
-    canPort80: false,
-  };
-}
 
 function mapOf(ports: readonly number[], avoid: readonly number[] = []) {
   return derpMapOf(ports.map((port, at) => ({
@@ -38,7 +21,7 @@ function mapOf(ports: readonly number[], avoid: readonly number[] = []) {
     name: `Region ${at + 1}`,
     embeddedRelay: false,
     avoid: avoid.includes(at + 1),
-    nodes: [nodeAt(port)],
+    nodes: [relayNode({ derpPort: port })],
   })));
 }
 
@@ -108,7 +91,7 @@ Deno.test("probeRelays() asks no relay whose name would not stay on its line", a
       name: "Region 1",
       embeddedRelay: false,
       avoid: false,
-      nodes: [{ ...nodeAt(server.port), hostName, ipv4: LOOPBACK }],
+      nodes: [relayNode({ derpPort: server.port, hostName, ipv4: LOOPBACK })],
     }]);
     const latencies = await probeRelays(map, {
       clock: new ManualClock(),
@@ -162,7 +145,7 @@ Deno.test("a map of a deployment elsewhere has nobody of this machine asked, by 
     await using server = new LoopbackServer(stayDumb);
     const map = derpMapOf([...mapOf([server.port]).regions.values()].map((region) => ({
       ...region,
-      nodes: [{ ...nodeAt(server.port), hostName }],
+      nodes: [relayNode({ derpPort: server.port, hostName })],
     })));
     const latencies = await probeRelays(rewriteEmbeddedRelay(map, new URL("https://a.test")), {
       clock: new ManualClock(),

@@ -1,5 +1,6 @@
 /** Connections in memory, servers on loopback and proxies that alone know the made-up host `coder.test`. */
 import type { Conn, TlsMaterial } from "../../lib/io/conn.ts";
+import type { DerpNode } from "../../lib/tailnet/derp_map.ts";
 
 export const LOOPBACK = "127.0.0.1";
 const FIXTURES = new URL("../fixtures/tls/", import.meta.url);
@@ -20,6 +21,26 @@ export function ownCaAndClient(): TlsMaterial {
 
 export const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 export const bytesOf = (words: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(words);
+
+/** A relay on this machine, without TLS and STUN. */
+export function relayNode(part: Partial<DerpNode>): DerpNode {
+  return {
+    name: "a",
+    regionId: 1,
+    hostName: LOOPBACK,
+    certName: "",
+    ipv4: "",
+    ipv6: "",
+    stunPort: -1,
+    stunOnly: false,
+    derpPort: 0,
+    insecureForTests: false,
+    forceHttp: true,
+    stunTestIp: "",
+    canPort80: false,
+    ...part,
+  };
+}
 
 /** An environment of these variables alone. */
 export function envOf(

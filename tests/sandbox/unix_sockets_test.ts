@@ -2,16 +2,16 @@
  * What the sandbox's SSH server does with unix sockets. Deno names each path of one in its permissions, so that tests, which
  * may use 127.0.0.1 only, run these in a process of their own.
  */
-import { ok, rejects, strictEqual } from "node:assert/strict";
+import { rejects, strictEqual } from "node:assert/strict";
 import type { ByteStream } from "../../lib/base/stream.ts";
 import { SYSTEM_SOCKETS } from "../../lib/io/local_sockets.ts";
 import { createBytePipe } from "../support/byte_pipe.ts";
-import { converse, decode, openSsh, readAll, readLine, sandboxTest } from "./support.ts";
+import { converse, openSsh, readAll, readLine, sandboxTest } from "./support.ts";
+import { MAY_USE_SOCKETS, runWithSockets } from "../support/socket_process.ts";
 
 const SHELL = { workspaces: [{ agents: [{ shell: "/bin/sh" }] }] };
-const mayUseSockets = (await Deno.permissions.query({ name: "net" })).state === "granted";
 
-if (Deno.build.os !== "windows" && mayUseSockets) {
+if (Deno.build.os !== "windows" && MAY_USE_SOCKETS) {
   sandboxTest("direct-streamlocal and streamlocal-forward", async (sandbox) => {
     const folder = await Deno.makeTempDir();
     try {
@@ -56,11 +56,6 @@ if (Deno.build.os !== "windows" && mayUseSockets) {
 
 Deno.test({
   name: "unix sockets, in a process that may use them",
-  ignore: Deno.build.os === "windows" || mayUseSockets,
-  fn: async () => {
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["test", "--allow-all", "--no-check", new URL(import.meta.url).pathname],
-    }).output();
-    ok(code === 0, decode(stdout) + decode(stderr));
-  },
+  ignore: Deno.build.os === "windows" || MAY_USE_SOCKETS,
+  fn: async () => void await runWithSockets(import.meta.url),
 });

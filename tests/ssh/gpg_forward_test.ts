@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { concatBytes } from "../../lib/base/bytes.ts";
 import { connectSsh } from "../../lib/ssh/connection.ts";
 import { startGpgForward } from "../../lib/ssh/gpg_forward.ts";
+import { isInstalled } from "../live/check.ts";
 import { MemorySockets } from "../support/memory_sockets.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { ForwardingWorkspace } from "../support/ssh_forwarding.ts";
@@ -12,16 +13,7 @@ const decoder = new TextDecoder();
 const EMPTY = new Uint8Array(0);
 const SOCKET = "/home/there/.gnupg/S.gpg-agent";
 
-async function has(program: string): Promise<boolean> {
-  try {
-    return (await new Deno.Command(program, { args: ["--version"] }).output()).success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-const hasGpg = Deno.build.os === "linux" && await has("gpg") && await has("git");
+const hasGpg = Deno.build.os === "linux" && isInstalled("gpg") && isInstalled("git");
 
 for (const kind of ["plain", "redirected"]) {
   Deno.test({
