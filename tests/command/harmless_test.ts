@@ -1,6 +1,7 @@
 /** What the other side says is shown and never obeyed: whole commands against a hostile workspace and deployment. */
 import { deepStrictEqual, doesNotMatch, match, strictEqual } from "node:assert/strict";
 import { failureAnswer } from "../../lib/sandbox/mod.ts";
+import { freePort } from "../support/free_port.ts";
 import { commandTest, type Desk, SHELL, TERMINAL } from "./support.ts";
 
 /** Clears the screen, sets the title, writes the clipboard, turns the text round, and looks like lines of ours. */
@@ -15,11 +16,6 @@ const NOWHERE = "127.0.0.1:1";
 const REFUSING = {
   workspaces: [{ name: "myworkspace", agents: [{ ...SHELL, refusalText: HOSTILE }] }],
 };
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
 
 /** Asks a SOCKS5 proxy for a host (RFC 1928 §4) and reads to the end. */
 async function askSocks(port: number, host: string): Promise<void> {

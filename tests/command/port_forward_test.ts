@@ -4,15 +4,10 @@ import { isAtLeast } from "../../lib/base/version.ts";
 import { AgentPort } from "../../lib/sandbox/mod.ts";
 import { HurryingClock } from "../support/hurrying_clock.ts";
 import { loopbackUdp } from "../support/loopback_udp.ts";
+import { freePort } from "../support/free_port.ts";
 import { commandTest, commandTestAtEach, WORKSPACE } from "./support.ts";
 
 const LOOPBACK = "127.0.0.1";
-
-/** A port that was free a moment ago. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: LOOPBACK, port: 0 });
-  return listener.addr.port;
-}
 
 /** What the echo of the workspace answers through a local port. */
 async function echoed(port: number, text: string, hostname = LOOPBACK): Promise<string> {

@@ -12,8 +12,9 @@ import type { Deployment } from "../live/desk.ts";
 import { type Exit, Process } from "../live/process.ts";
 import { Bench } from "./package_bench.ts";
 import { Peer } from "./peer.ts";
-import { FAR_HOST, freePort, missingFor, startSquid } from "./real_proxies.ts";
+import { FAR_HOST, missingFor, startSquid } from "./real_proxies.ts";
 import { PEER_NEEDS } from "./site.ts";
+import { freePort } from "../support/free_port.ts";
 
 const NEEDS = ["npm", "node", "ssh", "scp", "git"].filter((program) => !isInstalled(program));
 const FILE_BYTES = 300_000;

@@ -5,7 +5,6 @@ import { testWith } from "../live/check.ts";
 import { HAD_SHELL, openCompany } from "./company.ts";
 import {
   FAR_HOST,
-  freePort,
   missingFor,
   missingForInterception,
   type RealProxy,
@@ -14,6 +13,7 @@ import {
   startNginx,
   startSquid,
 } from "./real_proxies.ts";
+import { freePort } from "../support/free_port.ts";
 
 /** All of these stand in the log; the log. */
 async function expectAsked(proxy: RealProxy, wanted: readonly RegExp[]): Promise<string[]> {

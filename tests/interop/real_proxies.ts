@@ -5,6 +5,7 @@
 import { isInstalled } from "../live/check.ts";
 import { Process } from "../live/process.ts";
 import { LOOPBACK, tlsFixture } from "../io/support.ts";
+import { freePort } from "../support/free_port.ts";
 
 /** The name of the deployment, which has an address at proxies only. */
 export const FAR_HOST = "coder.test";
@@ -303,11 +304,6 @@ function squidConf(folder: string, lines: readonly string[]): string {
 /** A name of its own: by it what is shared in memory is told from another Squid's. */
 function squidArgv(folder: string, port: number): string[] {
   return [placeOf("squid"), "-N", "-n", `hawser${port}`, "-f", `${folder}/squid.conf`];
-}
-
-export function freePort(): number {
-  using listener = Deno.listen({ hostname: LOOPBACK, port: 0 });
-  return listener.addr.port;
 }
 
 function nssWrapper(): string | undefined {

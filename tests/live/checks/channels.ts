@@ -6,6 +6,7 @@ import { MEGABYTE, randomBytes, sha256 } from "../data.ts";
 import type { Desk } from "../desk.ts";
 import { EchoServer, exchange } from "../echo_server.ts";
 import { socksConnect } from "../socks.ts";
+import { freePort } from "../../support/free_port.ts";
 
 const CHANNELS = 50;
 const CHANNEL_BYTES = MEGABYTE / 2;
@@ -18,12 +19,6 @@ async function expectEcho(connection: Deno.Conn): Promise<void> {
 
 function connectUnix(path: string): Promise<Deno.Conn> {
   return Deno.connect({ transport: "unix", path });
-}
-
-/** A port that is free now. OpenSSH cannot pick a local one by itself. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 /** A port in the workspace that leads to an echo here: proves -R, and gives the others a goal there. */
