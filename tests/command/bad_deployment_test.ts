@@ -6,6 +6,7 @@ import { runToEnd } from "../support/command_host.ts";
 import { HurryingClock } from "../support/hurrying_clock.ts";
 import { commandTest, SHELL } from "./support.ts";
 import { checkClean, checkFailure } from "./support_bad.ts";
+import { freePort } from "../support/free_port.ts";
 
 const BY_NAME = "GET /users/{user}/workspace/{workspacename}";
 const TOO_LONG_BYTES = 100_000_000;
@@ -182,9 +183,7 @@ commandTest(
 );
 
 Deno.test("Refused: three tries in five seconds, each told (issue 3)", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
+  const port = await freePort();
   const clock = new HurryingClock(FASTER);
   const startedAt = clock.now();
   const result = await runToEnd(["ssh", "ws"], {

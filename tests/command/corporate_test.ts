@@ -6,6 +6,7 @@ import { startHttpProxy, startSocksProxy, startTlsFront } from "../io/proxies.ts
 import { LOOPBACK, LoopbackServer, readHead, tlsFixture, writeAll } from "../io/support.ts";
 import { commandTest, commandTestAtEach, type Desk, FAR_RELEASES } from "./support.ts";
 import { checkClean, checkFailure } from "./support_bad.ts";
+import { freePort } from "../support/free_port.ts";
 
 const FASTER = 10;
 /** A name that only the tests' proxies know. */
@@ -85,9 +86,7 @@ for (
 }
 
 commandTest("A proxy that refuses the connection is named", async (desk) => {
-  const listener = Deno.listen({ hostname: LOOPBACK, port: 0 });
-  const { port } = listener.addr;
-  listener.close();
+  const port = await freePort();
   for (const url of ["https://coder.test", FAR]) {
     const result = await desk.run(["myworkspace", "true"], {
       env: { CODER_URL: url, ALL_PROXY: `http://user:p@ss@${LOOPBACK}:${port}` },

@@ -32,7 +32,7 @@ async function readToEnd(port: number): Promise<void> {
 }
 
 commandTest("-L and -D: why the workspace refuses is shown and not obeyed", async (desk) => {
-  const [local, socks] = [freePort(), freePort()];
+  const [local, socks] = [await freePort(), await freePort()];
   const flags = ["-v", "-L", `${local}:${NOWHERE}`, "-D", `${socks}`];
   await using run = desk.start([...flags, "myworkspace"], { terminal: TERMINAL });
   await run.stdout.waitFor(/[$#] $/);

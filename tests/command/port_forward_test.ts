@@ -29,7 +29,7 @@ async function readAll(connection: Deno.Conn): Promise<Uint8Array<ArrayBuffer>> 
 commandTestAtEach(
   "port-forward carries TCP to a port of the workspace, on both loopbacks, until a signal",
   async (desk) => {
-    const [a, b] = [freePort(), freePort()];
+    const [a, b] = [await freePort(), await freePort()];
     const args = [
       "port-forward",
       "myworkspace",
@@ -85,7 +85,7 @@ commandTest(
         await service.conn.send(data.slice().reverse(), from);
       }
     })();
-    const [own, echo, tcp] = [freePort(), freePort(), freePort()];
+    const [own, echo, tcp] = [await freePort(), await freePort(), await freePort()];
     await using run = desk.startAny([
       "port-forward",
       "myworkspace",
@@ -121,7 +121,7 @@ commandTest(
 commandTest(
   "port-forward --udp goes on over a restart of the workspace, on the same port",
   async (desk) => {
-    const port = freePort();
+    const port = await freePort();
     const [workspace] = desk.sandbox.workspaces;
     ok(workspace !== undefined);
     await using run = desk.startAny(
@@ -155,7 +155,7 @@ commandTest("port-forward --udp ends when a port cannot be had", async (desk) =>
 });
 
 commandTestAtEach("port-forward says which connection fails, and goes on", async (desk) => {
-  const [local, closed] = [freePort(), freePort()];
+  const [local, closed] = [await freePort(), await freePort()];
   await using run = desk.startAny([
     "tunnel",
     "myworkspace",
@@ -210,7 +210,7 @@ commandTest("port-forward refuses what it cannot do before it asks anybody", asy
 commandTestAtEach(
   "port-forward goes on over a restart of the workspace, on the same port",
   async (desk) => {
-    const port = freePort();
+    const port = await freePort();
     const [workspace] = desk.sandbox.workspaces;
     ok(workspace !== undefined);
     await using run = desk.startAny([

@@ -112,7 +112,7 @@ async function travel(program: string, deployment: Deployment): Promise<void> {
     { hostname: LOOPBACK, port: 0, onListen: () => {} },
     () => new Response("a page of the workspace\n"),
   );
-  const port = freePort();
+  const port = await freePort();
   const ports = `${LOOPBACK}:${port}:${page.addr.port}`;
   await using forward = traveller.start("hawser", "port-forward", workspace, "--tcp", ports);
   await forward.stderr.until(/Ready!\n/);

@@ -70,12 +70,12 @@ async function endOf(process: Process): Promise<void> {
 siteTest("port-forward: every byte both ways, over a relay that restarts and a new build", {
   peer: ["--relay-only"],
 }, async ({ desk, peer }) => {
-  const [echo, closed] = [freePort(), freePort()];
+  const [echo, closed] = [await freePort(), await freePort()];
   await using process = desk.startCommand([
     "port-forward",
     desk.workspace,
     "--tcp",
-    `${LOOPBACK}:${echo}:${ECHO},${LOOPBACK}:${closed}:${freePort()}`,
+    `${LOOPBACK}:${echo}:${ECHO},${LOOPBACK}:${closed}:${await freePort()}`,
   ], { limitMs: LIMIT_MS });
   await process.stderr.until(/Ready!\n/);
   const bytes = randomBytes(BULK_BYTES);
@@ -106,7 +106,7 @@ siteTest(
       for await (const [data, from] of service.conn) await service.conn.send(data.slice(), from);
     })();
     const remote = service.port;
-    const port = freePort();
+    const port = await freePort();
     await using process = desk.startCommand([
       ...["port-forward", desk.workspace, "--udp", `${LOOPBACK}:${port}:${remote}`],
     ], { limitMs: LIMIT_MS });

@@ -70,7 +70,7 @@ testWith(
 testWith("squid: a port that it does not tunnel to is named", missingFor("squid"), async () => {
   await using company = await openCompany();
   const { desk, folder, url, tlsPort } = company;
-  await using squid = await startSquid({ tlsPorts: [freePort()] });
+  await using squid = await startSquid({ tlsPorts: [await freePort()] });
   const result = await desk.run(["myworkspace", "true"], {
     env: { CODER_URL: url, HTTPS_PROXY: squid.urlWithLogin, SSL_CERT_FILE: `${folder}/ca.crt` },
   });

@@ -216,7 +216,7 @@ async function startOnce(
   await using stack = new AsyncDisposableStack();
   const folder = await Deno.makeTempDir({ prefix: "hawser-proxy-" });
   stack.defer(() => Deno.remove(folder, { recursive: true }));
-  const port = freePort();
+  const port = await freePort();
   const { files, prepare, argv } = plan(folder, port);
   await Deno.writeTextFile(`${folder}/hosts`, `${LOOPBACK} ${FAR_HOST}\n`);
   for (const [name, text] of Object.entries(files)) {

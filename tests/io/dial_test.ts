@@ -24,6 +24,7 @@ import {
   tlsServer,
   writeAll,
 } from "./support.ts";
+import { freePort } from "../support/free_port.ts";
 
 const DIRECT: DialOptions = { env: envOf() };
 
@@ -193,9 +194,7 @@ Deno.test("dial() obeys NO_PROXY and never sends loopback to a proxy", async () 
 });
 
 Deno.test("dial() says what failed in one line", async () => {
-  const listener = Deno.listen({ hostname: LOOPBACK, port: 0 });
-  const { port } = listener.addr;
-  listener.close();
+  const port = await freePort();
   match(await failureOf(plain(port), DIRECT), /^127\.0\.0\.1:\d+ refused the connection$/);
 });
 
@@ -288,9 +287,7 @@ Deno.test("dial() takes nothing of the tunnel's first bytes for the proxy's answ
 Deno.test("dial() names the proxy that refuses, says nothing, hangs up or is nobody", async (t) => {
   await using dumb = new LoopbackServer(stayDumb);
   await using hangsUp = new LoopbackServer(() => Promise.resolve());
-  const listener = Deno.listen({ hostname: LOOPBACK, port: 0 });
-  const { port: closedPort } = listener.addr;
-  listener.close();
+  const closedPort = await freePort();
   const rows: readonly (readonly [name: string, port: number, words: RegExp])[] = [
     ["refused", closedPort, /^proxy 127\.0\.0\.1:\d+ refused the connection$/],
     ["dumb", dumb.port, /^proxy 127\.0\.0\.1:\d+ does not answer$/],
@@ -337,9 +334,7 @@ Deno.test("dial() dials nobody when the proxy's variable cannot be used", async 
 });
 
 Deno.test("dial() puts IPv6 addresses in brackets", async () => {
-  const listener = Deno.listen({ hostname: LOOPBACK, port: 0 });
-  const { port } = listener.addr;
-  listener.close();
+  const port = await freePort();
   match(
     await failureOf({ host: "::1", port, isTls: false }, DIRECT),
     /^\[::1\]:\d+(:| refused)/,

@@ -16,6 +16,7 @@ import {
   tlsServer,
   writeAll,
 } from "./support.ts";
+import { freePort } from "../support/free_port.ts";
 
 const OWN_CA = { caCertificates: tlsFixture("ca.crt") };
 
@@ -108,9 +109,7 @@ Deno.test("fetch: a body that is cut is an error and not a short body", async (t
 
 Deno.test("fetch says what failed, with a code", async (t) => {
   await t.step("refused", async () => {
-    const listener = Deno.listen({ hostname: LOOPBACK, port: 0 });
-    const { port } = listener.addr;
-    listener.close();
+    const port = await freePort();
     const error = await failure(get(`http://${LOOPBACK}:${port}/`));
     strictEqual(error.code, "refused");
     strictEqual(error.message, `dial tcp 127.0.0.1:${port}: connection refused`);
@@ -245,9 +244,7 @@ Deno.test("fetch goes through proxies, which alone know the name, with their pas
 });
 
 Deno.test("fetch names the proxy that fails, and not its password", async (t) => {
-  const listener = Deno.listen({ hostname: LOOPBACK, port: 0 });
-  const { port: closedPort } = listener.addr;
-  listener.close();
+  const closedPort = await freePort();
   for (const url of ["https://coder.test/", "http://coder.test/"]) {
     const where = `coder\\.test:${url.startsWith("https") ? 443 : 80}`;
     await t.step(`refused, ${url}`, async () => {

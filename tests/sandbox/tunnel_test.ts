@@ -1,20 +1,12 @@
 /** The tunnel to the sandbox's agent by the ordinary client, and every fault that can be ordered on its way. */
-import {
-  deepStrictEqual,
-  match,
-  notStrictEqual,
-  ok,
-  rejects,
-  strictEqual,
-} from "node:assert/strict";
+import { deepStrictEqual, notStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { equalBytes } from "../../lib/base/bytes.ts";
-import { messageOf } from "../../lib/base/errors.ts";
 import { randomBytes } from "../../lib/base/core.ts";
 import { type AgentTunnel, TunnelError } from "../../lib/mod.ts";
 import { AgentPort, type EndpointFault, Sandbox } from "../../lib/sandbox/mod.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
-import { untilStreamRefused } from "../support/until_refused.ts";
 import { decode, dialTo, encode, LIMIT_MS, readAll, readBytes, sandboxTest } from "./support.ts";
+import { freePort } from "../support/free_port.ts";
 
 const COORDINATE = "GET /workspaceagents/{workspaceagent}/coordinate";
 const BLOB_BYTES = 200_000;
@@ -56,10 +48,8 @@ sandboxTest("other ports lead to 127.0.0.1, or are refused as there", async (san
   const answer = decode(await readAll((into) => web.read(into)));
   ok(answer.startsWith("HTTP/1.1 200 OK\r\n"), answer);
   await web.closeWrite();
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  match(messageOf(await untilStreamRefused(() => agent.openTcp(port))), /reset|refused/i);
+  const port = await freePort();
+  await rejects(agent.openTcp(port), /reset|refused/i);
 });
 
 sandboxTest("SSH is on ports 1 and 22", async (sandbox) => {

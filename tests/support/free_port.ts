@@ -1,4 +1,4 @@
-/** A port for a program that must be told one. */
+/** A port for a program that must be told one, or for a connection that must be refused. */
 
 /**
  * Below those that systems give to whoever asks for any (Linux's begin at 32768, IANA's dynamic ones at 49152): no connection that
@@ -10,23 +10,27 @@ const TRIES = 100;
 
 const given = new Set<number>();
 
-/** A TCP port of 127.0.0.1 that is free now, another one each time. */
-export function freePort(): number {
+/**
+ * A TCP port of 127.0.0.1 at which nobody listens, another one each time. It is found by connecting, not by listening: a process that
+ * any test starts holds all sockets of this process until it has become another program (fork and exec), and so long a port that
+ * was listened at stands open.
+ */
+export async function freePort(): Promise<number> {
   for (let i = 0; i < TRIES; i++) {
     const port = FIRST_PORT + Math.floor(Math.random() * PORT_COUNT);
-    if (given.has(port) || !isFree(port)) continue;
+    if (given.has(port)) continue;
     given.add(port);
-    return port;
+    if (await isFree(port)) return port;
   }
   throw new Error(`None of ${TRIES} ports is free`);
 }
 
-function isFree(port: number): boolean {
+async function isFree(port: number): Promise<boolean> {
   try {
-    using _listener = Deno.listen({ hostname: "127.0.0.1", port });
-    return true;
+    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+    return false;
   } catch (error) {
-    if (error instanceof Deno.errors.AddrInUse) return false;
+    if (error instanceof Deno.errors.ConnectionRefused) return true;
     throw error;
   }
 }

@@ -112,12 +112,12 @@ export const CHANNELS_CHECKS: readonly Check[] = [
       await using echo = new EchoServer();
       await using master = await Master.open(desk);
       const port = await remoteEchoAtPort(master, echo);
-      const socksPort = freePort();
+      const socksPort = await freePort();
       await master.forward("-D", `127.0.0.1:${socksPort}`);
       await expectEcho(await socksConnect(socksPort, { host: "127.0.0.1", port }));
       await expectEcho(await socksConnect(socksPort, { host: "localhost", port }));
       strictEqual(echo.accepted, 2);
-      const closed = freePort();
+      const closed = await freePort();
       await rejects(
         socksConnect(socksPort, { host: "127.0.0.1", port: closed }),
         /refused by SOCKS/,

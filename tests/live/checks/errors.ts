@@ -2,6 +2,7 @@
 import { doesNotMatch, match, ok, strictEqual } from "node:assert/strict";
 import type { Check } from "../check.ts";
 import type { Exit } from "../process.ts";
+import { freePort } from "../../support/free_port.ts";
 
 /** A failure that a user can read. */
 function expectError(exit: Exit, text: RegExp): void {
@@ -61,9 +62,7 @@ export const ERRORS_CHECKS: readonly Check[] = [
   {
     name: "says that nothing listens at the address",
     run: async (desk) => {
-      const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-      const { port } = listener.addr;
-      listener.close();
+      const port = await freePort();
       const env = { ...desk.env, CODER_URL: `http://127.0.0.1:${port}` };
       const began = performance.now();
       expectError(await desk.runProgram([desk.workspace], { env }), /refused/);
