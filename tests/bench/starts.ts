@@ -10,6 +10,7 @@ import { fromFileUrl, shellQuote } from "../live/names.ts";
 import { openSite } from "../interop/site.ts";
 import { peerBinary } from "../interop/peer_binary.ts";
 import { say } from "../live/check.ts";
+import { median } from "./median.ts";
 
 const LIMIT_MS = 60_000;
 /** Of a process that the page tables hold, in /proc. */
@@ -22,6 +23,8 @@ interface Contestant {
   readonly pipe: string;
   /** One that runs `true` in the workspace; `undefined` where it cannot. */
   readonly command: string | undefined;
+  /** One that says its version; `undefined` where there is none. */
+  readonly version: string | undefined;
 }
 
 type Values = Map<string, number[][]>;
@@ -98,6 +101,12 @@ async function command(
   return [wallMs, 1_000 * seconds.reduce((sum, one) => sum + one, 0)];
 }
 
+/** As on a machine that never ran it: no code cache, and no memory of the last run. */
+async function forgetful(desk: Desk, contestant: Contestant): Promise<Contestant> {
+  const empty = await Deno.makeTempDir({ dir: desk.home });
+  return { ...contestant, env: { ...contestant.env, DENO_DIR: empty, XDG_CACHE_HOME: empty } };
+}
+
 async function measure(
   values: Values,
   desk: Desk,
@@ -107,16 +116,16 @@ async function measure(
   const [ms, mib] = await firstByte(desk, contestant);
   add(values, "`--stdio`, first byte, ms", side, ms);
   add(values, "`--stdio`, peak RSS until then, MiB", side, mib);
+  const [coldMs] = await firstByte(desk, await forgetful(desk, contestant));
+  add(values, "`--stdio`, first byte with empty caches, ms", side, coldMs);
+  if (contestant.version !== undefined) {
+    const [versionMs] = await command(desk, contestant, contestant.version);
+    add(values, "`version`, wall, ms", side, versionMs);
+  }
   if (contestant.command === undefined) return;
   const [wallMs, cpuMs] = await command(desk, contestant, contestant.command);
   add(values, "`ssh dev true`, wall, ms", side, wallMs);
   add(values, "`ssh dev true`, CPU, ms", side, cpuMs);
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length / 2;
-  return ((sorted[Math.ceil(middle) - 1] ?? NaN) + (sorted[Math.floor(middle)] ?? NaN)) / 2;
 }
 
 function spread(values: readonly number[]): string {
@@ -185,22 +194,27 @@ async function openDesk(): Promise<Desk> {
 const desk = await openDesk();
 stack.defer(() => holders(desk.home).forEach((pid) => Deno.kill(Number(pid), "SIGTERM")));
 
-const pipe = desk.programCommand("--stdio", desk.workspace);
-const run = desk.programCommand(desk.workspace, "true");
+const ours = {
+  pipe: desk.programCommand("--stdio", desk.workspace),
+  command: desk.programCommand(desk.workspace, "true"),
+  version: desk.commandLine("version"),
+};
 const theirs = official === undefined
   ? {
     name: "Go client",
     pipe: [await peerBinary(), "dial", "--relay-only", "stdio"].map(shellQuote).join(" "),
     command: undefined,
+    version: undefined,
   }
   : {
     name: "official CLI",
     pipe: [official, "ssh", "--stdio", desk.workspace].map(shellQuote).join(" "),
     command: [official, "ssh", desk.workspace, "true"].map(shellQuote).join(" "),
+    version: [official, "version"].map(shellQuote).join(" "),
   };
 const sides: readonly Contestant[] = [
-  { name: "hawser", env: {}, pipe, command: run },
-  { name: "hawser, shared tunnel", env: { HAWSER_SHARED_TUNNEL: "true" }, pipe, command: run },
+  { name: "hawser", env: {}, ...ours },
+  { name: "hawser, shared tunnel", env: { HAWSER_SHARED_TUNNEL: "true" }, ...ours },
   { ...theirs, env: {} },
 ];
 // Two unmeasured: caches are warm, and a tunnel is left, in every round that counts.

@@ -94,6 +94,11 @@ export class Desk implements AsyncDisposable {
     return [...this.#program, ...args].map(shellQuote).join(" ");
   }
 
+  /** Another command of it, as one string. */
+  commandLine(...words: readonly string[]): string {
+    return [...this.#words, ...words].map(shellQuote).join(" ");
+  }
+
   /** A path in the home folder that no other check uses. */
   local(name: string): string {
     return `${this.home}/${++this.#names}-${name}`;
