@@ -2,13 +2,14 @@
  * From a workspace's name to a tunnel that answers: the API's side and the network's side by side, each wait said aloud
  * (docs/protocol/ssh.md#names to #dialling). The tunnel is begun as soon as the agent is known, while checks and warnings go on.
  */
-import type { Agent } from "../../coder/agent_model.ts";
+import { type Agent, isReady } from "../../coder/agent_model.ts";
 import type { ConnectionInfo } from "../../coder/agents.ts";
 import { StepError } from "../../coder/errors.ts";
 import type { ByteStream } from "../../base/stream.ts";
 import type { AgentTunnel } from "../../base/tunnel.ts";
 import { waitForAgent } from "./agent_wait.ts";
 import type { Configuration } from "../config/config.ts";
+import type { Early, EarlyStart } from "./early.ts";
 import { resolveTarget, type Target } from "./resolve_workspace.ts";
 import { inStep, type Steps } from "./steps.ts";
 import { TunnelBeginning } from "./tunnel_beginning.ts";
@@ -32,6 +33,8 @@ export interface ConnectOptions {
   readonly disablesDirect: boolean;
   /** With other runs of this program. */
   readonly sharesTunnel: boolean;
+  /** Begun over the tunnel while the deployment is being asked; given up unless it says at once that the workspace runs. @default nothing */
+  readonly early?: EarlyStart;
 }
 
 /** A workspace that is ready and a tunnel to it that has begun. Disposing it closes the tunnel. */
@@ -53,8 +56,12 @@ export async function connect(steps: Steps, options: ConnectOptions): Promise<Co
   docsUrl.catch(() => {}); // told below
   const beginning = new TunnelBeginning(steps, options);
   try {
-    const target = await resolveTarget(steps, options);
+    const target = await resolveTarget(steps, {
+      ...options,
+      onWait: () => options.early?.giveUp(),
+    });
     const { agent: last } = target;
+    if (last.status !== "connected" || !isReady(last.lifecycle)) options.early?.giveUp();
     beginning.begin(last.id);
     await warnAboutServer(steps, { ...options, version: VERSION });
     await warnAboutWorkspace(steps, target);
@@ -72,6 +79,7 @@ export async function connect(steps: Steps, options: ConnectOptions): Promise<Co
     };
     return { target, agent, info, tunnel, [Symbol.asyncDispose]: close };
   } catch (error) {
+    await options.early?.close();
     await beginning.close();
     throw error;
   }
@@ -84,10 +92,20 @@ export async function connect(steps: Steps, options: ConnectOptions): Promise<Co
 export async function openAgentPort(
   steps: Steps,
   tunnel: AgentTunnel,
-  to: { readonly port: number; readonly signal: AbortSignal },
+  to: {
+    readonly port: number;
+    /** Has opened it, perhaps. @default nothing has */
+    readonly early?: Early<ByteStream> | undefined;
+    readonly signal: AbortSignal;
+  },
 ): Promise<ByteStream> {
-  const { port, signal } = to;
-  const open = () => inStep(signal, "connect SSH", () => tunnel.openTcp(port, signal));
+  const { port, early, signal } = to;
+  const open = () =>
+    inStep(
+      signal,
+      "connect SSH",
+      async () => await early?.take(tunnel, signal) ?? await tunnel.openTcp(port, signal),
+    );
   return await whenReachable(steps, tunnel, { signal }, open);
 }
 

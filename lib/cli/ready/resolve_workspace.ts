@@ -28,6 +28,8 @@ export interface TargetOptions {
   readonly hostnameSuffix?: string;
   /** @default false */
   readonly disableAutostart?: boolean;
+  /** Called when it does not run yet, before that is waited for. @default nothing is done */
+  readonly onWait?: () => void;
 }
 
 /** What a session connects to. */
@@ -41,10 +43,12 @@ export interface Target {
 /** Finds the workspace, starts it if need be, waits for its build, picks the agent. Throws `UserError`, `ApiError`. */
 export async function resolveTarget(steps: Steps, options: TargetOptions): Promise<Target> {
   const { input, disableAutostart = false, hostPrefix = "", hostnameSuffix = "" } = options;
+  const { onWait = () => {} } = options;
   const name = parseWorkspaceName(input, { hostPrefix, hostnameSuffix });
-  const workspace = await findRunning(steps, name, { disableAutostart });
+  const workspace = await findRunning(steps, name, { disableAutostart, onWait });
   const { latestBuild } = workspace;
   const isBuilding = latestBuild.job.completedAtMs === undefined;
+  if (isBuilding) onWait();
   const build = isBuilding ? await waitForBuild(steps, latestBuild.id) : latestBuild;
   if (build.transition === "delete") {
     throw new UserError(`workspace ${goQuote(workspace.name)} is being deleted`);
@@ -75,10 +79,11 @@ function checkBuilt(workspace: Workspace, build: Build): void {
 async function findRunning(
   steps: Steps,
   name: WorkspaceName,
-  options: { readonly disableAutostart: boolean },
+  options: { readonly disableAutostart: boolean; readonly onWait: () => void },
 ): Promise<Workspace> {
   const workspace = await findWorkspace(steps, name);
   if (!needsStart(workspace)) return workspace;
+  options.onWait();
   const result = await autostart(steps, workspace, { disabled: options.disableAutostart });
   if (result.kind === "started") return result.workspace;
   const again = await findWorkspace(steps, name);

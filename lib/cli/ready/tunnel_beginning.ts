@@ -8,6 +8,7 @@ import { ProtocolError, UserError } from "../../base/errors.ts";
 import type { AgentTunnel } from "../../base/tunnel.ts";
 import { userAgentOf } from "../config/client.ts";
 import type { Configuration } from "../config/config.ts";
+import type { EarlyStart } from "./early.ts";
 import {
   type Memory,
   type MemoryPlace,
@@ -28,6 +29,8 @@ export interface BeginningOptions {
   readonly disablesDirect: boolean;
   /** With other runs of this program. @default false */
   readonly sharesTunnel?: boolean;
+  /** Begun over whichever tunnel has begun. @default nothing */
+  readonly early?: EarlyStart | undefined;
 }
 
 /** A tunnel that has begun, and what it was begun with. */
@@ -154,7 +157,7 @@ export class TunnelBeginning {
       ? { sharing: (await import("./sharing.ts")).sharingPlan(host) }
       : undefined;
     try {
-      return await host.tunnels.start({
+      const tunnel = await host.tunnels.start({
         agentId,
         deploymentUrl: client.url,
         network: configuration.network,
@@ -171,6 +174,8 @@ export class TunnelBeginning {
         ...sharing,
         log: log.child("net"),
       });
+      this.#options.early?.begin(tunnel);
+      return tunnel;
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       const hint = "The server may be older or newer than hawser knows";

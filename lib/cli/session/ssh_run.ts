@@ -4,6 +4,8 @@
  */
 import { untilAborted } from "../../base/abort.ts";
 import type { Log } from "../../base/log.ts";
+import type { ByteStream } from "../../base/stream.ts";
+import { AGENT_SSH_PORT } from "../../tailnet/agent_ports.ts";
 import { createClient } from "../config/client.ts";
 import { readConfiguration } from "../config/config.ts";
 import { connect, type Connected, type ConnectOptions } from "../ready/connect.ts";
@@ -13,11 +15,12 @@ import type { SshOptions } from "../grammar/flags_ssh.ts";
 import type { Host } from "../../base/host.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
 import { prepareNetworkInfo } from "./network_info.ts";
+import { Early } from "../ready/early.ts";
 import { pickWorkspace } from "../ready/picker.ts";
 import type { Progress } from "../terminal/progress.ts";
 import { runStdio } from "./ssh_stdio.ts";
 import { EarlyInput } from "./stdio_pipe.ts";
-import { createSteps } from "../ready/steps.ts";
+import { createSteps, type Steps } from "../ready/steps.ts";
 
 export interface SshPlan {
   readonly global: GlobalOptions;
@@ -49,8 +52,8 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
   // Loading SSH takes as long as reaching the workspace: both at once. Raw bytes never pay for it.
   const loading = input === undefined ? loadSession() : undefined;
   loading?.catch(() => {}); // told below
-  const early = new AbortController();
-  if (input !== undefined) watchInput(host, input, { interrupt, signal: early.signal });
+  const opening = new AbortController();
+  if (input !== undefined) watchInput(host, input, { interrupt, signal: opening.signal });
   try {
     const configuration = await readConfiguration(host, { ...global, log }, interrupt.signal);
     const client = createClient(host, {
@@ -64,6 +67,7 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
     const steps = createSteps({ host, client, progress, log, signal: interrupt.signal });
     const workspace = plan.workspace ?? await pickWorkspace(steps, options);
     if (workspace === undefined) return 1;
+    using early = earlyPort(steps);
     const connectOptions: ConnectOptions = {
       configuration,
       command: plan.name,
@@ -93,20 +97,31 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
       const { runPersistent } = await import("./persist/run.ts");
       return await runPersistent(steps, { connect: connectOptions, prepare, interrupt, options });
     }
-    await using connected = await connect(steps, connectOptions);
+    await using connected = await connect(steps, { ...connectOptions, early });
     const session = await prepare(connected);
     if (input !== undefined) {
-      const onOpen = () => early.abort();
-      return await runStdio(steps, connected, { options, input, onOpen });
+      const onOpen = () => opening.abort();
+      return await runStdio(steps, connected, { options, input, early, onOpen });
     }
     const { runSession } = await (loading ?? loadSession());
-    return await runSession(steps, connected, session);
+    return await runSession(steps, connected, { ...session, early });
   } catch (error) {
     if (error instanceof ClientGone) return 0;
     throw error;
   } finally {
-    early.abort();
+    opening.abort();
   }
+}
+
+/** The agent's SSH port, opened while the deployment is being asked. Not a byte passes before it has answered. */
+function earlyPort({ host, log, signal }: Steps): Early<ByteStream> {
+  return new Early({
+    begin: (tunnel, stop) => tunnel.openTcp(AGENT_SSH_PORT, stop),
+    discard: (stream) => stream.abort("Nobody is let in as things are"),
+    clock: host.clock,
+    log,
+    signal,
+  });
 }
 
 /**

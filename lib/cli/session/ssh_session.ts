@@ -3,6 +3,7 @@
  * #remote-forwards), or `-W` and `-N`.
  */
 import type { HostInput, HostOutput } from "../../base/host.ts";
+import type { ByteStream } from "../../base/stream.ts";
 import { untilAborted } from "../../base/abort.ts";
 import type { Agent } from "../../coder/agent_model.ts";
 import { AGENT_SSH_PORT } from "../../tailnet/agent_ports.ts";
@@ -28,6 +29,7 @@ import {
 } from "../../ssh/terminal_session.ts";
 import type { Configuration } from "../config/config.ts";
 import { type Connected, openAgentPort } from "../ready/connect.ts";
+import type { Early } from "../ready/early.ts";
 import { ExitError } from "../terminal/errors.ts";
 import type { SshOptions } from "../grammar/flags_ssh.ts";
 import { hostKeyVerifier } from "./host_key.ts";
@@ -44,6 +46,8 @@ export interface SessionOptions {
   readonly options: SshOptions;
   readonly configuration: Configuration;
   readonly interrupt: Interrupt;
+  /** Has opened the agent's port, perhaps. @default nothing has */
+  readonly early?: Early<ByteStream>;
   /** Empty: a shell. */
   readonly command: string;
   /** The command for a shell that is kept, e.g. `hawser ssh --persist dev`. */
@@ -76,7 +80,11 @@ export async function runSession(
 ): Promise<number> {
   const { host, signal, log } = steps;
   const { options, interrupt } = session;
-  const stream = await openAgentPort(steps, connected.tunnel, { port: AGENT_SSH_PORT, signal });
+  const stream = await openAgentPort(steps, connected.tunnel, {
+    port: AGENT_SSH_PORT,
+    early: session.early,
+    signal,
+  });
   await using background = await startBackground(steps, connected, { options, via: "tunnel" });
   const over = AbortSignal.any([signal, background.ended]);
   try {

@@ -2,6 +2,7 @@
  * `--stdio`: raw bytes between standard input and output and the agent's SSH server (docs/protocol/ssh.md#stdio), through our own
  * tunnel or through Coder Connect (docs/protocol/ssh.md#coder-connect), whichever is open first.
  */
+import type { ByteStream } from "../../base/stream.ts";
 import { AGENT_SSH_PORT } from "../../tailnet/agent_ports.ts";
 import type { RaceResult } from "../ready/coder_connect.ts";
 import {
@@ -11,6 +12,8 @@ import {
   raceCoderConnect,
 } from "../ready/coder_connect.ts";
 import { type Connected, openAgentPort } from "../ready/connect.ts";
+import type { Early } from "../ready/early.ts";
+import { sayGoodbye } from "../ready/goodbye.ts";
 import { ExitError } from "../terminal/errors.ts";
 import type { SshOptions } from "../grammar/flags_ssh.ts";
 import { lossWithSilence } from "./silence_words.ts";
@@ -21,22 +24,23 @@ import type { Steps } from "../ready/steps.ts";
 export interface StdioOptions {
   readonly options: SshOptions;
   readonly input: EarlyInput;
+  /** Has opened the agent's port, perhaps. */
+  readonly early: Early<ByteStream>;
   /** Called when the agent's port is open. */
   readonly onOpen: () => void;
 }
 
 const CONNECTION_LOST_CODE = 255;
-/** A workspace that hears our goodbye answers within this, or is not waited for. */
-const GOODBYE_MS = 500;
 
 /** Carries bytes until the agent ends the stream; the exit code. Throws `ExitError` 255 when the transport was lost. */
 export async function runStdio(
   steps: Steps,
   connected: Connected,
-  { input, options, onOpen }: StdioOptions,
+  { input, options, early, onOpen }: StdioOptions,
 ): Promise<number> {
   const { host, signal, progress, log } = steps;
-  const { stream, via } = await openSsh(steps, connected, options);
+  const { stream, via } = await openSsh(steps, connected, { options, early });
+  early.giveUp();
   onOpen();
   log.info("connected", { via });
   await using background = await startBackground(steps, connected, { options, via });
@@ -47,7 +51,7 @@ export async function runStdio(
   try {
     const end = await pipeStdio(stream, { input, output: host.stdout, signal: over });
     const isReset = signal.aborted || end.kind === "unread" || end.kind === "failed";
-    if (isReset && via === "tunnel") await sayGoodbye(steps, connected);
+    if (isReset && via === "tunnel") await sayGoodbye(host, connected.tunnel);
     if (end.kind === "failed") throw end.error;
     const { reason } = background.ended;
     if (reason instanceof SessionEnded) {
@@ -71,29 +75,16 @@ export async function runStdio(
   }
 }
 
-/**
- * Lets the stream's reset arrive. Told by the coordinator first that we are gone, the agent would drop the reset with us, and
- * keep our sessions and forwards; what answers a ping came past the reset on the same way.
- */
-async function sayGoodbye({ host: { clock } }: Steps, { tunnel }: Connected): Promise<void> {
-  const heard = new AbortController();
-  const limit = clock.sleep(GOODBYE_MS, heard.signal).catch((error) => {
-    if (!heard.signal.aborted) throw error;
-  });
-  await Promise.race([tunnel.ping(), limit]);
-  heard.abort();
-}
-
 async function openSsh(
   steps: Steps,
   connected: Connected,
-  options: SshOptions,
+  { options, early }: Pick<StdioOptions, "options" | "early">,
 ): Promise<RaceResult> {
   const { host, signal } = steps;
   const { clock, sockets } = host;
   const { workspace, agent } = connected.target;
   const tunnel = (stop: AbortSignal) =>
-    openAgentPort(steps, connected.tunnel, { port: AGENT_SSH_PORT, signal: stop });
+    openAgentPort(steps, connected.tunnel, { port: AGENT_SSH_PORT, early, signal: stop });
   const hostname = coderConnectHost(
     { agent: agent.name, workspace: workspace.name, owner: workspace.ownerName },
     connected.info.hostnameSuffix,

@@ -9,7 +9,7 @@ import { AgentTerminals } from "../agent/terminals.ts";
 import { serveAccepted, serveFlow } from "../agent/services.ts";
 import type { SessionSurroundings } from "../ssh/environment.ts";
 import { generateHostKey } from "../ssh/host_key.ts";
-import { SshServer } from "../ssh/server.ts";
+import { type SshClients, SshServer } from "../ssh/server.ts";
 import { coordinationOf } from "../../tailnet/coordinator/protocol_version.ts";
 import type { ModelHost } from "./host.ts";
 import { LogBook, type LogLevel } from "./log_book.ts";
@@ -176,6 +176,21 @@ export class SandboxAgent {
   /** Programs that run in its sessions. */
   get programCount(): number {
     return this.#ssh?.programCount ?? 0;
+  }
+
+  /** Who connected to its SSH server since it joined the network. */
+  get sshClients(): SshClients {
+    return this.#ssh?.clients ?? { came: 0, open: 0, bytesIn: 0 };
+  }
+
+  /** Resolves when `isReached` holds of them. */
+  async untilSshClients(isReached: (clients: SshClients) => boolean): Promise<void> {
+    await this.#ssh?.untilClients(isReached);
+  }
+
+  /** Cuts off whoever is connected to its SSH server. */
+  cutSshClients(): void {
+    this.#ssh?.cut();
   }
 
   /** Resolves when no program runs in its sessions. */

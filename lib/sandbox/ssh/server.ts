@@ -24,6 +24,14 @@ export interface SshServerOptions {
 /** What agents say they are: Go's library. Clients that tell servers apart by it do so here too. */
 const IDENT = "Go";
 
+/** Who connected, whatever became of it. */
+export interface SshClients {
+  readonly came: number;
+  readonly open: number;
+  /** Bytes that they sent. */
+  readonly bytesIn: number;
+}
+
 export class SshServer {
   readonly #options: SshServerOptions;
   readonly #tasks = new Tasks();
@@ -31,6 +39,7 @@ export class SshServer {
   readonly #programs = new Set<Program>();
   readonly #terminals = new PtyMaker();
   readonly #duplexes = new Set<ByteStreamDuplex>();
+  #seen: SshClients = { came: 0, open: 0, bytesIn: 0 };
   #loading: Promise<Loaded> | undefined;
   #isStopped = false;
 
@@ -53,6 +62,15 @@ export class SshServer {
     return this.#programs.size;
   }
 
+  get clients(): SshClients {
+    return this.#seen;
+  }
+
+  /** Resolves when `isReached` holds of its clients. */
+  untilClients(isReached: (clients: SshClients) => boolean): Promise<void> {
+    return this.#changes.until(() => isReached(this.#seen));
+  }
+
   /** Resolves when no program runs. */
   whenIdle(): Promise<void> {
     return this.#changes.until(() => this.#programs.size === 0);
@@ -61,6 +79,11 @@ export class SshServer {
   /** Serves a client until it goes. */
   serve(stream: ByteStream): void {
     this.#tasks.run(this.#serve(stream));
+  }
+
+  /** Cuts all clients off. */
+  cut(): void {
+    for (const duplex of this.#duplexes) duplex.destroy(new Error("The connection was cut"));
   }
 
   /** Ends sessions, programs and forwards; resolves when nothing runs any more. */
@@ -81,7 +104,10 @@ export class SshServer {
   async #serve(stream: ByteStream): Promise<void> {
     const { make, hostKey } = await this.#load();
     if (this.#isStopped) return stream.abort("The agent stopped");
-    const duplex = new ByteStreamDuplex(stream);
+    this.#see({ came: 1, open: 1 });
+    const duplex = new ByteStreamDuplex(
+      counted(stream, (bytesIn) => this.#see({ bytesIn })),
+    );
     duplex.on("error", () => {}); // ssh2 hears of it too
     this.#duplexes.add(duplex);
     const closed = Promise.withResolvers<void>();
@@ -94,6 +120,16 @@ export class SshServer {
     server.injectSocket(duplex);
     await closed.promise;
     this.#duplexes.delete(duplex);
+    this.#see({ open: -1 });
+  }
+
+  #see({ came = 0, open = 0, bytesIn = 0 }: Partial<SshClients>): void {
+    this.#seen = {
+      came: this.#seen.came + came,
+      open: this.#seen.open + open,
+      bytesIn: this.#seen.bytesIn + bytesIn,
+    };
+    this.#changes.notify();
   }
 
   #handleConnection(
@@ -130,6 +166,21 @@ export class SshServer {
       await agentForward.close();
     }));
   }
+}
+
+/** `stream`, whose bytes are told as they are read. */
+function counted(stream: ByteStream, onRead: (bytes: number) => void): ByteStream {
+  return {
+    read: async (into) => {
+      const count = await stream.read(into);
+      onRead(count ?? 0);
+      return count;
+    },
+    write: (bytes) => stream.write(bytes),
+    closeWrite: () => stream.closeWrite(),
+    abort: (message) => stream.abort(message),
+    closed: stream.closed,
+  };
 }
 
 /** ssh2 itself refuses channels without a word (RFC 4254 §5.1 has a description). */
