@@ -81,7 +81,8 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
       wallMsAtZero: options.wallMsAtZero,
     });
     // No outage ends a connection by its length: what does is the peer's reset, or the coordinator's word that it is gone.
-    this.netstack = new Netstack({ addresses: options.addresses, random, giveUpMs: Infinity });
+    const { addresses, giveUpRetransmissions = Infinity } = options;
+    this.netstack = new Netstack({ addresses, random, giveUpMs: Infinity, giveUpRetransmissions });
     this.relays = new Relays({
       nodePrivateKey,
       nodePublicKey: this.nodePublicKey,

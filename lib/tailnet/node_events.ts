@@ -19,6 +19,8 @@ export interface TunnelNodeOptions {
   readonly wallMsAtZero: number;
   /** The user's own headers, sent to every relay. */
   readonly relayHeaders?: readonly (readonly [string, string])[];
+  /** Connections end after so many retransmissions in a row that nothing answered, as agents' do. @default Infinity */
+  readonly giveUpRetransmissions?: number;
 }
 
 export type NodeEvent =

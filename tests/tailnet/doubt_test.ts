@@ -19,8 +19,9 @@ function relayEnds(world: World): SimEnd[] {
 }
 
 /** A world in the middle of a transfer of a megabyte each way. */
-function transferring(seed: number) {
-  const world = new World({ seed, agentSendBytes: BYTES, network: { bytesPerMs: 500 } });
+function transferring(seed: number, options: { readonly agentRetransmissions?: number } = {}) {
+  const network = { bytesPerMs: 500 };
+  const world = new World({ seed, agentSendBytes: BYTES, network, ...options });
   world.reach();
   const bulk = beginTransfer(world, BYTES);
   awaitProgress(world, bulk, 100_000);
@@ -95,7 +96,7 @@ Deno.test("a program that was stopped keeps its connection where it still works,
 
 Deno.test("a program that was stopped in the middle of a transfer goes on with what the kernel kept for it", () => {
   for (const [index, stopMs] of [3_000, 16_000, 60_000, 600_000].entries()) {
-    const { world, bulk } = transferring(index + 30);
+    const { world, bulk } = transferring(index + 30, { agentRetransmissions: Infinity });
     world.sleepClient(stopMs);
     finishTransfer(world, bulk, { ...SIZES, limitMs: 30_000 });
     world.pass(10_000);

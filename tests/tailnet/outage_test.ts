@@ -20,6 +20,9 @@ function transferring(options: ConstructorParameters<typeof World>[0] = {}) {
   return { world, bulk };
 }
 
+/** An agent that gives nothing up: what is looked at is what we do. What agents do is in `survival_test.ts`. */
+const PATIENT = { agentRetransmissions: Infinity };
+
 Deno.test("a relay that restarts loses, doubles and reorders nothing, whenever it does", () => {
   for (let seed = 1; seed <= 10; seed++) {
     const { world, bulk } = transferring({ seed });
@@ -67,7 +70,7 @@ Deno.test("a relay that restarts five times in a row, and by websocket, changes 
 });
 
 Deno.test("a relay that is away for five minutes: what waits goes on within seconds of its return", () => {
-  const { world, bulk } = transferring();
+  const { world, bulk } = transferring(PATIENT);
   world.relay.isUp = false;
   world.relay.restart(world.now);
   world.pass(5 * MINUTE_MS);
@@ -82,6 +85,7 @@ Deno.test("a relay that comes back after every key has expired is used at once, 
     // The agent asks for no session by itself, so that it is us who have to.
     const agent: { key?: Uint8Array } = {};
     const { world, bulk } = transferring({
+      ...PATIENT,
       fate: ({ source, packet }) =>
         packet[0] === 1 && agent.key !== undefined && equalBytes(source, agent.key)
           ? "drop"
@@ -178,7 +182,7 @@ Deno.test("a machine that sleeps ten minutes or eight hours goes on where it was
 });
 
 Deno.test("a machine that sleeps ten minutes in the middle of a transfer loses nothing of it", () => {
-  const { world, bulk } = transferring();
+  const { world, bulk } = transferring(PATIENT);
   for (const end of [...world.client.driver.carriers.values()]) blackhole(end);
   for (const end of world.client.coordinatorEnds()) blackhole(end);
   world.sleepClient(10 * MINUTE_MS);

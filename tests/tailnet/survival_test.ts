@@ -1,7 +1,7 @@
 /**
  * Sessions with bytes under way through what networks and machines do: each byte arrives once, in order, and after what an agent's
- * stack has no patience for it is back soon. Here nobody gives up, so that times are what is looked at; against a stack that
- * does, see `tests/interop/outage_test.ts`.
+ * stack has no patience for it is back soon. Where an outage is longer than that patience, the agent's is made endless, so
+ * that times are what is looked at; what agents make of it is at the end, and against a real one in `tests/interop/outage_test.ts`.
  */
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { derpMapOf } from "../../lib/tailnet/derp_map.ts";
@@ -21,6 +21,9 @@ const BACK_MS = 1_500;
 const SEEDS = [1, 2, 3, 4];
 
 type Options = ConstructorParameters<typeof World>[0];
+
+/** An agent that gives nothing up. */
+const PATIENT = { agentRetransmissions: Infinity };
 
 /** A world in the middle of a transfer of a megabyte each way. */
 function transferring(options: Options = {}) {
@@ -173,7 +176,7 @@ Deno.test("a client with another address on a direct path: the relay carries unt
 
 Deno.test("a client that is stopped and goes on, for seconds and for hours, with bytes under way", () => {
   for (const ms of [3 * SECOND_MS, 25 * SECOND_MS, 10 * MINUTE_MS, 9 * HOUR_MS]) {
-    const { world, bulk } = transferring();
+    const { world, bulk } = transferring(PATIENT);
     world.sleepClient(ms);
     expectBack(world, bulk, 3_000, `stopped for ${ms} ms`);
     expectUnharmed(world, bulk);
@@ -241,4 +244,48 @@ Deno.test("a resume token that expires with bytes under way: the next connection
   world.pass(1_000);
   strictEqual(heard(), 3_200);
   deepStrictEqual(world.client.lost(), []);
+});
+
+/** A relay that is away for so long while the agent has output to send, or nothing. */
+function awayWhile(awayMs: number, { hasOutput, seed }: { hasOutput: boolean; seed: number }) {
+  const world = new World({
+    seed,
+    agentSendBytes: hasOutput ? 4 * BYTES : 1_000,
+    network: { bytesPerMs: 50_000 },
+  });
+  world.reach();
+  const bulk = world.client.openBulk(BYTES, world.now, { heldAt: 100 });
+  ok(world.until(() => bulk.receivedBytes >= (hasOutput ? 100_000 : 1_000), 5_000));
+  killRelay(world);
+  world.pass(awayMs);
+  world.relay.isUp = true;
+  world.pass(3_000);
+  bulk.heldAt = Infinity;
+  bulk.pump(world.now);
+  world.client.driver.turn(world.now);
+  world.pass(20_000);
+  console.log(bulk.socket.end, bulk.socket.state, world.client.session.isReachable, world.agent.bulks.map(b=>[b.socket.state,b.socket.end,b.receivedBytes]), world.client.session.node.counts());
+  return { end: bulk.socket.end?.kind, lost: world.client.lost(), bulk, world };
+}
+
+Deno.test("output that flows outlives an outage that is shorter than an agent's patience of 12.6 s, and none that is longer", () => {
+  for (const seed of SEEDS) {
+    for (const awayMs of [3, 9, 11].map((seconds) => seconds * SECOND_MS)) {
+      const { bulk } = awayWhile(awayMs, { hasOutput: true, seed });
+      strictEqual(bulk.receivedBytes, 4 * BYTES, `${awayMs} ms`);
+    }
+    for (const awayMs of [14, 60, 600].map((seconds) => seconds * SECOND_MS)) {
+      const { end, lost, bulk } = awayWhile(awayMs, { hasOutput: true, seed });
+      strictEqual(end, "reset", `${awayMs} ms: what is sent to a connection that was given up is refused`);
+      ok(bulk.receivedBytes < 4 * BYTES);
+      deepStrictEqual(lost, [], "the tunnel itself is whole");
+    }
+  }
+});
+
+Deno.test("a session in which the agent has nothing to send outlives an outage however long", () => {
+  for (const awayMs of [14 * SECOND_MS, 10 * MINUTE_MS, 9 * HOUR_MS]) {
+    const { world, bulk } = awayWhile(awayMs, { hasOutput: false, seed: 1 });
+    finishTransfer(world, bulk, { up: BYTES, down: 1_000 });
+  }
 });

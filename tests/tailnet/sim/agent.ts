@@ -27,7 +27,12 @@ export interface SimAgentOptions {
   readonly wallMsAtZero: number;
   /** What each connection to port 1 is sent. */
   readonly sendBytes: number;
+  /** Retransmissions in vain after which a connection is given up: `AGENT_RETRANSMISSIONS`, or `Infinity` for a TCP as ours is. */
+  readonly retransmissions: number;
 }
+
+/** What agents set (coder/tailscale `wgengine/netstack/netstack.go`, `maxRetriesOpt`): 12.6 s at a short round trip. */
+export const AGENT_RETRANSMISSIONS = 5;
 
 /** The coordinator is dialled again after this; its websocket is not simulated. */
 const REDIAL_MS = 50;
@@ -45,6 +50,8 @@ export class SimAgent {
   /** Where the peer that was told of last says that UDP reaches it. */
   peerEndpoints: readonly string[] = [];
   readonly #options: SimAgentOptions;
+  readonly #scratch = new Uint8Array(1_280);
+  #peerId: string | undefined;
   readonly #core: AgentCore;
   #session: CoordinatorServerSession | undefined;
   #dialling: { readonly line: Line; readonly at: Instant } | undefined;
@@ -65,7 +72,13 @@ export class SimAgent {
       random,
       aead: loadAead(),
       wallMsAtZero,
+      giveUpRetransmissions: options.retransmissions,
     });
+    if (this.#isImpatient) {
+      // An agent's TCP is told nothing of relays and paths: its own timers are all that it has.
+      this.node.netstack.resume = () => {};
+      this.node.netstack.handlePathChange = () => {};
+    }
     this.node.netstack.listen(1);
     this.node.netstack.datagrams.accept();
     this.node.setMap(options.map, { forcesWebsocket: false }, now);
@@ -116,6 +129,7 @@ export class SimAgent {
     const { at, line } = this.#dialling ?? {};
     if (line !== undefined && (at ?? Infinity) <= now) this.#dial(line, now);
     const moved = this.#listen(now);
+    if (this.#isImpatient) this.#lose(now);
     return this.driver.step(now) || moved;
   }
 
@@ -124,6 +138,23 @@ export class SimAgent {
     const hearsAt = now < this.hearsFrom ? this.hearsFrom : undefined;
     const at = earlier(earlier(this.driver.nextAt(now), this.#dialling?.at), hearsAt);
     return earlier(at, this.#session?.pollTimeout());
+  }
+
+  get #isImpatient(): boolean {
+    return this.#options.retransmissions !== Infinity;
+  }
+
+  /** Without a way to the peer an agent's packets are lost, not kept: its TCP's timers go on. */
+  #lose(now: Instant): void {
+    const { netstack, relays } = this.node;
+    const peerId = this.#peerId;
+    if (peerId === undefined) return;
+    const isDirect = this.driver.udp?.direct.paths.inUse(peerId) !== undefined;
+    if (isDirect || relays.readyLink(this.homeOf(peerId) ?? this.#region) !== undefined) return;
+    for (let left = netstack.waitingDestinations; left > 0; left--) {
+      const destination = netstack.nextDestination();
+      while (netstack.pollTransmit(this.#scratch, 0, now, destination) > 0);
+    }
   }
 
   #handleSocketEvent(event: NetstackEvent, now: Instant): void {
@@ -181,6 +212,7 @@ export class SimAgent {
         this.#session?.handleBytes(event.payload, now);
         return;
       case "node":
+        this.#peerId = event.peerId;
         this.peerEndpoints = event.node.endpoints.map(formatEndpoint);
         if (this.saysReady) this.#core.client.readyForHandshake(event.peerId, now);
         return;

@@ -8,7 +8,7 @@ import type { DerpSwitchboardOptions } from "../../../lib/derp/mod.ts";
 import { type DerpMap, derpMapOf, type DerpNode } from "../../../lib/tailnet/derp_map.ts";
 import { SeededRandom } from "../../support/seeded_random.ts";
 import { testUuid } from "../support.ts";
-import { SimAgent } from "./agent.ts";
+import { AGENT_RETRANSMISSIONS, SimAgent } from "./agent.ts";
 import { SimClient, type SimClientOptions } from "./client.ts";
 import { SimCoordinator } from "./coordinator.ts";
 import { type NetworkOptions, SimNetwork } from "./network.ts";
@@ -29,6 +29,8 @@ export interface WorldOptions {
   readonly agentRegion?: number;
   /** What the agent sends over each connection. @default 0 */
   readonly agentSendBytes?: number;
+  /** Retransmissions in vain after which the agent gives a connection up; `Infinity` for a TCP as ours. @default as agents do */
+  readonly agentRetransmissions?: number;
   readonly fate?: DerpSwitchboardOptions["fate"];
   readonly client?: Partial<SimClientOptions>;
 }
@@ -124,6 +126,7 @@ export class World {
       homeRegion: this.#options.agentRegion ?? 999,
       wallMsAtZero: WALL_MS_AT_ZERO,
       sendBytes: this.#options.agentSendBytes ?? 0,
+      retransmissions: this.#options.agentRetransmissions ?? AGENT_RETRANSMISSIONS,
     }, this.now);
     return this.agent;
   }
