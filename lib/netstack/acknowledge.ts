@@ -28,8 +28,11 @@ export function handleAck(tcb: Tcb, segment: IncomingSegment, now: Instant): boo
   const isNew = seqGt(ack, tcb.snd.una);
   const isDuplicate = !isNew && isDuplicateAck(tcb, segment);
   if (seqGte(ack, tcb.snd.una)) updateWindow(tcb, header);
-  // Nothing of ours could make progress, and the peer is there.
-  if (tcb.snd.flightSize === 0 || tcb.snd.wnd === 0) tcb.stalledMs = 0;
+  // Nothing of ours could make progress, and the peer is there (RFC 9293 §3.8.6.1).
+  if (tcb.snd.flightSize === 0 || tcb.snd.wnd === 0) {
+    tcb.stalledMs = 0;
+    tcb.timeouts = 0;
+  }
   const hasBlocks = tcb.isSackPermitted && header.sackCount > 0 && tcb.snd.sent.count > 0;
   if (!isNew && !isDuplicate && !hasBlocks) return true;
 

@@ -22,6 +22,8 @@ export interface SimClientOptions extends Omit<AgentSessionOptions, "aead"> {
 }
 
 const PROBE_MS = 100;
+/** As the program's own streams (`lib/io/node_tunnel.ts`). */
+const KEEPALIVE_MS = 30_000;
 
 export class SimClient {
   readonly session: AgentSession;
@@ -92,7 +94,10 @@ export class SimClient {
 
   openBulk(sendBytes: number, now: Instant, options: { readonly heldAt?: number } = {}): Bulk {
     const { agentAddress } = this.session;
-    const socket = this.session.connect({ remote: agentAddress, port: 1 }, now);
+    const socket = this.session.connect(
+      { remote: agentAddress, port: 1, keepaliveMs: KEEPALIVE_MS },
+      now,
+    );
     const bulk = new Bulk(socket, { sendBytes, role: "client" });
     bulk.heldAt = options.heldAt ?? Infinity;
     this.bulks.push(bulk);
