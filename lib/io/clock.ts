@@ -32,14 +32,20 @@ export class SleepDetector {
 
 export class SystemClock implements HostClock {
   readonly #sleep = new SleepDetector();
+  readonly #readWall: () => number;
+
+  /** `readWall` is the machine's own but for tests, which set it. */
+  constructor(readWall: () => number = Date.now) {
+    this.#readWall = readWall;
+  }
 
   now(): Instant {
     const monotonicMs = performance.now();
-    return monotonicMs + this.#sleep.observe(monotonicMs, Date.now());
+    return monotonicMs + this.#sleep.observe(monotonicMs, this.#readWall());
   }
 
   wallMs(): number {
-    return Date.now();
+    return this.#readWall();
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {

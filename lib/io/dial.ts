@@ -57,7 +57,7 @@ export function newDialOptions(env: GetEnv, tls: TlsMaterial | undefined): DialO
   return {
     env,
     roots: systemRoots(env),
-    addresses: new AddressMemory(() => Date.now()),
+    addresses: new AddressMemory(() => performance.now()),
     ...(tls === undefined ? {} : { tls }),
   };
 }

@@ -2,6 +2,9 @@
 import { deepStrictEqual, notStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { equalBytes } from "../../lib/base/bytes.ts";
 import { randomBytes } from "../../lib/base/core.ts";
+import { SILENT_LOG } from "../../lib/base/log.ts";
+import { SystemClock } from "../../lib/io/clock.ts";
+import { NodeTunnel } from "../../lib/io/node_tunnel.ts";
 import { type AgentTunnel, TunnelError } from "../../lib/mod.ts";
 import { AgentPort, type EndpointFault, Sandbox } from "../../lib/sandbox/mod.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
@@ -95,6 +98,39 @@ function randomPieces(): () => number {
     return 1 + (byte[0] ?? 0) * 7;
   };
 }
+
+sandboxTest(
+  "a wall clock that is set back or on by an hour, or by a day, interrupts no stream",
+  async (sandbox) => {
+    const HOUR_MS = 3_600_000;
+    let offsetMs = 0;
+    await using agent = new NodeTunnel({
+      agentId: sandbox.workspace.agent().id,
+      deploymentUrl: sandbox.url,
+      coordinatorHeaders: [["Coder-Session-Token", sandbox.token]],
+      relayHeaders: [],
+      derpMap: sandbox.coordinator.derpMap,
+      forcesWebsocket: false,
+      clock: new SystemClock(() => Date.now() + offsetMs),
+      dial: { env: () => undefined },
+      log: SILENT_LOG,
+    });
+    const stream = await agent.openTcp(AgentPort.echo);
+    const say = async (text: string) => {
+      const bytes = encode(text);
+      await stream.write(bytes);
+      strictEqual(decode(await readBytes(stream, bytes.length)), text);
+    };
+    await say("before");
+    // Back from where it was, on again: the machine seems to have slept, and then no time passes.
+    for (const hours of [-1, 0, 1, 0, -24, 24, -1]) {
+      offsetMs = hours * HOUR_MS;
+      await say(`${hours} hours`);
+      await echoText(agent, `another stream at ${hours} hours`);
+    }
+    stream.abort();
+  },
+);
 
 sandboxTest("a relay that loses and delays packets", async (sandbox) => {
   await using agent = dialTo(sandbox);

@@ -276,7 +276,11 @@ Deno.test("output that flows outlives an outage that is shorter than an agent's 
     }
     for (const awayMs of [14, 60, 600].map((seconds) => seconds * SECOND_MS)) {
       const { end, lost, bulk } = awayWhile(awayMs, { hasOutput: true, seed });
-      strictEqual(end, "reset", `${awayMs} ms: what is sent to a connection that was given up is refused`);
+      strictEqual(
+        end,
+        "reset",
+        `${awayMs} ms: what is sent to a connection that was given up is refused`,
+      );
       ok(bulk.receivedBytes < 4 * BYTES);
       deepStrictEqual(lost, [], "the tunnel itself is whole");
     }
