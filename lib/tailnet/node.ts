@@ -69,9 +69,9 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
   #direct: Direct | undefined;
 
   constructor(options: TunnelNodeOptions) {
-    const { random, nodePrivateKey } = options;
+    const { random, nodePrivateKey, addresses, giveUpRetransmissions = Infinity } = options;
     this.#random = random;
-    this.addresses = options.addresses;
+    this.addresses = addresses;
     this.#privateKeys = [nodePrivateKey, options.discoPrivateKey];
     this.nodePublicKey = publicKey(nodePrivateKey);
     this.#wireguard = new WireguardDevice({
@@ -81,7 +81,6 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
       wallMsAtZero: options.wallMsAtZero,
     });
     // No outage ends a connection by its length: what does is the peer's reset, or the coordinator's word that it is gone.
-    const { addresses, giveUpRetransmissions = Infinity } = options;
     this.netstack = new Netstack({ addresses, random, giveUpMs: Infinity, giveUpRetransmissions });
     this.relays = new Relays({
       nodePrivateKey,
