@@ -3,6 +3,7 @@
 //
 //	peer serve   a whole deployment on one address: REST, coordinator, relay, STUN, workspace agent
 //	peer dial    a client of it, the yardstick of benchmarks
+//	peer link    a wire with delay, loss and a limit between two network namespaces (Linux)
 //
 // README.md beside this file lists flags, commands and ports.
 package main
@@ -31,6 +32,8 @@ func main() {
 		err = serveCommand(os.Args[2:])
 	case "dial":
 		err = dialCommand(os.Args[2:])
+	case "link":
+		err = linkCommand(os.Args[2:])
 	default:
 		usage()
 	}
@@ -41,7 +44,7 @@ func main() {
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: peer serve [flags]\n       peer dial [flags] stdio | first-byte | ping | down BYTES | up BYTES")
+	fmt.Fprintln(os.Stderr, "usage: peer serve [flags]\n       peer dial [flags] stdio | run COMMAND | first-byte | ping | down BYTES | up BYTES\n       peer link")
 	os.Exit(2)
 }
 

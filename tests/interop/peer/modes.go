@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 )
 
 const (
@@ -34,6 +36,11 @@ func runMode(c *client, args []string, port uint16) error {
 	switch args[0] {
 	case "stdio":
 		return pipeStdio(c, choose(portSSH))
+	case "run":
+		if len(args) != 2 {
+			return errors.New("a command is missing")
+		}
+		return runRemote(c, choose(portSSH), args[1])
 	case "first-byte":
 		return measureFirstByte(c, choose(portSSH))
 	case "ping":
@@ -114,6 +121,29 @@ func pipeStdio(c *client, port uint16) error {
 	case <-time.After(hangupGrace):
 	}
 	return nil
+}
+
+// runRemote runs a command in the workspace with an SSH client in this process, as `coder ssh WORKSPACE COMMAND` does. The
+// tunnel has authenticated the agent: any host key will do.
+func runRemote(c *client, port uint16, command string) error {
+	conn, err := c.dialTCP(port)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	config := &ssh.ClientConfig{User: "tester", HostKeyCallback: ssh.InsecureIgnoreHostKey()}
+	sshConn, channels, requests, err := ssh.NewClientConn(conn, "workspace", config)
+	if err != nil {
+		return err
+	}
+	client := ssh.NewClient(sshConn, channels, requests)
+	defer client.Close()
+	session, err := client.NewSession()
+	if err != nil {
+		return err
+	}
+	session.Stdin, session.Stdout, session.Stderr = os.Stdin, os.Stdout, os.Stderr
+	return session.Run(command)
 }
 
 func measureFirstByte(c *client, port uint16) error {
