@@ -1,106 +1,135 @@
 /**
- * `deno task bench [--rounds=N] [--megabytes=N]`: the way of a byte through the relay, hawser against the Go peer's own
- * client, in rounds that take turns, so that a machine which changes its speed changes both. Prints a markdown table of
- * medians with the least and the most. Linux alone: it reads /proc.
+ * `deno task bench [--rounds=N] [--megabytes=N] [--minutes=N] [--only=GROUP,…] [--idle-minutes=N] [--json=FILE]`: every figure that hawser
+ * is to reach, beside the Go peer's own client, in rounds that take turns, so that a machine which changes its speed changes
+ * both. Prints a markdown table of medians and writes JSON. Linux alone: it reads /proc; wires need root.
  */
 import { parseArgs } from "node:util";
-import { denoRun } from "../live/desk.ts";
 import { fromFileUrl } from "../live/names.ts";
-import { openSite } from "../interop/site.ts";
 import { say } from "../live/check.ts";
-import { type Contestant, contestants, type Direction } from "./contestants.ts";
+import { beginTasks } from "./begin.ts";
+import { channelTasks } from "./channels.ts";
+import { contestants } from "./contestants.ts";
+import { echoTasks } from "./echo.ts";
+import { fallbackTasks } from "./fallback.ts";
+import { FIGURES, GROUPS } from "./figures.ts";
+import { memoryTasks } from "./memory.ts";
+import { openFar, openLoopback, type Place, Runs } from "./place.ts";
+import { type Omission, renderTable, reportJson, type Side, Values } from "./report.ts";
+import type { Task } from "./task.ts";
+import { transferTasks } from "./transfers.ts";
 
-const BYTES_PER_GB = 1e9;
+const MINUTE_MS = 60_000;
+const INTERRUPTED = 130;
 
-/** One row: its values, by the order of the contestants. */
-interface Row {
-  readonly name: string;
-  readonly digits: number;
-  readonly values: readonly [number[], number[]];
-}
+const { values: flags } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "3" },
+    megabytes: { type: "string", default: "100" },
+    minutes: { type: "string", default: "8.5" },
+    only: { type: "string", default: GROUPS.join(",") },
+    "idle-minutes": { type: "string", default: "0.1" },
+    json: {
+      type: "string",
+      default: fromFileUrl(new URL("../../dist/bench.json", import.meta.url)),
+    },
+  },
+});
+const only = new Set(flags.only.split(","));
+const unknown = only.difference(new Set<string>(GROUPS));
+if (unknown.size > 0) throw new TypeError(`Groups are ${GROUPS.join(", ")}, not ${[...unknown]}`);
+const idleMinutes = Number(flags["idle-minutes"]);
+const tasks = [
+  ...beginTasks(),
+  ...transferTasks(Number(flags.megabytes) * 1e6),
+  ...channelTasks(),
+  ...fallbackTasks(),
+  ...echoTasks(),
+  ...memoryTasks(idleMinutes),
+].filter(({ group }) => only.has(group));
 
-class Table {
-  readonly #rows = new Map<string, Row>();
+const runs = new Runs();
+let isInterrupted = false;
+const interrupt = () => {
+  isInterrupted = true;
+  runs.end();
+};
+for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, interrupt);
 
-  add(name: string, side: 0 | 1, value: number, digits: number): void {
-    const row = this.#rows.get(name) ?? { name, digits, values: [[], []] };
-    this.#rows.set(name, row);
-    row.values[side].push(value);
-  }
+const values = new Values();
+const omissions: Omission[] = [];
+const names = await measureAll();
+for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(signal, interrupt);
+if (isInterrupted) Deno.exit(INTERRUPTED);
+const options = { names, figures: FIGURES, values, omissions };
+say(`${machine()}; at most ${flags.rounds} rounds, ${flags.megabytes} MB each on the loopback`);
+Deno.stdout.writeSync(new TextEncoder().encode(`${renderTable(options)}\n`));
+const about = { machine: machine(), at: new Date().toISOString(), flags: { ...flags } };
+const json = JSON.stringify(reportJson(options, about), null, 2);
+await Deno.writeTextFile(flags.json, `${json}\n`);
+if (omissions.length > 0) Deno.exitCode = 1;
 
-  render(names: readonly string[]): string {
-    const lines = [
-      `| median (least–most) | ${names.join(" | ")} | ratio |`,
-      "| --- | ---: | ---: | ---: |",
-    ];
-    for (const { name, digits, values: [ours, theirs] } of this.#rows.values()) {
-      const ratio = (median(ours) / median(theirs)).toFixed(2);
-      lines.push(`| ${name} | ${spread(ours, digits)} | ${spread(theirs, digits)} | ${ratio} |`);
+async function measureAll(): Promise<readonly [string, string]> {
+  await using stack = new AsyncDisposableStack();
+  const near = stack.use(await openLoopback(runs));
+  const far = tasks.some(({ isFar }) => isFar) ? await openFarIfPossible(stack) : undefined;
+  const sides = await contestants(near);
+  const farSides = far === undefined ? undefined : await contestants(far);
+  const until = performance.now() + (Number(flags.minutes) + 2 * idleMinutes) * MINUTE_MS;
+  const broken = new Set<Task>();
+  for (let round = 1; round <= Number(flags.rounds); round++) {
+    const order: readonly Side[] = round % 2 === 0 ? [0, 1] : [1, 0];
+    for (const task of tasks) {
+      const place = task.isFar ? far : near;
+      const these = task.isFar ? farSides : sides;
+      if (place === undefined || these === undefined) continue;
+      if (round > (task.rounds ?? Infinity) || broken.has(task) || isInterrupted) continue;
+      if (round > 1 && performance.now() > until) {
+        say(`the time is up before round ${round} of ${task.name}`);
+        continue;
+      }
+      say(`round ${round}: ${task.name}`);
+      if (!await measure(task, place, order.map((side) => [side, these[side]] as const))) {
+        broken.add(task);
+      }
     }
-    return lines.join("\n");
+  }
+  return [sides[0].name, sides[1].name];
+}
+
+async function openFarIfPossible(stack: AsyncDisposableStack): Promise<Place | undefined> {
+  try {
+    return stack.use(await openFar(runs));
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    omissions.push({ what: "everything on wires", why: error.message.trim() });
+    return undefined;
   }
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length / 2;
-  return ((sorted[Math.ceil(middle) - 1] ?? NaN) + (sorted[Math.floor(middle)] ?? NaN)) / 2;
-}
-
-function spread(values: readonly number[], digits: number): string {
-  const [least, most] = [Math.min(...values), Math.max(...values)];
-  return `${median(values).toFixed(digits)} (${least.toFixed(digits)}–${most.toFixed(digits)})`;
-}
-
+/** Whether it went well; what one side cannot do is told, and the rest goes on. */
 async function measure(
-  table: Table,
-  contestant: Contestant,
-  side: 0 | 1,
-  bytes: number,
-): Promise<void> {
-  table.add("first byte, ms", side, await contestant.firstByteMs(), 0);
-  for (const direction of ["down", "up"] satisfies Direction[]) {
-    for (const [how, what] of [["tunnel", "TCP in the tunnel"], ["openssh", "OpenSSH"]] as const) {
-      const { mb_per_s, transfer_cpu_s, max_rss_mb } = await contestant[how](direction, bytes);
-      const name = `${what}, ${direction}`;
-      table.add(`${name}, MB/s`, side, mb_per_s, 0);
-      table.add(`${name}, CPU s/GB`, side, transfer_cpu_s * BYTES_PER_GB / bytes, 1);
-      table.add(`${name}, peak RSS MB`, side, max_rss_mb, 0);
+  task: Task,
+  place: Place,
+  sides: readonly (readonly [Side, Parameters<Task["run"]>[1]])[],
+): Promise<boolean> {
+  for (const [side, contestant] of sides) {
+    try {
+      const found = await task.run(place, contestant);
+      for (const [id, value] of Object.entries(found)) values.add(id, side, value);
+    } catch (error) {
+      if (isInterrupted) return false;
+      if (!(error instanceof Error)) throw error;
+      const what = `${task.name}, ${contestant.name}`;
+      say(`FAILED: ${what}: ${error.message}`);
+      omissions.push({ what, why: error.message.trim().split("\n")[0] ?? "" });
+      return false;
     }
   }
+  return true;
 }
 
 function machine(): string {
-  const { memory, cpus } = {
-    memory: Math.round(Deno.systemMemoryInfo().total / 2 ** 30),
-    cpus: navigator.hardwareConcurrency,
-  };
-  return `${cpus} cores, ${memory} GB, ${Deno.build.os} ${Deno.osRelease()}, Deno ${Deno.version.deno}`;
+  const memory = Math.round(Deno.systemMemoryInfo().total / 2 ** 30);
+  const system = `${Deno.build.os} ${Deno.osRelease()}, Deno ${Deno.version.deno}`;
+  return `${navigator.hardwareConcurrency} cores, ${memory} GB, ${system}`;
 }
-
-const { values } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "5" },
-    megabytes: { type: "string", default: "200" },
-  },
-});
-const rounds = Number(values.rounds);
-const bytes = Number(values.megabytes) * 1e6;
-const bundle = fromFileUrl(new URL("../../dist/bundle/main.js", import.meta.url));
-await using site = await openSite({
-  peer: ["--relay-only"],
-  // What a release runs, unless HAWSER_PROGRAM names another.
-  desk: Deno.env.has("HAWSER_PROGRAM") ? {} : { program: [...denoRun(), "--no-config", bundle] },
-});
-const sides = await contestants(site);
-const table = new Table();
-// One round unmeasured: caches of code and pages are warm in every round that counts.
-const warmUp = new Table();
-for (const [i, side] of sides.entries()) await measure(warmUp, side, i === 0 ? 0 : 1, bytes / 10);
-for (let round = 1; round <= rounds; round++) {
-  say(`round ${round} of ${rounds}`);
-  const order = round % 2 === 0 ? [0, 1] as const : [1, 0] as const;
-  for (const i of order) await measure(table, sides[i], i, bytes);
-}
-say(`${machine()}; ${rounds} rounds of ${bytes / 1e6} MB over a relay on loopback`);
-Deno.stdout.writeSync(new TextEncoder().encode(`${table.render(sides.map(({ name }) => name))}\n`));

@@ -1,14 +1,18 @@
 /**
  * The library's half of the path benchmark, in a process of its own so that its CPU time and memory are its own:
- *   deno run path_client.ts down|up BYTES DEPLOYMENT_URL TOKEN AGENT_ID
- * Bytes come from port 7001 of the Go peer's agent and go to port 7002. Prints one JSON line, as `peer dial` does.
+ *   deno run path_client.ts DEPLOYMENT_URL TOKEN AGENT_ID relay|direct down|up BYTES
+ *   deno run path_client.ts DEPLOYMENT_URL TOKEN AGENT_ID relay|direct pipe PORT
+ * Bytes come from port 7001 of the Go peer's agent and go to port 7002; a pipe joins standard input and output with a port.
+ * Prints one JSON line, as `peer dial` does. With "direct" it begins when the direct path is in use.
  */
 import process from "node:process";
-import { type ByteStream, derpMapFromJson, startAgent } from "../../lib/mod.ts";
+import { type AgentTunnel, type ByteStream, derpMapFromJson, startAgent } from "../../lib/mod.ts";
 
 const SOURCE_PORT = 7001;
 const SINK_PORT = 7002;
 const CHUNK_BYTES = 262_144;
+const DIRECT_LIMIT_MS = 10_000;
+const PING_EVERY_MS = 20;
 const BYTES_PER_MB = 1e6;
 
 /** What a measurement gives; the same fields as the peer's. */
@@ -51,10 +55,31 @@ function cpuSeconds(): number {
   return (user + system) / 1e6;
 }
 
+async function pipe(stream: ByteStream): Promise<void> {
+  const input = async () => {
+    for await (const chunk of Deno.stdin.readable) await stream.write(chunk);
+    await stream.closeWrite();
+  };
+  const output = async () => {
+    const chunk = new Uint8Array(CHUNK_BYTES);
+    for (let n = await stream.read(chunk); n !== null; n = await stream.read(chunk)) {
+      for (let at = 0; at < n;) at += await Deno.stdout.write(chunk.subarray(at, n));
+    }
+  };
+  await Promise.all([input(), output()]);
+}
+
+async function untilDirect(agent: AgentTunnel): Promise<void> {
+  const began = performance.now();
+  while ((await agent.ping())?.isDirect !== true) {
+    if (performance.now() - began > DIRECT_LIMIT_MS) throw new Error("No direct path");
+    await new Promise((resolve) => setTimeout(resolve, PING_EVERY_MS));
+  }
+}
+
 async function main(args: readonly string[]): Promise<void> {
-  const [mode, size, url, token, agentId] = args;
-  if (!size || !url || !token || !agentId) throw new TypeError("Five arguments are needed");
-  const bytes = Number(size);
+  const [url, token, agentId, path, mode, number] = args;
+  if (!url || !token || !agentId || !number) throw new TypeError("Six arguments are needed");
   const answer = await fetch(new URL(`/api/v2/workspaceagents/${agentId}/connection`, url), {
     headers: { "Coder-Session-Token": token },
   });
@@ -65,8 +90,14 @@ async function main(args: readonly string[]): Promise<void> {
     token,
     derpMap: derpMapFromJson(derp_map),
     forcesWebsocket: derp_force_websockets,
-    disablesDirect: true,
+    disablesDirect: path === "relay",
   });
+  if (path === "direct") await untilDirect(agent);
+  if (mode === "pipe") {
+    await pipe(await agent.openTcp(Number(number)));
+    return;
+  }
+  const bytes = Number(number);
   const stream = await agent.openTcp(mode === "down" ? SOURCE_PORT : SINK_PORT);
   const cpuBefore = cpuSeconds();
   const began = performance.now();

@@ -53,11 +53,15 @@ export class Peer implements AsyncDisposable {
     this.#input = parts.child.stdin.getWriter();
   }
 
-  static async start(flags: readonly string[] = []): Promise<Peer> {
+  /** `within`: words in front of the command, as of a program that runs it elsewhere. */
+  static async start(
+    flags: readonly string[] = [],
+    within: readonly string[] = [],
+  ): Promise<Peer> {
     const binary = await peerBinary();
     const home = await Deno.makeTempDir({ prefix: "hawser-peer-" });
     const child = new Deno.Command("sh", {
-      args: ["-c", 'exec "$0" "$@"', binary, "serve", ...flags],
+      args: ["-c", 'exec "$@"', "sh", ...within, binary, "serve", ...flags],
       env: { PATH: Deno.env.get("PATH") ?? "", HOME: home, SHELL: "/bin/sh", USER: "tester" },
       clearEnv: true,
       stdin: "piped",
@@ -118,7 +122,7 @@ export class Peer implements AsyncDisposable {
 }
 
 /** Lines of a stream, read only when one is asked for. */
-class LineReader {
+export class LineReader {
   readonly #reader: ReadableStreamDefaultReader<string>;
   #rest = "";
 

@@ -143,6 +143,10 @@ func makeLinkEnd(host netip.Addr) (*linkEnd, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Whatever this machine prefers. A namespace may not choose what its machine does not allow everybody, as most do with CUBIC.
+	if err := os.WriteFile("/proc/sys/net/ipv4/tcp_congestion_control", []byte("reno"), 0); err != nil {
+		return nil, err
+	}
 	tun, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open /dev/net/tun: %w", err)
