@@ -87,10 +87,12 @@ async function measureAll(): Promise<readonly [string, string]> {
         say(`the time is up before round ${round} of ${task.name}`);
         continue;
       }
-      say(`round ${round}: ${task.name}`);
+      const began = performance.now();
       if (!await measure(task, place, order.map((side) => [side, these[side]] as const))) {
         broken.add(task);
       }
+      const seconds = ((performance.now() - began) / 1_000).toFixed(1);
+      say(`round ${round}: ${task.name}, ${seconds} s`);
     }
   }
   return [sides[0].name, sides[1].name];
