@@ -17,6 +17,9 @@ export const command = defineCommand({
   description:
     "Asks whether Coder Connect leads to a host. Prints nothing: the exit code is 0 when " +
     "it does and 1 when it does not.",
+  examples: [
+    { line: "hawser connect exists dev.coder", does: "Ask; `echo $?` has the answer" },
+  ],
   isHidden: true,
   flags: {},
   positionals: { min: 1, max: 1 },

@@ -26,7 +26,7 @@ export const command = defineCommand({
   examples: [
     { line: "hawser cp dev:project/report.pdf .", does: "A file from there" },
     { line: "hawser cp -r photos dev:", does: "A folder to there, with all that is in it" },
-    { line: "hawser cp a.txt b.txt dev:/tmp/", does: "Several" },
+    { line: "hawser cp a.txt b.txt dev:project/", does: "Several" },
   ],
   flags: {
     recursive: switchFlag({

@@ -70,6 +70,11 @@ export const command = defineCommand({
   usage: "[flags] <coder-vscode--<owner>--<workspace>--<agent?>>",
   summary: "What old editor extensions call.",
   description: "Carries raw SSH for old editor extensions.",
+  examples: [{
+    line: "hawser vscodessh --url-file url --session-token-file token " +
+      "--network-info-dir . coder-vscode--me--dev",
+    does: "As such an extension does",
+  }],
   isHidden: true,
   flags: VSCODESSH,
   positionals: { min: 1, max: 1 },

@@ -39,6 +39,8 @@ export class SandboxBuild {
   readonly templateVersionId: string;
   readonly parameters: BuildInit["parameters"];
   readonly logs: LogBook;
+  /** A newer build has come, and nothing is told of the agents of this one any more (coder/coder SoftDeletePriorWorkspaceAgents). */
+  isSuperseded = false;
   /** Set when the job of a start build succeeds. */
   agents: readonly SandboxAgent[] = [];
   /** Wall-clock milliseconds. */

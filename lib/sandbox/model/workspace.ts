@@ -208,6 +208,7 @@ export class SandboxWorkspace {
 
   /** A build that is replaced: its agents leave in order, but for those that say nothing, whose machine is taken from them. */
   #retire(build: SandboxBuild): void {
+    build.isSuperseded = true;
     for (const agent of build.agents) {
       agent.setLifecycle("off");
       agent.logs.end();

@@ -143,7 +143,7 @@ function resourceJson(build: SandboxBuild, around: ObjectContext): Json {
     name: "workspace",
     hide: false,
     icon: "",
-    ...(build.agents.length === 0
+    ...(build.agents.length === 0 || build.isSuperseded
       ? {}
       : { agents: build.agents.map((agent) => agentJson(agent, build, around)) }),
     daily_cost: 0,
