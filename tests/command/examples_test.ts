@@ -8,7 +8,7 @@ import type { Command } from "../../lib/cli/command/command.ts";
 import { Sandbox } from "../../lib/sandbox/mod.ts";
 import { denoDir } from "../support/deno_dir.ts";
 import { Toolbox } from "../support/fake_tmux.ts";
-import { freePort } from "../support/free_port.ts";
+import { freePorts } from "../support/free_port.ts";
 import { plainText, runInTerminal } from "../support/terminal_run.ts";
 import { isInstalled, testWith } from "../live/check.ts";
 import { CTRL_C, type ExampleDesk, OWNER } from "./examples_desk.ts";
@@ -23,35 +23,15 @@ const COMMANDS = await loadCommands();
 const PORTS = /(?<![\d.-])(\d{2,5})(?:-(\d{2,5}))?(?![\d.])/g;
 
 /** The line with ports that nobody listens on here; the same one for the same number. */
-function withFreePorts(line: string): string {
+async function withFreePorts(line: string): Promise<string> {
   const chosen = new Map<string, string>();
-  return line.replaceAll(PORTS, (whole, from: string, to: string | undefined) => {
-    const known = chosen.get(whole);
-    if (known !== undefined) return known;
-    const count = to === undefined ? 1 : Number(to) - Number(from) + 1;
-    const first = freeSpan(count);
-    const port = count === 1 ? `${first}` : `${first}-${first + count - 1}`;
-    chosen.set(whole, port);
-    return port;
-  });
-}
-
-function freeSpan(count: number): number {
-  for (let tries = 0; tries < 100; tries++) {
-    const first = freePort();
-    if (Array.from({ length: count }, (_, i) => first + i).every(isFree)) return first;
+  for (const [whole, from, to = from] of line.matchAll(PORTS)) {
+    if (chosen.has(whole)) continue;
+    const count = Number(to) - Number(from) + 1;
+    const first = await freePorts(count);
+    chosen.set(whole, count === 1 ? `${first}` : `${first}-${first + count - 1}`);
   }
-  throw new Error(`No ${count} free ports in a row`);
-}
-
-function isFree(port: number): boolean {
-  try {
-    using _listener = Deno.listen({ hostname: "127.0.0.1", port });
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.AddrInUse) return false;
-    throw error;
-  }
+  return line.replaceAll(PORTS, (whole) => chosen.get(whole) ?? whole);
 }
 
 /** Somebody's home: logged in, with the files and programs that the examples name. */
@@ -134,7 +114,7 @@ async function tryOut(line: string): Promise<void> {
   const desk: ExampleDesk = { home, sandbox };
   try {
     await furnish(desk, line);
-    const typed = (expected.hasPorts === true ? withFreePorts(line) : line)
+    const typed = (expected.hasPorts === true ? await withFreePorts(line) : line)
       .replaceAll("coder.example.com", sandbox.url.origin);
     const { code, shown } = await runInTerminal(typed, {
       env: {

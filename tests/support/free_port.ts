@@ -15,12 +15,18 @@ const given = new Set<number>();
  * any test starts holds all sockets of this process until it has become another program (fork and exec), and so long a port that
  * was listened at stands open.
  */
-export async function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
+  return freePorts(1);
+}
+
+/** The first of `count` such ports in a row. */
+export async function freePorts(count: number): Promise<number> {
   for (let i = 0; i < TRIES; i++) {
-    const port = FIRST_PORT + Math.floor(Math.random() * PORT_COUNT);
-    if (given.has(port)) continue;
-    given.add(port);
-    if (await isFree(port)) return port;
+    const first = FIRST_PORT + Math.floor(Math.random() * (PORT_COUNT - count));
+    const ports = Array.from({ length: count }, (_, at) => first + at);
+    if (ports.some((port) => given.has(port))) continue;
+    for (const port of ports) given.add(port);
+    if ((await Promise.all(ports.map(isFree))).every(Boolean)) return first;
   }
   throw new Error(`None of ${TRIES} ports is free`);
 }
