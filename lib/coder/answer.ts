@@ -73,7 +73,7 @@ export function errorOfAnswer(asked: Asked, response: HttpResponse, body: string
     apiMessage: words.message,
     detail: words.detail,
     validations: words.validations,
-    ...(status === 401 ? { helper: "Try logging in using 'coder login'." } : {}),
+    ...(status === 401 ? { helper: "Try logging in using 'hawser login'." } : {}),
     ...retryAfter(response),
   });
   // The words of Go's server and of nginx.

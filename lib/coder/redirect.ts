@@ -32,7 +32,7 @@ export function movedError(asked: Asked, target: URL): UserError {
     `The deployment ${asked.url.origin} has moved to ${target.origin}: use that URL`,
     {
       hint:
-        `Log in there with 'coder login ${target.origin}', or give it with --url or CODER_URL ` +
+        `Log in there with 'hawser login ${target.origin}', or give it with --url or CODER_URL ` +
         "and a token of it",
     },
   );

@@ -79,7 +79,8 @@ export class ForwardSet implements AsyncDisposable {
     this.#exitOnFailure = options.exitOnFailure ?? false;
     this.#maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
     this.#notConnected = options.notConnected ??
-      ((to, why) => `Cannot connect to ${formatTarget(to)} in the workspace: ${why}`);
+      ((to, why) =>
+        `Cannot connect to ${formatTarget(to)} in the workspace: ${why || "it gives no reason"}`);
   }
 
   /** Where this side listens, in the order of the forwards; port 0 has become the real one. */

@@ -223,7 +223,7 @@ Deno.test("ApiError has the text form of docs/protocol/api.md#errors", async (t)
       name: "message and helper",
       answer: apiFailure(401, "You are signed out.", { detail: "API key is invalid." }),
       text: "GET https://coder.example.com/api/v2/users/me: unexpected status code 401: " +
-        "You are signed out.: Try logging in using 'coder login'.\n\tError: API key is invalid.",
+        "You are signed out.: Try logging in using 'hawser login'.\n\tError: API key is invalid.",
     },
     {
       name: "validations",

@@ -124,7 +124,10 @@ accountTest("logout ends the session there and forgets it here", async (seat, de
   strictEqual(unanswered.code, 1);
   strictEqual(seat.read("session"), desk.sandbox.token);
   const { stdout, code } = await seat.run(["logout", "-y"]);
-  strictEqual(stdout, "  You are no longer logged in. You can log in using 'coder login <url>'.\n");
+  strictEqual(
+    stdout,
+    "  You are no longer logged in. You can log in using 'hawser login <url>'.\n",
+  );
   strictEqual(code, 0);
   deepStrictEqual(
     [...Deno.readDirSync(seat.dir)].map(({ name }) => name).filter((name) =>
@@ -135,7 +138,7 @@ accountTest("logout ends the session there and forgets it here", async (seat, de
   for (const args of [["whoami"], ["logout", "-y"], ["list"]]) {
     const { stderr, code } = await seat.run(args);
     strictEqual(code, 1);
-    match(stderr, /^error: You are not logged in\. Try logging in using 'coder login <url>'\.$/m);
+    match(stderr, /^error: You are not logged in\. Try logging in using 'hawser login <url>'\.$/m);
   }
   // Nobody gets in with that token any more.
   const { stderr } = await seat.login(seat.url);

@@ -215,7 +215,7 @@ accountTest("logout ends the session there and here, and another's stays", async
   strictEqual(
     result.stdout,
     "> Are you sure you want to log out? (yes/no)   You are no longer logged in. " +
-      "You can log in using 'coder login <url>'.\n",
+      "You can log in using 'hawser login <url>'.\n",
   );
   deepStrictEqual([place.names, sessions.has(own)], [["hawser.lock"], false]);
   strictEqual((await place.run(["logout", "-y"])).code, 1);

@@ -13,7 +13,7 @@ const TOO_LONG_BYTES = 100_000_000;
 const FASTER = 25;
 const SIGNED_OUT = [
   "error: You are signed out or your session has expired. Please sign in again to continue.",
-  "Suggestion: Try logging in using 'coder login'.",
+  "Suggestion: Try logging in using 'hawser login'.",
 ];
 const NOT_FOUND = "error: Resource not found or you do not have access to this resource";
 
@@ -84,7 +84,7 @@ const WRONG: readonly {
     name: "URL: none",
     options: { env: { CODER_URL: "" } },
     lines: [
-      "error: You are not logged in. Try logging in using 'coder login <url>'.",
+      "error: You are not logged in. Try logging in using 'hawser login <url>'.",
       "Or set CODER_URL and CODER_SESSION_TOKEN, or give --url and --token",
     ],
   },
@@ -92,7 +92,7 @@ const WRONG: readonly {
     name: "URL: none, and no home folder",
     options: { homeDir: null, env: { CODER_URL: "", CODER_CONFIG_DIR: "" } },
     lines: [
-      "error: You are not logged in. Try logging in using 'coder login <url>'.",
+      "error: You are not logged in. Try logging in using 'hawser login <url>'.",
       "No home folder is known: set CODER_URL and CODER_SESSION_TOKEN, or CODER_CONFIG_DIR",
     ],
   },

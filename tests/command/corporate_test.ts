@@ -200,7 +200,7 @@ commandTest("A deployment that moved is told as that, and gets no secret there",
       await desk.run(["myworkspace", "true"], { env: { CODER_URL: from } }),
       [
         `error: The deployment ${from} has moved to ${to}: use that URL`,
-        `Log in there with 'coder login ${to}', or give it with --url or CODER_URL and a token of it`,
+        `Log in there with 'hawser login ${to}', or give it with --url or CODER_URL and a token of it`,
       ],
     );
   }
@@ -215,7 +215,7 @@ commandTest("A saved session is not sent to another deployment", async (desk) =>
   const { origin } = desk.sandbox.url;
   checkFailure(await desk.run(["myworkspace", "true"], { env }), [
     `error: The saved session is for https://coder.corp.example, not for ${origin}`,
-    `Give a token of ${origin} with --token or CODER_SESSION_TOKEN, or log in with 'coder login ${origin}'`,
+    `Give a token of ${origin} with --token or CODER_SESSION_TOKEN, or log in with 'hawser login ${origin}'`,
   ]);
   strictEqual(desk.sandbox.api.requests.length, 0);
   await Deno.writeTextFile(`${folder}/url`, `${origin}/`);

@@ -44,7 +44,7 @@ const SSH: Rows = [
   }],
   ["hawser ssh -N -L 8080:localhost:80 dev", {
     code: 130,
-    says: /^\^C/,
+    says: /\^C\n*$/,
     hasPorts: true,
     endsOnceItListens: true,
   }],
@@ -154,7 +154,7 @@ const WORKSPACES: Rows = [
       asksFor(desk, { name: "clean", type: "bool", ephemeral: true, defaultValue: "false" }),
   }],
   ["hawser logs dev", { code: 0, says: /\[provisioner\|Cleaning Up\] \n$/ }],
-  ["hawser logs dev --follow", { code: 1, says: FOLLOWS, keys: [[FOLLOWS, CTRL_C]] }],
+  ["hawser logs dev --follow", { code: 130, says: FOLLOWS, keys: [[FOLLOWS, CTRL_C]] }],
   ["hawser logs dev --build-number -1", {
     code: 0,
     says: /build #1 [^]*Cleaning Up\] \n$/,

@@ -292,5 +292,5 @@ row("a login without a token is told how to get one", async (desk) => {
     env: { CODER_SESSION_TOKEN: "abcdefghij-0123456789012345678901" },
   });
   strictEqual(code, 1);
-  match(stderr, /Try logging in using 'coder login'\./);
+  match(stderr, /Try logging in using 'hawser login'\./);
 });

@@ -126,7 +126,7 @@ async function travel(program: string, deployment: Deployment): Promise<void> {
   await using after = traveller.start("hawser", "list");
   const refused = await after.feed([]);
   strictEqual(refused.code, 1);
-  match(refused.stderr, /not logged in|coder login/);
+  match(refused.stderr, /not logged in|hawser login/);
 
   // By nobody, Deno included, and started by OpenSSH without the launcher too, anybody else was asked for.
   const tunnelsOf = (lines: readonly string[]) => lines.filter((line) => / CONNECT /.test(line));

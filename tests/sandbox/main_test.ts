@@ -243,7 +243,7 @@ if (IS_UNIX) {
     );
     const { stderr, code } = ssh(sandbox, ["dev", "--", "true"]);
     strictEqual(await code, 1);
-    match(stderr.text, /coder login/);
+    match(stderr.text, /hawser login/);
   }, { workspaces: [{ agents }] });
 }
 

@@ -59,7 +59,7 @@ Deno.test("a verdict is told at once, whether its body has a length or ends with
       world.pass(500);
       const failure = world.client.failure();
       match(failure?.message ?? "", /\(401\): You are signed out: API key expired/);
-      match(failure?.hint ?? "", /coder login/);
+      match(failure?.hint ?? "", /hawser login/);
       strictEqual(dials(world), 1);
       deepStrictEqual(world.client.coordinatorEnds(), []); // hung up, though the server did not
       strictEqual(world.coordinator.connectionCount, 0);

@@ -33,6 +33,7 @@ import { hostNamesOf, renderSection } from "../ssh_config/render.ts";
 import { splitConfig, withSection } from "../ssh_config/section.ts";
 import { checkSshSettings, exposingOptions } from "../ssh_config/settings.ts";
 import { confirm, LineInput } from "../terminal/confirm.ts";
+import { Interrupt } from "../terminal/interrupt.ts";
 import { writeDiff, writeText } from "../terminal/print.ts";
 import { timelineLog } from "../terminal/timeline.ts";
 import { defineCommand, type Invocation } from "./command.ts";
@@ -66,13 +67,14 @@ class ConfigSsh {
   readonly #invocation: Invocation;
   readonly #host: Host;
   readonly #lines: LineInput;
+  readonly #questionOff = new AbortController();
   readonly #file: SshConfigFile;
 
   constructor(flags: Flags, invocation: Invocation) {
     this.#flags = flags;
     this.#invocation = invocation;
     this.#host = invocation.host;
-    this.#lines = new LineInput(invocation.host.stdin);
+    this.#lines = new LineInput(invocation.host.stdin, this.#questionOff);
     this.#file = new SshConfigFile(
       invocation.host,
       isDefaultPath(flags) ? undefined : flags.sshConfigFile,
@@ -143,6 +145,8 @@ class ConfigSsh {
 
   async #ask(question: string): Promise<"yes" | "no" | "none"> {
     if (this.#flags.yes) return "yes";
+    using interrupt = new Interrupt(this.#invocation.host);
+    interrupt.signal.addEventListener("abort", () => this.#questionOff.abort(), { once: true });
     const answer = await confirm(question, {
       say: (text) => this.#say(text),
       lines: this.#lines,

@@ -5,6 +5,7 @@ import { checkContextName } from "../config/context.ts";
 import { checkRemovable, contextBase, removeContext } from "../config/context_changes.ts";
 import { switchFlag } from "../grammar/flag.ts";
 import { confirm, LineInput } from "../terminal/confirm.ts";
+import { Interrupt } from "../terminal/interrupt.ts";
 import { writeText } from "../terminal/print.ts";
 import { defineCommand } from "./command.ts";
 
@@ -25,9 +26,10 @@ export const command = defineCommand({
     const base = contextBase(host, global);
     await checkRemovable(host, base, name);
     if (!yes) {
+      using interrupt = new Interrupt(host);
       const answer = await confirm(`Forget context "${name}" and its login?`, {
         say: (text) => writeText(host.stdout, text),
-        lines: new LineInput(host.stdin),
+        lines: new LineInput(host.stdin, interrupt),
         bare: "no",
       });
       if (answer === "none") throw new UserError("EOF", { hint: "--yes asks nothing" });

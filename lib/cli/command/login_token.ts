@@ -18,8 +18,8 @@ export const command = defineCommand({
     // The one that was kept, whatever the environment says.
     const { token } = await readConfiguration(host, { ...global, token: "" });
     if (token === undefined) {
-      throw new UserError("no session token found - run 'coder login' first", {
-        hint: "'hawser login' does as well",
+      throw new UserError("no session token found - run 'hawser login' first", {
+        hint: "A login that 'coder login' made does as well",
       });
     }
     await writeText(host.stdout, `${token}\n`);

@@ -13,10 +13,11 @@ import { forgetLogin } from "../config/saved_login.ts";
 import { sharedFolders } from "../ready/sharing.ts";
 import { switchFlag } from "../grammar/flag.ts";
 import { confirm, LineInput } from "../terminal/confirm.ts";
+import { Interrupt } from "../terminal/interrupt.ts";
 import { writeText } from "../terminal/print.ts";
 import { defineCommand, type Invocation } from "./command.ts";
 
-const DONE = "  You are no longer logged in. You can log in using 'coder login <url>'.";
+const DONE = "  You are no longer logged in. You can log in using 'hawser login <url>'.";
 
 export const command = defineCommand({
   name: "logout",
@@ -52,9 +53,10 @@ export const command = defineCommand({
 
 /** Throws when the answer is no. */
 async function askWhether(host: Host): Promise<void> {
+  using interrupt = new Interrupt(host);
   const answer = await confirm("Are you sure you want to log out?", {
     say: (text) => writeText(host.stdout, text),
-    lines: new LineInput(host.stdin),
+    lines: new LineInput(host.stdin, interrupt),
   });
   if (answer === "none") throw new UserError("EOF", { hint: "--yes asks nothing" });
   if (answer === "no") throw new CanceledError();

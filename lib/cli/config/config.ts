@@ -109,7 +109,7 @@ async function notLoggedIn(
     });
   }
   const others = await namesQuietly(host, base);
-  return new UserError("You are not logged in. Try logging in using 'coder login <url>'.", {
+  return new UserError("You are not logged in. Try logging in using 'hawser login <url>'.", {
     hint: dir === undefined
       ? "No home folder is known: set CODER_URL and CODER_SESSION_TOKEN, or CODER_CONFIG_DIR"
       : others.length > 0
@@ -201,7 +201,7 @@ async function assertSavedFor(host: Host, dir: string, deployment: URL): Promise
   if (saved === undefined || isSameDeployment(saved, deployment)) return;
   throw new UserError(`The saved session is for ${saved.origin}, not for ${deployment.origin}`, {
     hint: `Give a token of ${deployment.origin} with --token or CODER_SESSION_TOKEN, or log in ` +
-      `with 'coder login ${deployment.origin}'`,
+      `with 'hawser login ${deployment.origin}'`,
   });
 }
 

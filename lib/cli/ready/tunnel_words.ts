@@ -53,7 +53,7 @@ function hintOf(failure: TunnelError["failure"]): string | undefined {
       return "Check that websockets pass between this machine and the deployment";
     case "coordinatorRefused":
       return failure.status === 401
-        ? "Try logging in using 'coder login'."
+        ? "Try logging in using 'hawser login'."
         : "Check your access to the workspace; --verbose shows every step";
   }
 }

@@ -1,5 +1,6 @@
 /** Questions that are answered by a line, from a terminal or a pipe. */
 import type { HostInput } from "../../base/host.ts";
+import { CanceledError } from "../../coder/errors.ts";
 
 /** No answer is as long as this. */
 const MAX_LINE_BYTES = 4_096;
@@ -24,6 +25,11 @@ export class LineInput {
   /** Whoever answers sees the question, and the cursor behind it. */
   get isTerminal(): boolean {
     return this.#stdin.isTerminal;
+  }
+
+  /** Whether its signal has come. */
+  get isCalledOff(): boolean {
+    return this.#signal?.aborted === true;
   }
 
   /** The next line without its end; `undefined` when the input ended before that. Rejects with the signal's reason. */
@@ -66,7 +72,10 @@ export interface Asking {
   readonly lines: LineInput;
 }
 
-/** The line that answers the question; `undefined` when the input ended before that. Rejects with the signal's reason. */
+/**
+ * The line that answers the question; `undefined` when the input ended before that. Rejects with `CanceledError` when the signal comes: to
+ * the official command Ctrl-C at a question is a no.
+ */
 export async function askLine(
   question: string,
   { say, lines }: Asking,
@@ -75,6 +84,9 @@ export async function askLine(
   let line: string | undefined;
   try {
     line = await lines.readLine();
+  } catch (error) {
+    if (lines.isCalledOff) throw new CanceledError();
+    throw error;
   } finally {
     // No line end was typed, so the cursor stands behind the question.
     if (line === undefined && lines.isTerminal) await say("\n");

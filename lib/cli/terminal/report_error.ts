@@ -64,9 +64,13 @@ function isUnread(thrown: unknown): boolean {
 
 /** Nobody reads us, or the wait was called off by the user or the system (docs/protocol/ssh.md#exit-codes-and-errors: silent). */
 function isSilent(thrown: unknown): boolean {
-  return isUnread(thrown) || thrown instanceof CanceledError ||
-    (thrown instanceof ExitError && thrown.message === "") ||
-    (thrown instanceof DOMException && thrown.name === "AbortError");
+  return isUnread(thrown) || thrown instanceof CanceledError || isAbort(thrown) ||
+    (thrown instanceof ExitError && thrown.message === "");
+}
+
+/** A wait was called off by a signal. */
+export function isAbort(thrown: unknown): boolean {
+  return thrown instanceof DOMException && thrown.name === "AbortError";
 }
 
 function whatFailed(thrown: unknown, verbose: boolean): string {

@@ -71,7 +71,10 @@ Deno.test("readConfiguration() takes flag, then environment, then file (docs/pro
 Deno.test("readConfiguration() without URL says how to log in, without token goes on (docs/protocol/ssh.md#exit-codes-and-errors)", async () => {
   await assert.rejects(read(new FakeHost()), (error) => {
     assert.ok(error instanceof UserError);
-    assert.equal(error.message, "You are not logged in. Try logging in using 'coder login <url>'.");
+    assert.equal(
+      error.message,
+      "You are not logged in. Try logging in using 'hawser login <url>'.",
+    );
     assert.match(error.hint ?? "", /CODER_URL/);
     return true;
   });

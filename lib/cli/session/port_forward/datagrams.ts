@@ -4,6 +4,7 @@
  * too many: the one that rested longest goes. What cannot be carried is lost, which senders of datagrams live with.
  */
 import type { Instant } from "../../../base/core.ts";
+import { listenHint } from "./listen_hint.ts";
 import {
   type DatagramAddress,
   type DatagramFlow,
@@ -102,7 +103,7 @@ export class DatagramForwards implements AsyncDisposable {
     } catch (error) {
       if (!(error instanceof SocketError)) throw error;
       throw new UserError(`listen '${url}': ${error.message}`, {
-        hint: "Another program has the port: name another one, as in --udp 5353:53",
+        hint: listenHint(error.message, "--udp 5353:53"),
         cause: error,
       });
     }

@@ -1,4 +1,5 @@
 /** What `port-forward` listens on here, and where it leads, in the official command's words. */
+import { listenHint } from "./listen_hint.ts";
 import { UserError } from "../../../base/errors.ts";
 import { formatHostPort, type LocalSockets, type LocalTarget } from "../../../base/sockets.ts";
 import type { FarSide } from "../../../ssh/far_side.ts";
@@ -63,7 +64,7 @@ export async function forward(
     if (!(error instanceof UserError)) throw error;
     const why = error.cause instanceof Error ? error.cause.message : error.message;
     throw new UserError(`listen '${url}': ${why}`, {
-      hint: "Another program has the port: name another one, as in --tcp 8081:8080",
+      hint: listenHint(why, "--tcp 8081:8080"),
     });
   }
 }
