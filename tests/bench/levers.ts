@@ -72,7 +72,9 @@ for (const { argv } of [...sides, ...sides]) {
   await measure(desk, argv, { firstByteMs: [], peakMib: [], versionMs: [] });
 }
 for (let round = 1; round <= Number(flags.rounds); round++) {
-  for (const { argv, figures } of sides) await measure(desk, argv, figures);
+  // By chance: who runs behind whom must not matter.
+  const order = sides.map((side) => ({ side, at: Math.random() })).toSorted((a, b) => a.at - b.at);
+  for (const { side: { argv, figures } } of order) await measure(desk, argv, figures);
 }
 const lines = [
   "| lever | first byte, ms | peak RSS until then, MiB | `version`, ms |",
