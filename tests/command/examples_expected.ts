@@ -250,6 +250,14 @@ const NETWORK: Rows = [
   ["hawser doctor", { code: 0, says: /✔ account: logged in as me\n/ }],
   ["hawser doctor --output json", { code: 0, says: /"logged in as me"/, after: isList }],
   ["hawser support", { code: 0, says: /^hawser v[^]*✔ account/ }],
+  ["hawser support --log-dir logs", {
+    code: 0,
+    says: /\nLog: the end of logs\/coder-ssh-20260101-000000-abcde\.log, lines: 1\nit failed\n$/,
+    before: async ({ home }) => {
+      await Deno.mkdir(`${home}/logs`);
+      await Deno.writeTextFile(`${home}/logs/coder-ssh-20260101-000000-abcde.log`, "it failed\n");
+    },
+  }],
   ["hawser support > report.txt", {
     code: 0,
     says: /^/,

@@ -349,6 +349,7 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
   ],
   support: [
     { args: [], code: 0 },
+    { args: ["--log-dir", "{in}"], code: 0 },
     { args: [], env: { CODER_SESSION_TOKEN: STRANGER }, code: 0 },
     { args: ["--tokn", STRANGER], code: 1 },
   ],

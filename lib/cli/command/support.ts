@@ -2,15 +2,17 @@
 import { ExpectedError, UserError } from "../../base/errors.ts";
 import { type Host, HostError } from "../../base/host.ts";
 import { joinPath } from "../../base/paths.ts";
+import { pathFlag } from "../grammar/flag.ts";
 import type { GlobalOptions } from "../grammar/flags_global.ts";
 import { describe } from "../../coder/errors.ts";
 import { stripToLine } from "../../coder/text.ts";
 import { cacheDir } from "../config/cache_dir.ts";
-import type { Configuration } from "../config/config.ts";
+import { type Configuration, readConfiguration } from "../config/config.ts";
 import { chooseContext } from "../config/context.ts";
 import { examine } from "../diagnose/examine.ts";
 import { type Finding, renderFindings } from "../diagnose/finding.ts";
 import { networkLines, relayLines } from "../diagnose/network_report.ts";
+import { recentLogLines } from "../diagnose/recent_log.ts";
 import { surveyFor, type SurveyRequest } from "../diagnose/survey.ts";
 import { writeText } from "../terminal/print.ts";
 import { VERSION } from "../version.ts";
@@ -48,15 +50,23 @@ export const command = defineCommand({
   usage: "[flags]",
   summary: "Gather what a report of a fault needs, without secrets.",
   description:
-    "Prints versions, settings by name, what 'hawser doctor' finds and what 'hawser netcheck' sees. Tokens, headers, " +
+    "Prints versions, settings by name, what 'hawser doctor' finds, what 'hawser netcheck' sees and the end of the last log. Tokens, headers, " +
     "passwords and the values of variables are left out; names of the deployment and its relays, and this machine's address as others see it, are not.",
   examples: [
     { line: "hawser support", does: "To read" },
     { line: "hawser support > report.txt", does: "To send along" },
+    { line: "hawser support --log-dir logs", does: "With the log that ssh --log-dir logs left" },
   ],
-  flags: {},
+  flags: {
+    logDir: pathFlag({
+      name: "log-dir",
+      shorthand: "l",
+      env: "CODER_SSH_LOG_DIR",
+      help: "Folder of ssh --log-dir; the end of its last log is shown.",
+    }),
+  },
   positionals: { min: 0, max: 0 },
-  async run(_, asking) {
+  async run({ logDir }, asking) {
     const { host, global } = asking;
     const lines = [
       `hawser v${VERSION} (${host.os}/${host.arch}), Deno ${host.runtimeVersion}`,
@@ -67,11 +77,26 @@ export const command = defineCommand({
       ...await contextLines(host, global),
       "",
       ...await lookLines(asking),
+      "",
+      ...await recentLogLines(host, { dir: logDir, secrets: await secretsOf(asking) }),
     ];
     await writeText(host.stdout, lines.map((line) => `${stripToLine(line)}\n`).join(""));
     return 0;
   },
 });
+
+/** What was told us in confidence, and where that was kept. */
+async function secretsOf({ host, global }: Asking): Promise<readonly string[]> {
+  const told = [global.token, ...global.headers.map((line) => line.slice(line.indexOf("=") + 1))];
+  try {
+    const { token } = await readConfiguration(host, global);
+    return token === undefined ? told : [...told, token];
+  } catch (error) {
+    // What is wrong with it is among the findings.
+    if (!(error instanceof UserError)) throw error;
+    return told;
+  }
+}
 
 async function contextLines(host: Host, global: GlobalOptions): Promise<string[]> {
   try {
