@@ -9,7 +9,7 @@ const MAX_LINES = 200;
 const LOG_NAME = /^coder-ssh-\d{8}-\d{6}-[a-z]{1,32}(?:-\d{1,20})?\.log$/;
 /** As deployments make them. Logs hold none, and what is sent to strangers is looked at twice. */
 const TOKEN = /\b[0-9A-Za-z]{10}-[0-9A-Za-z]{22}\b/g;
-const URL_LOGIN = /(\b[a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/@]{1,500}@/gi;
+const LEFT_OUT = "[left out]";
 
 /** Lines for the report. `secrets` are known ones; empty ones are none. */
 export async function recentLogLines(
@@ -65,7 +65,14 @@ function withoutSecrets(
 ): readonly string[] {
   return lines.map((line) => {
     let shown = line;
-    for (const secret of secrets) if (secret) shown = shown.replaceAll(secret, "[left out]");
-    return shown.replaceAll(TOKEN, "[left out]").replaceAll(URL_LOGIN, "$1[left out]@");
+    for (const secret of secrets) if (secret) shown = shown.replaceAll(secret, LEFT_OUT);
+    return shown.replaceAll(TOKEN, LEFT_OUT).split(" ").map(withoutLogin).join(" ");
   });
+}
+
+/** A word without what stands before the host of a URL in it; rather too little of the word than too much. */
+function withoutLogin(word: string): string {
+  const mark = word.indexOf("://");
+  const at = word.lastIndexOf("@");
+  return mark < 0 || at < mark ? word : `${word.slice(0, mark + 3)}${LEFT_OUT}${word.slice(at)}`;
 }
