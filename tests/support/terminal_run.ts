@@ -21,6 +21,8 @@ export interface TerminalResult {
   readonly code: number;
   /** What was shown, colours and all. */
   readonly shown: string;
+  /** How much of it was shown when each of the keys was typed. */
+  readonly marks: readonly number[];
 }
 
 // deno-lint-ignore no-control-regex -- they are what is looked for
@@ -63,12 +65,12 @@ export async function runInTerminal(
   const decoder = new TextDecoder();
   const keys = [...options.keys ?? []];
   let shown = "";
-  let answered = 0;
+  const marks: number[] = [];
   for (let bytes = await program.readOutput(); bytes; bytes = await program.readOutput()) {
     shown += decoder.decode(bytes, { stream: true });
     for (let next = keys[0]; next !== undefined; next = keys[0]) {
-      if (!next[0].test(plainText(shown.slice(answered)))) break;
-      answered = shown.length;
+      if (!next[0].test(plainText(shown.slice(marks.at(-1) ?? 0)))) break;
+      marks.push(shown.length);
       keys.shift();
       await program.write(new TextEncoder().encode(next[1]));
     }
@@ -79,5 +81,5 @@ export async function runInTerminal(
   if (isLate) throw new Error(`${line}: no end after ${limitMs} ms; it said\n${shown}`);
   const [left] = keys;
   if (left !== undefined) throw new Error(`${line}: never said ${left[0]}, but\n${shown}`);
-  return { code, shown };
+  return { code, shown, marks };
 }
