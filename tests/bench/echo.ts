@@ -4,7 +4,7 @@ import { type Contestant, line } from "./contestants.ts";
 import { type Direction, DIRECTIONS, ECHO_WIRE, type Path } from "./figures.ts";
 import { OpenSsh } from "./openssh.ts";
 import type { Place } from "./place.ts";
-import { median } from "./report.ts";
+import { median } from "./median.ts";
 import { onWire, type Task } from "./task.ts";
 
 const KEYSTROKES = 25;

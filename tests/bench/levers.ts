@@ -81,7 +81,7 @@ const lines = [
   "| --- | ---: | ---: | ---: |",
   ...sides.map(({ name, figures: { firstByteMs, peakMib, versionMs } }) =>
     `| ${name} | ${
-      [firstByteMs, peakMib, versionMs].map((of) => median(of).toFixed(0)).join(" | ")
+      [firstByteMs, peakMib, versionMs].map((of) => median(of)?.toFixed(0)).join(" | ")
     } |`
   ),
 ];

@@ -1,5 +1,6 @@
 /** From measured values to a table for people and JSON for programs. */
 import type { Aim, Figure } from "./figures.ts";
+import { median } from "./median.ts";
 
 /** hawser, and who it is compared with. */
 export type Side = 0 | 1;
@@ -43,13 +44,6 @@ export class Values {
   median(id: string, side: Side): number | undefined {
     return median(this.of(id, side));
   }
-}
-
-export function median(values: readonly number[]): number | undefined {
-  const sorted = values.toSorted((a, b) => a - b);
-  const upper = sorted[Math.floor(sorted.length / 2)];
-  const lower = sorted[Math.ceil(sorted.length / 2) - 1];
-  return upper === undefined || lower === undefined ? undefined : (lower + upper) / 2;
 }
 
 /** The results of those figures that were measured at least once. */

@@ -1,9 +1,9 @@
 /** The parts of the benchmark that count, compare and print. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { type Aim, type Figure, FIGURES, GROUPS, WIRES } from "./figures.ts";
+import { median } from "./median.ts";
 import {
   aimText,
-  median,
   renderTable,
   reportJson,
   type ReportOptions,

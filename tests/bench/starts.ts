@@ -131,7 +131,7 @@ async function measure(
 function spread(values: readonly number[]): string {
   if (values.length === 0) return "";
   const [least, most] = [Math.min(...values), Math.max(...values)];
-  return `${median(values).toFixed(0)} (${least.toFixed(0)}–${most.toFixed(0)})`;
+  return `${median(values)?.toFixed(0)} (${least.toFixed(0)}–${most.toFixed(0)})`;
 }
 
 function render(values: Values, sides: readonly Contestant[]): string {
@@ -140,8 +140,8 @@ function render(values: Values, sides: readonly Contestant[]): string {
     "| --- | ---: | ---: | ---: | ---: |",
   ];
   for (const [row, of] of values) {
-    const theirs = median(of[2] ?? []);
-    const ratios = of.slice(0, 2).map((ours) => (median(ours) / theirs).toFixed(2));
+    const theirs = median(of[2] ?? []) ?? NaN;
+    const ratios = of.slice(0, 2).map((ours) => ((median(ours) ?? NaN) / theirs).toFixed(2));
     const told = Number.isNaN(theirs) ? "" : ratios.join(", ");
     lines.push(`| ${row} | ${of.map(spread).join(" | ")} | ${told} |`);
   }
