@@ -92,9 +92,12 @@ async function onceListening(line: string): Promise<string> {
 async function tryOut(line: string): Promise<void> {
   const expected = EXPECTED.get(line);
   ok(expected !== undefined, `${line}: nothing is expected of it`);
+  await using stack = new AsyncDisposableStack();
   const home = await Deno.makeTempDir({ prefix: "hawser-example-" });
+  // The last to go: the workspace's shells write their history there as they end.
+  stack.defer(() => Deno.remove(home, { recursive: true }));
   const PATH = `${home}/bin:${Deno.env.get("PATH") ?? ""}`;
-  await using tools = new Toolbox({ hasTmux: true });
+  const tools = stack.use(new Toolbox({ hasTmux: true }));
   const agentEnv = {
     ...tools.env,
     PATH: `${home}/bin:${tools.folder}/bin:${Deno.env.get("PATH") ?? ""}`,
@@ -106,39 +109,37 @@ async function tryOut(line: string): Promise<void> {
     directory: `${home}/there`,
     env: agentEnv,
   }];
-  await using sandbox = await Sandbox.start({
-    user: "me",
-    settings: { disablesDirect: false },
-    workspaces: [{ name: "dev", agents }, { name: "dev", owner: OWNER, agents }],
-  });
+  const sandbox = stack.use(
+    await Sandbox.start({
+      user: "me",
+      settings: { disablesDirect: false },
+      workspaces: [{ name: "dev", agents }, { name: "dev", owner: OWNER, agents }],
+    }),
+  );
   const desk: ExampleDesk = { home, sandbox };
-  try {
-    await furnish(desk, line);
-    const typed = (expected.hasPorts === true ? await withFreePorts(line) : line)
-      .replaceAll("coder.example.com", sandbox.url.origin);
-    const { code, shown } = await runInTerminal(typed, {
-      env: {
-        HOME: home,
-        USER: "me",
-        SHELL: "/bin/sh",
-        LANG: "C.UTF-8",
-        PATH,
-        DISPLAY: ":99",
-        DENO_NO_UPDATE_CHECK: "1",
-        ...expected.env?.(desk),
-      },
-      directory: home,
-      limitMs: LONGEST_MS,
-      ...(expected.endsOnceItListens === true ? { later: onceListening(typed) } : {}),
-      keys: typeof expected.keys === "function" ? expected.keys(desk) : expected.keys ?? [],
-    });
-    const text = plainText(shown);
-    match(text, expected.says, `${typed}\n${text}`);
-    strictEqual(code, expected.code, `${typed}\n${text}`);
-    await expected.after?.(desk, text);
-  } finally {
-    await Deno.remove(home, { recursive: true });
-  }
+  await furnish(desk, line);
+  const typed = (expected.hasPorts === true ? await withFreePorts(line) : line)
+    .replaceAll("coder.example.com", sandbox.url.origin);
+  const { code, shown } = await runInTerminal(typed, {
+    env: {
+      HOME: home,
+      USER: "me",
+      SHELL: "/bin/sh",
+      LANG: "C.UTF-8",
+      PATH,
+      DISPLAY: ":99",
+      DENO_NO_UPDATE_CHECK: "1",
+      ...expected.env?.(desk),
+    },
+    directory: home,
+    limitMs: LONGEST_MS,
+    ...(expected.endsOnceItListens === true ? { later: onceListening(typed) } : {}),
+    keys: typeof expected.keys === "function" ? expected.keys(desk) : expected.keys ?? [],
+  });
+  const text = plainText(shown);
+  match(text, expected.says, `${typed}\n${text}`);
+  strictEqual(code, expected.code, `${typed}\n${text}`);
+  await expected.after?.(desk, text);
 }
 
 Deno.test("every command's help has an example, or a reason why not, and each is tried out", () => {
