@@ -9,7 +9,7 @@ import { TcpFlag, type TcpHeader } from "../wire/tcp.ts";
 import type { IncomingSegment } from "./incoming.ts";
 import { CHALLENGE_ACK_GAP_MS, MIN_SEND_QUEUE_BYTES } from "./limits.ts";
 import { Debt } from "./owed.ts";
-import { judgeLosses } from "./recovery.ts";
+import { judgeLosses, sendAllAgain } from "./recovery.ts";
 import type { Tcb } from "./tcb.ts";
 import { TcpTimer } from "./timers.ts";
 
@@ -27,7 +27,7 @@ export function handleAck(tcb: Tcb, segment: IncomingSegment, now: Instant): boo
   }
   const isNew = seqGt(ack, tcb.snd.una);
   const isDuplicate = !isNew && isDuplicateAck(tcb, segment);
-  if (seqGte(ack, tcb.snd.una)) updateWindow(tcb, header);
+  if (seqGte(ack, tcb.snd.una)) updateWindow(tcb, header, now);
   // Nothing of ours could make progress, and the peer is there (RFC 9293 §3.8.6.1).
   if (tcb.snd.flightSize === 0 || tcb.snd.wnd === 0) {
     tcb.stalledMs = 0;
@@ -69,16 +69,26 @@ function isDuplicateAck(tcb: Tcb, segment: IncomingSegment): boolean {
     segment.header.window * 2 ** tcb.snd.wndShift === tcb.snd.wnd;
 }
 
-function updateWindow(tcb: Tcb, header: TcpHeader): void {
+function updateWindow(tcb: Tcb, header: TcpHeader, now: Instant): void {
   // RFC 9293 §3.10.7.4: an old segment must not change the window.
   const isNewer = seqLt(tcb.snd.wl1, header.seq) ||
     (tcb.snd.wl1 === header.seq && seqGte(header.ack, tcb.snd.wl2));
   if (!isNewer) return;
+  const wasTaken = tcb.snd.isWindowTaken;
   tcb.snd.setWindow(header, header.window * 2 ** tcb.snd.wndShift);
+  if (wasTaken && tcb.snd.wnd > 0) reopen(tcb, now);
   if (tcb.snd.usableWindow > 0 && tcb.timers.isSet(TcpTimer.persist)) {
     tcb.timers.clear(TcpTimer.persist);
     tcb.persistBackoff = 0;
   }
+}
+
+/** The peer gives back the window that it took: what found no room there goes again, and at once. */
+function reopen(tcb: Tcb, now: Instant): void {
+  tcb.persistBackoff = 0;
+  tcb.rtt.clearBackoff();
+  sendAllAgain(tcb);
+  tcb.timers.set(TcpTimer.retransmit, now + tcb.rtt.rtoMs);
 }
 
 /** Moves SND.UNA to `ack`. */
@@ -158,7 +168,8 @@ const MIN_TAIL_PROBE_MS = 10;
 /** Should be called when data was sent or acknowledged (RFC 8985 §7.2). */
 export function armTailProbe(tcb: Tcb, now: Instant): void {
   const isUseful = tcb.isSackPermitted && tcb.phase === "open" && tcb.snd.sent.sackedCount === 0 &&
-    tcb.snd.sent.count > 0 && tcb.rtt.hasSample && tcb.tailProbeEnd === undefined;
+    tcb.snd.sent.count > 0 && tcb.rtt.hasSample && tcb.tailProbeEnd === undefined &&
+    !tcb.snd.isWindowTaken;
   if (!isUseful) {
     tcb.timers.clear(TcpTimer.tailProbe);
     return;

@@ -59,13 +59,16 @@ export function handleSegment(tcb: Tcb, segment: IncomingSegment, now: Instant):
   return "done";
 }
 
-/** RFC 9293 §3.10.7.4, the four cases of the table. */
+/**
+ * RFC 9293 §3.10.7.4, the four cases of the table, but that a segment without data may lie at the right edge: a peer that filled the
+ * window acknowledges from there, also while we miss some of it. (Linux and gVisor take it as well.)
+ */
 function isAcceptable(tcb: Tcb, segment: IncomingSegment): boolean {
   const { rcvNxt, rcvAdv } = tcb.receive;
   const seq = segment.header.seq;
   const length = segment.lengthInSequence;
   if (length === 0) {
-    return rcvNxt === rcvAdv ? seq === rcvNxt : seqGte(seq, rcvNxt) && seqLt(seq, rcvAdv);
+    return seqGte(seq, rcvNxt) && seqLte(seq, rcvAdv);
   }
   if (rcvNxt === rcvAdv) return false;
   return seqLt(seq, rcvAdv) && seqGt(seqAdd(seq, length), rcvNxt);

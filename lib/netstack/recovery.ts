@@ -59,6 +59,11 @@ export function enterLoss(tcb: Tcb): void {
     Math.min(tcb.snd.flightSize, tcb.congestion.cwndBytes),
     tcb.timeouts,
   );
+  sendAllAgain(tcb);
+}
+
+/** Everything in flight leaves again, as the window of congestion allows it: that it was lost is not the network's doing. */
+export function sendAllAgain(tcb: Tcb): void {
   tcb.snd.sent.markAllLost();
   tcb.phase = "loss";
   tcb.recoveryPoint = tcb.snd.nxt;

@@ -50,12 +50,12 @@ export class Replies {
     this.#pushReset(header, endpoints);
   }
 
-  /** Resets a connection: SEQ is exactly SND.NXT, as newer peers insist on (RFC 5961 §3.2). */
+  /** Resets a connection: SEQ is exactly SND.NXT, as newer peers insist on (RFC 5961 §3.2), where the peer's window allows it. */
   resetConnection(tcb: Tcb): void {
     const header = new TcpHeader();
     // A SYN that was never answered leaves no sequence number of ours that the peer knows.
     const isUnanswered = tcb.state === "syn-held" || tcb.synCount === 0;
-    header.seq = isUnanswered && tcb.origin !== "connect" ? 0 : tcb.snd.nxt;
+    header.seq = isUnanswered && tcb.origin !== "connect" ? 0 : tcb.snd.emptySeq;
     header.ack = tcb.receive.rcvNxt;
     header.flags = TcpFlag.rst | TcpFlag.ack;
     this.#pushReset(header, tcb.endpoints);

@@ -64,4 +64,18 @@ export class SendSpace {
   get usableWindow(): number {
     return this.wnd - this.flightSize;
   }
+
+  /**
+   * The sequence number of a segment that carries nothing: SND.NXT, but never beyond the peer's window. A peer that took a part
+   * of its window back, be it by rounding it to its scale, drops what lies beyond with all that it says: it would hear no
+   * ACK of ours any more (RFC 7323 §2.4 forbids that, and google/gvisor does it: `pkg/tcpip/transport/tcp/rcv.go`, acceptable).
+   */
+  get emptySeq(): number {
+    return this.usableWindow < 0 ? seqAdd(this.una, this.wnd) : this.nxt;
+  }
+
+  /** Whether the peer took back the whole window, and with it the room of what is in flight. */
+  get isWindowTaken(): boolean {
+    return this.wnd === 0 && this.nxt !== this.una;
+  }
 }

@@ -53,6 +53,7 @@ function handleTimer(tcb: Tcb, timer: TcpTimer, now: Instant): void {
 }
 
 function handleRetransmitTimeout(tcb: Tcb, now: Instant): void {
+  if (tcb.snd.isWindowTaken && isSynchronized(tcb.state)) return askTakenWindow(tcb, now);
   tcb.counters.timeouts++;
   tcb.timeouts++;
   tcb.stalledMs += tcb.rtt.rtoMs;
@@ -97,6 +98,10 @@ export function resume(tcb: Tcb, now: Instant): void {
     tcb.snd.sent.markAllLost();
     tcb.owed.owe(Debt.retransmit);
     tcb.timers.set(TcpTimer.retransmit, now + tcb.rtt.rtoMs);
+  } else if (tcb.snd.isWindowTaken) {
+    tcb.persistBackoff = 0;
+    tcb.owed.owe(Debt.zeroWindowProbe);
+    tcb.timers.set(TcpTimer.retransmit, now + persistMs(tcb));
   } else if (tcb.timers.isSet(TcpTimer.persist)) {
     tcb.persistBackoff = 0;
     tcb.timers.clear(TcpTimer.persist);
@@ -133,13 +138,31 @@ function handlePersistTimeout(tcb: Tcb, now: Instant): void {
     tcb.owed.owe(Debt.smallSegment);
     return;
   }
+  askForWindow(tcb, now);
+}
+
+/** Whether the connection goes on. */
+function askForWindow(tcb: Tcb, now: Instant): boolean {
   tcb.stalledMs += persistMs(tcb);
   if (hasGivenUp(tcb)) {
     tcb.close({ kind: "lost", message: "Connection timed out: no answer to window probes" }, now);
-    return;
+    return false;
   }
   tcb.persistBackoff++;
   tcb.owed.owe(Debt.zeroWindowProbe);
+  return true;
+}
+
+/**
+ * What is in flight has no room at the peer any more: that is no congestion, and no reason to give up while the peer answers
+ * (RFC 9293 §3.8.6). The oldest segment goes again besides the probe: an opening that nobody told of is found by it, and a FIN may
+ * be all that it is; the probe alone is answered by a peer that has no memory for data.
+ */
+function askTakenWindow(tcb: Tcb, now: Instant): void {
+  if (!askForWindow(tcb, now)) return;
+  tcb.snd.sent.markLost(0);
+  tcb.owed.owe(Debt.retransmit);
+  tcb.timers.set(TcpTimer.retransmit, now + persistMs(tcb));
 }
 
 function handleKeepaliveTimeout(tcb: Tcb, now: Instant): void {

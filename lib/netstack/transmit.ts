@@ -69,8 +69,11 @@ function transmitData(tcb: Tcb, target: TransmitTarget): number {
 
 /** The oldest lost segment, if "pipe" allows or it is the one that must go out at once (RFC 6675 §5 step 4.3). */
 function retransmitLost(tcb: Tcb, position: number, target: TransmitTarget): number {
-  const bytes = seqDiff(tcb.snd.sent.endOf(position), tcb.snd.sent.startOf(position));
+  const start = tcb.snd.sent.startOf(position);
+  const bytes = seqDiff(tcb.snd.sent.endOf(position), start);
   if (!tcb.owed.has(Debt.retransmit)) {
+    // RFC 7323 §2.4: after the first time only into the window as it is now; but one that is closed altogether may open by it.
+    if (tcb.snd.wnd > 0 && seqDiff(start, tcb.snd.una) >= tcb.snd.wnd) return 0;
     const pipe = pipeBytes(tcb);
     if (pipe > 0 && pipe + bytes > tcb.congestion.cwndBytes) return 0;
     if (!mayBurst(tcb, target.now)) return 0;
@@ -79,7 +82,8 @@ function retransmitLost(tcb: Tcb, position: number, target: TransmitTarget): num
   const length = writeAgain(tcb, position, target);
   // RFC 6298 §5.1, and anew for the oldest: it has just begun its own round trip.
   if (position === 0 || !tcb.timers.isSet(TcpTimer.retransmit)) {
-    tcb.timers.set(TcpTimer.retransmit, target.now + tcb.rtt.rtoMs);
+    const waitMs = tcb.snd.isWindowTaken ? persistMs(tcb) : tcb.rtt.rtoMs;
+    tcb.timers.set(TcpTimer.retransmit, target.now + waitMs);
   }
   return length;
 }
@@ -128,6 +132,7 @@ function transmitNew(tcb: Tcb, target: TransmitTarget): number {
   if (!tcb.timers.isSet(TcpTimer.retransmit)) { // RFC 6298 §5.1
     tcb.timers.set(TcpTimer.retransmit, target.now + tcb.rtt.rtoMs);
   }
+  tcb.owed.drop(Debt.ack);
   if (tcb.owed.take(Debt.tailProbe)) noteTailProbe(tcb);
   else armTailProbe(tcb, target.now);
   return writeData(tcb, target, start, bytes, hasFin);
@@ -215,12 +220,13 @@ function writeData(
   return writeAcknowledging(tcb, target, bytes);
 }
 
-/** An ACK alone, with the SACK blocks that lie in `out` already. Its sequence number is SND.NXT. */
+/** An ACK alone, with the SACK blocks that lie in `out` already. */
 function writeAck(tcb: Tcb, target: TransmitTarget): number {
   if (!tcb.isSackPermitted) tcb.out.sackCount = 0;
-  tcb.out.seq = tcb.snd.nxt;
+  tcb.out.seq = tcb.snd.emptySeq;
   tcb.out.flags = TcpFlag.ack;
   const length = writeAcknowledging(tcb, target, 0);
+  tcb.owed.drop(Debt.ack);
   tcb.out.sackCount = 0;
   return length;
 }
@@ -237,13 +243,17 @@ function writeProbe(tcb: Tcb, target: TransmitTarget): number {
   return writeAcknowledging(tcb, target, 0);
 }
 
+/**
+ * With ACK and window. The debt of an ACK is paid by new data and by an ACK alone: what goes again and what probes may be dropped
+ * before its ACK is looked at, the one by a peer that has no memory for data (google/gvisor
+ * `pkg/tcpip/transport/tcp/segment_queue.go`, enqueue), the other because it lies before the window.
+ */
 function writeAcknowledging(tcb: Tcb, target: TransmitTarget, payloadBytes: number): number {
   const { receive, receiveTuning, rtt } = tcb;
   const { way, now } = target;
   receive.flightLimitBytes = receiveTuning.limitBytes(receive.rcvNxt, way, rtt.minMs, now);
   tcb.out.ack = receive.rcvNxt;
   tcb.out.window = receive.advertise();
-  tcb.owed.drop(Debt.ack);
   return writePacket(tcb, target, payloadBytes);
 }
 

@@ -2,7 +2,8 @@
  * A double of the agent's TCP (gVisor) for scripts of whole transfers: not a good TCP, but one with that one's habits,
  * each a knob. It listens, sends `totalBytes` of a pattern, takes what comes, and answers in its own way:
  * up to 100 queued segments are acknowledged by one ACK; a duplicate ACK counts only with the same window and, with
- * SACK, new blocks; no tail loss probe; a closed window is probed with a junk byte at SND.UNA - 1; it gives up
+ * SACK, new blocks; no tail loss probe; a closed window is probed with a junk byte at SND.UNA - 1; when its memory is full it
+ * takes back the window that it gave, drops data without a word, and an ACK from beyond the window with an ACK of its own; it gives up
  * silently after so many retransmissions, and then answers with RST.
  */
 import { seqAdd, seqDiff } from "../../lib/base/seq.ts";
@@ -23,6 +24,8 @@ export interface GvisorOptions {
   /** Stops reading between these two instants: its window closes. @default never */
   readonly pauseFrom?: Instant;
   readonly pauseUntil?: Instant;
+  /** Whether its memory is full as soon as it stops reading. @default false */
+  readonly takesWindowBack?: boolean;
 }
 
 const ISS = 0xffff_ff00;
@@ -82,6 +85,7 @@ export class GvisorPeer {
   #retries = 0;
   #probeAt: Instant = Infinity;
   #isClosedWindow = false;
+  #hasNoMemory = false;
 
   constructor(options: GvisorOptions, verify: (index: number, byte: number) => void) {
     this.#o = {
@@ -89,6 +93,7 @@ export class GvisorPeer {
       maxRetransmissions: 5,
       pauseFrom: Infinity,
       pauseUntil: Infinity,
+      takesWindowBack: false,
       ...options,
     };
     this.verify = verify;
@@ -109,11 +114,14 @@ export class GvisorPeer {
   /** A turn of its processor: at most a batch of segments, then one ACK for what was in order. */
   turn(now: Instant): void {
     const before = this.received;
-    let mustAck = false;
+    const isPaused = now >= this.#o.pauseFrom && now < this.#o.pauseUntil;
+    const hadNoMemory = this.#hasNoMemory;
+    this.#hasNoMemory = isPaused && this.#o.takesWindowBack;
+    let mustAck = hadNoMemory && !this.#hasNoMemory; // window update
     for (const packet of this.#queue.splice(0, ACK_BATCH)) {
       mustAck = this.#handle(packet, now) || mustAck;
     }
-    if (now < this.#o.pauseFrom || now >= this.#o.pauseUntil) {
+    if (!isPaused) {
       const hadNoRoom = WINDOW_BYTES - this.#unread < this.payloadBytes;
       this.#unread = 0;
       if (hadNoRoom && this.#isEstablished) mustAck = true; // window update
@@ -153,6 +161,11 @@ export class GvisorPeer {
     }
     this.#isEstablished = true;
     const payload = packet.subarray(IPV6_BYTES + header.headerBytes);
+    if (this.#hasNoMemory) {
+      if (payload.length > 0) return false;
+      const start = seqDiff(header.seq, seqAdd(this.#rcvIrs, 1));
+      if (start !== this.received) return true;
+    }
     this.#handleAck(header, payload.length, now);
     return this.#handleData(header, payload);
   }
@@ -208,7 +221,7 @@ export class GvisorPeer {
   }
 
   #sendAck(newest = -1): void {
-    const header = this.#header(TcpFlag.ack, this.#nxt);
+    const header = this.#header(TcpFlag.ack, Math.max(this.#nxt, this.#resent)); // SND.NXT never goes back
     if (this.#hasSack && this.#ooo.length > 0) {
       const merged: [number, number][] = [];
       for (const [left, right] of [...this.#ooo].sort((a, b) => a[0] - b[0])) {
@@ -368,7 +381,8 @@ export class GvisorPeer {
   #header(flags: number, position: number): TcpHeader {
     const header = new TcpHeader();
     const room = Math.max(0, WINDOW_BYTES - this.#unread) >> WINDOW_SHIFT << WINDOW_SHIFT;
-    this.#advertised = Math.max(this.#advertised, this.received + room);
+    if (this.#hasNoMemory) this.#advertised = this.received;
+    else this.#advertised = Math.max(this.#advertised, this.received + room);
     header.sourcePort = this.#port;
     header.destinationPort = this.#peerPort;
     header.seq = seqAdd(ISS, 1 + position);

@@ -88,6 +88,22 @@ Deno.test("The agent closes its window on us and opens it again", () => {
   assert.ok(world.now < 31_500, `took ${world.now} ms`);
 });
 
+Deno.test("An agent that takes its window back hears our ACKs meanwhile, and what found no room goes on at once", () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const world = new World({
+      seed,
+      ours: 5_000_000,
+      its: 2_000_000,
+      link: { delayMs: 10, lossRate: seed % 2 === 0 ? 0.01 : 0 },
+      peer: { pauseFrom: 75 + seed, pauseUntil: 60_000, takesWindowBack: true },
+    });
+    world.run(() => world.app.received === 2_000_000, 20_000);
+    world.run(() => world.peer.received === 5_000_000);
+    assert.ok(!world.peer.isDead);
+    assert.ok(world.now < (seed % 2 === 0 ? 70_000 : 60_500), `seed ${seed} took ${world.now} ms`);
+  }
+});
+
 Deno.test("The agent's keepalive probe is answered", () => {
   const world = new World({ seed: 1, ours: 1_000, its: 1_000 });
   world.run(() => world.app.received === 1_000 && world.peer.isSent);
