@@ -5,6 +5,7 @@ import { AgentPort } from "../../lib/sandbox/mod.ts";
 import { HurryingClock } from "../support/hurrying_clock.ts";
 import { loopbackUdp } from "../support/loopback_udp.ts";
 import { freePort } from "../support/free_port.ts";
+import { untilRefused } from "../support/until_refused.ts";
 import { commandTest, commandTestAtEach, WORKSPACE } from "./support.ts";
 
 const LOOPBACK = "127.0.0.1";
@@ -256,11 +257,8 @@ commandTestAtEach("port-forward --auto follows what listens in the workspace", a
       `- http://localhost:${local} -> ${AgentPort.echo} \\(echo\\): nothing listens there any more\\n`,
     ),
   );
-  const gone = await Deno.connect({ hostname: LOOPBACK, port: Number(local) }).then(
-    () => false,
-    () => true,
-  );
-  ok(gone, "the listener is closed");
+  const gone = await untilRefused(() => Deno.connect({ hostname: LOOPBACK, port: Number(local) }));
+  ok(gone instanceof Deno.errors.ConnectionRefused, "the listener is closed");
   ok(run.raise("SIGINT"));
   strictEqual((await run.result()).code, 0);
 }, { workspaces: [WORKSPACE] });
