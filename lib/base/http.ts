@@ -1,8 +1,10 @@
 /**
- * What the API client is handed by whoever owns the sockets: one HTTP exchange, and one websocket of text messages.
+ * What the API client is handed by whoever owns the sockets: one HTTP exchange, and one websocket of text messages or
+ * of bytes.
  * The implementer (`lib/io/`) knows proxies and certificates, the user (`lib/coder/`) knows what Coder means by it. Faked in `tests/support/fake_coder.ts`. No cookie is ever kept or sent: a stale one beats a good token (docs/protocol/api.md#authentication).
  */
 import { ExpectedError } from "./errors.ts";
+import type { ByteStream } from "./stream.ts";
 
 /** Name and value pairs; a name may repeat. Names of answers are in lower case. */
 export type HttpHeaders = readonly (readonly [name: string, value: string])[];
@@ -78,10 +80,24 @@ export type TextStreamResult =
 /** Dials a websocket. Rejects as `HttpFetch` does. */
 export type OpenTextStream = (request: TextStreamRequest) => Promise<TextStreamResult>;
 
-/** Both doors, made once the network flags are known. */
+export type ByteStreamRequest = Omit<TextStreamRequest, "maxMessageBytes">;
+
+export type ByteStreamResult =
+  | { readonly kind: "open"; readonly stream: ByteStream }
+  /** As of `TextStreamResult`. */
+  | { readonly kind: "refused"; readonly response: HttpResponse };
+
+/**
+ * Dials a websocket whose messages are parts of a stream of bytes. Its end in order is that of the stream; a server that answers nothing
+ * any more is lost. Rejects as `HttpFetch` does.
+ */
+export type OpenByteStream = (request: ByteStreamRequest) => Promise<ByteStreamResult>;
+
+/** All doors, made once the network flags are known. */
 export interface HttpTransport {
   readonly fetch: HttpFetch;
   readonly openTextStream: OpenTextStream;
+  readonly openByteStream: OpenByteStream;
 }
 
 /** What went wrong below HTTP. */

@@ -7,6 +7,7 @@ import { ApiError } from "./errors.ts";
 import { AGENT_LOG, type AgentLog } from "./log_stream.ts";
 import { FLAG, list, TEXT } from "./model_parts.ts";
 import type { TextStream } from "../base/http.ts";
+import type { ByteStream } from "../base/stream.ts";
 import { segment } from "./url.ts";
 import type { CallOptions } from "./workspaces.ts";
 
@@ -89,6 +90,42 @@ export async function getConnectionInfo(
 ): Promise<ConnectionInfo> {
   const path = `/workspaceagents/${segment(agentId)}/connection`;
   return await client.get(path, CONNECTION_INFO, { ...options, maxBodyBytes: MAX_INFO_BYTES });
+}
+
+export interface TerminalOptions extends CallOptions {
+  /** UUID text; the same one leads to the same terminal. */
+  readonly id: string;
+  readonly size: { readonly columns: number; readonly rows: number };
+  /**
+   * For the user's shell, when the terminal is not there yet; empty for a login shell. No secrets: it is part of a URL, which proxies
+   * and servers write into logs.
+   */
+  readonly command: string;
+  /** Id or name of a container; empty for none. */
+  readonly container: string;
+  readonly containerUser: string;
+}
+
+/** The deployment's web terminal: what the agent's own takes behind its first words, and gives (docs/protocol/api.md#web-terminal). */
+export async function openTerminal(
+  client: CoderClient,
+  agentId: string,
+  options: TerminalOptions,
+): Promise<ByteStream> {
+  const { id, size, command, container, containerUser, signal } = options;
+  return await client.openByteStream(`/workspaceagents/${segment(agentId)}/pty`, {
+    query: {
+      reconnect: id,
+      width: size.columns,
+      height: size.rows,
+      command,
+      container: container === "" ? undefined : container,
+      container_user: container === "" ? undefined : containerUser,
+      // Its own buffer: screen in between would take our marks for its own, and another key of the user's.
+      backend_type: "buffered",
+    },
+    signal,
+  });
 }
 
 /** How any agent of the deployment is reached. */

@@ -19,15 +19,17 @@ import { findCause, StepError } from "./errors.ts";
 import { stripToLine } from "./text.ts";
 import {
   basicCredentials,
+  type ByteStreamRequest,
   type HttpHeaders,
   type HttpResponse,
   type HttpTransport,
   type TextStream,
   TransportError,
-  type TransportErrorCode,
 } from "../base/http.ts";
+import type { ByteStream } from "../base/stream.ts";
 import { isSameDeployment, isUpgrade } from "./origin.ts";
 import { movedError, redirectTarget } from "./redirect.ts";
+import { hintFor, noAnswerError } from "./unreachable.ts";
 import { apiUrl, type Query, websocketUrl } from "./url.ts";
 
 /** Go's client gives up at the tenth redirect. */
@@ -160,16 +162,37 @@ export class CoderClient {
 
   /** Opens a websocket of text messages. Throws `ApiError` when the server refuses the upgrade. */
   async openTextStream(path: string, options: RequestOptions = {}): Promise<TextStream> {
-    const { transport, maxMessageBytes, log } = this.#options;
+    const { transport, maxMessageBytes } = this.#options;
+    return await this.#openWebsocket(
+      path,
+      options,
+      (request) => transport.openTextStream({ ...request, maxMessageBytes }),
+    );
+  }
+
+  /** Opens a websocket as a stream of bytes. Throws likewise. */
+  async openByteStream(path: string, options: RequestOptions = {}): Promise<ByteStream> {
+    const { transport } = this.#options;
+    return await this.#openWebsocket(path, options, transport.openByteStream);
+  }
+
+  async #openWebsocket<Stream>(
+    path: string,
+    options: RequestOptions,
+    open: (request: ByteStreamRequest) => Promise<
+      | { readonly kind: "open"; readonly stream: Stream }
+      | { readonly kind: "refused"; readonly response: HttpResponse }
+    >,
+  ): Promise<Stream> {
+    const { log } = this.#options;
     const asked = { method: "GET", url: apiUrl(this.#url, path, options.query) };
     return await this.#withLimit(asked, options.signal, async (signal) => {
       let { url } = asked;
       for (let redirects = 0;; redirects++) {
         log.debug("websocket dial", { url: url.href });
-        const result = await transport.openTextStream({
+        const result = await open({
           url: websocketUrl(url).href,
           headers: this.authHeaders(),
-          maxMessageBytes,
           signal,
         });
         this.#hasAnswered = true;
@@ -317,32 +340,4 @@ function isGood(status: number): boolean {
 
 function isRedirect(status: number): boolean {
   return [301, 302, 303, 307, 308].includes(status);
-}
-
-function noAnswerError(asked: Asked, timeoutMs: number): UserError {
-  return new UserError(
-    `Cannot use ${asked.url.origin}: no answer to ${asked.method} ${asked.url.pathname} ` +
-      `within ${Math.round(timeoutMs / 1_000)}s`,
-    { hint: "The server accepts connections and says nothing: check it, and any proxy before it" },
-  );
-}
-
-function hintFor(code: TransportErrorCode, { host }: URL): string | undefined {
-  switch (code) {
-    case "unknown-host":
-      return "Check the spelling of the URL (--url, CODER_URL or the saved one) and your network";
-    case "refused":
-    case "unreachable":
-    case "timeout":
-      return "Is the deployment up, and is a VPN or a proxy (HTTPS_PROXY) needed to reach it?";
-    case "unknown-authority":
-      return "If the deployment uses its own authority, install that in the system's store, or give its " +
-        "certificate with --client-tls-ca-file or SSL_CERT_FILE";
-    case "no-tls":
-      return `Without encryption it is http://${host}: give that URL if it is meant (--url, CODER_URL, login)`;
-    case "not-permitted":
-      return "Allow the network when Deno asks, or start with --allow-net";
-    default:
-      return undefined;
-  }
 }

@@ -3,14 +3,14 @@
  * that proxies, authorities, client certificates and addresses that were looked up are the same for all. Redirects are the
  * caller's, cookies nobody's.
  */
-import type { HttpFetch, HttpTransport, OpenTextStream } from "../base/http.ts";
+import type { HttpFetch, HttpTransport, OpenByteStream, OpenTextStream } from "../base/http.ts";
 import type { NetworkOptions } from "../base/host_network.ts";
 import type { TlsMaterial } from "./conn.ts";
 import { dialForHttp, type DialOptions, newDialOptions, targetOf } from "./dial.ts";
 import { HttpClient } from "./http_client.ts";
 import type { GetEnv } from "./proxy.ts";
 
-/** Both doors for one set of certificates. Disposing it ends the connections that are kept for later. */
+/** All doors for one set of certificates. Disposing it ends the connections that are kept for later. */
 export class SystemTransport implements HttpTransport, Disposable {
   /** How it dials: whoever dials the same deployment shares what was learnt of it. */
   readonly dial: DialOptions;
@@ -34,6 +34,11 @@ export class SystemTransport implements HttpTransport, Disposable {
     // Most commands open none.
     const { openTextStream } = await import("./text_stream.ts");
     return await openTextStream(request, this.dial);
+  };
+
+  readonly openByteStream: OpenByteStream = async (request) => {
+    const { openByteStream } = await import("./byte_stream.ts");
+    return await openByteStream(request, this.dial);
   };
 
   [Symbol.dispose](): void {

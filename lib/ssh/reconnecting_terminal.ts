@@ -1,4 +1,7 @@
-/** A terminal that the agent keeps, over a stream to its port: `RemoteSession` in the frames of `reconnecting_frames.ts`. */
+/**
+ * A terminal that the agent keeps, over a stream to its port or the deployment's way to that: `RemoteSession` in the frames of
+ * `reconnecting_frames.ts`.
+ */
 import { type ByteStream, StreamError } from "../base/stream.ts";
 import type { SessionEnd } from "./ends.ts";
 import type { TerminalSize } from "./host.ts";
@@ -24,6 +27,11 @@ export class ReconnectingTerminal implements RemoteSession {
   static async open(stream: ByteStream, init: TerminalInit): Promise<ReconnectingTerminal> {
     const bytes = encodeInit(init);
     await stream.write(bytes);
+    return new ReconnectingTerminal(stream);
+  }
+
+  /** One that was asked for already, by whoever made `stream`, which belongs to it from then on. */
+  static over(stream: ByteStream): ReconnectingTerminal {
     return new ReconnectingTerminal(stream);
   }
 

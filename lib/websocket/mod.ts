@@ -1,4 +1,5 @@
 /** Websocket framing (RFC 6455) and the HTTP/1.1 upgrade, both roles. Imports `base`, `crypto` and `http1` only. */
+export { ByteSocket, type ByteSocketEnd } from "./byte_socket.ts";
 export { CloseCode } from "./close.ts";
 export {
   WebsocketConnection,

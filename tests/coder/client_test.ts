@@ -80,6 +80,8 @@ function redirectedClient(url: string, location: string) {
       fetch: (request) => Promise.resolve(answer(request)),
       openTextStream: (request) =>
         Promise.resolve({ kind: "refused", response: answer(request) } as const),
+      openByteStream: (request) =>
+        Promise.resolve({ kind: "refused", response: answer(request) } as const),
     },
     sleep: (_ms, signal) =>
       new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason))),
@@ -159,10 +161,14 @@ Deno.test("CoderClient asks nobody but the deployment, whatever a redirect says"
     { name: "nothing", location: "http://", error: /a redirect leads nowhere$/ },
   ];
   for (const { name, own = "https://coder.example.com", location, error } of rows) {
-    for (const door of ["fetch", "websocket"]) {
+    for (const door of ["fetch", "websocket", "websocket of bytes"]) {
       await t.step(`${name}, ${door}`, async () => {
         const { client, asked, logged } = redirectedClient(own, location);
-        const asking = door === "fetch" ? getMe(client) : client.openTextStream("/users/me");
+        const asking = door === "fetch"
+          ? getMe(client)
+          : door === "websocket"
+          ? client.openTextStream("/users/me")
+          : client.openByteStream("/users/me");
         await assert.rejects(asking, (thrown) => {
           assert.ok(thrown instanceof UserError, String(thrown));
           assert.match(thrown.message, error);

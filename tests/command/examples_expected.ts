@@ -55,6 +55,7 @@ const SSH: Rows = [
     keys: IN_SHELL,
   }],
   ["hawser ssh --persist dev", { code: 0, says: /in dev\n/, keys: IN_SHELL }],
+  ["hawser ssh --web-terminal dev", { code: 0, says: /in dev\n/, keys: IN_SHELL }],
   ["hawser ssh -v dev true", { code: 0, says: /session started\n/ }],
   [
     "hawser vscodessh --url-file url --session-token-file token --network-info-dir . coder-vscode--me--dev",

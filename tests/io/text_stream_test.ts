@@ -1,7 +1,8 @@
 /** Websockets of text messages against a server made of the same framing, and of every way in which one can end. */
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { type TextStream, TransportError } from "../../lib/base/http.ts";
-import { openTextStream, type OpenTextStreamOptions } from "../../lib/io/text_stream.ts";
+import { openTextStream } from "../../lib/io/text_stream.ts";
+import type { WebsocketDialOptions } from "../../lib/io/websocket_dial.ts";
 import { SYSTEM_RANDOM } from "../../lib/io/random.ts";
 import {
   encodeFrame,
@@ -67,7 +68,7 @@ function websocket(serve: (side: ServerSide) => Promise<void>): (conn: Deno.Conn
 
 async function open(
   server: { readonly port: number },
-  options: Partial<OpenTextStreamOptions> & {
+  options: Partial<WebsocketDialOptions> & {
     readonly url?: string;
     readonly signal?: AbortSignal;
     readonly maxMessageBytes?: number;

@@ -3,6 +3,8 @@
  * What it does not know is 404, as a real server's unknown route.
  */
 import {
+  type ByteStreamRequest,
+  type ByteStreamResult,
   type HttpHeaders,
   type HttpRequest,
   type HttpResponse,
@@ -116,6 +118,7 @@ export class FakeCoder {
     return {
       fetch: (request) => this.#fetch(request),
       openTextStream: (request) => this.#open(request),
+      openByteStream: (request) => this.#refuseBytes(request),
     };
   }
 
@@ -134,6 +137,12 @@ export class FakeCoder {
     const result = await route(recorded);
     if (result instanceof FakeTextStream) return { kind: "open", stream: result };
     return { kind: "refused", response: this.#respond(result, request.signal) };
+  }
+
+  /** It has no websocket of bytes. */
+  #refuseBytes(request: ByteStreamRequest): Promise<ByteStreamResult> {
+    this.#record({ ...request, method: "GET" }, undefined);
+    return Promise.resolve({ kind: "refused", response: this.#respond(NOT_FOUND, request.signal) });
   }
 
   #record(

@@ -240,6 +240,7 @@ export class FakeHost implements Host {
 const NO_NETWORK: HttpTransport = {
   fetch: () => Promise.reject(new TransportError("refused", "connection refused")),
   openTextStream: () => Promise.reject(new TransportError("refused", "connection refused")),
+  openByteStream: () => Promise.reject(new TransportError("refused", "connection refused")),
 };
 
 interface FakeFile {

@@ -169,8 +169,8 @@ async function valuesOf(
     return { words: ports.map((port) => before + port) };
   }
   if (!flag.kind.includes("|")) return NOTHING;
-  const isList = flag.kind.startsWith("[");
-  const choices = (isList ? flag.kind.slice(1, -1) : flag.kind).split("|");
+  const isList = flag.kind.startsWith("[") && !flag.kind.startsWith("[=");
+  const choices = flag.kind.replace(/^\[=?|\]$/g, "").split("|");
   return { words: choices.map((word) => (isList ? before : "") + word).filter(Boolean) };
 }
 

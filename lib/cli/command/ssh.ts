@@ -3,6 +3,7 @@ import { GLOBAL } from "../grammar/flags_global.ts";
 import { readSshOptions, SSH } from "../grammar/flags_ssh.ts";
 import { settlePersist } from "../session/persist/check.ts";
 import { checkSshOptions } from "../session/ssh_checks.ts";
+import { settleWebTerminal } from "../session/web_terminal/check.ts";
 import { runSsh } from "../session/ssh_run.ts";
 import { logDirOf, openLogFile } from "../terminal/log_file.ts";
 import { exitCodeOf, reportError } from "../terminal/report_error.ts";
@@ -25,6 +26,7 @@ export const command = defineCommand({
     { line: "hawser ssh -N -L 8080:localhost:80 dev", does: "A port of the workspace here" },
     { line: "hawser ssh -R 9000:localhost:9000 dev", does: "A port of this machine there" },
     { line: "hawser ssh --persist dev", does: "A shell that outlives the connection" },
+    { line: "hawser ssh --web-terminal dev", does: "A shell where the API alone is let through" },
     { line: "hawser ssh -v dev true", does: "Each step with its time, when something is slow" },
   ],
   flags: SSH,
@@ -32,9 +34,13 @@ export const command = defineCommand({
   async run(_, { host, name, global, args, progress, parsed }) {
     const [workspace, ...words] = args;
     const asked = readSshOptions(parsed);
-    const options = settlePersist(asked, {
+    const kept = settlePersist(asked, {
       command: words.join(" "),
       isTerminal: host.stdin.isTerminal,
+    });
+    const options = settleWebTerminal(kept, {
+      command: words.join(" "),
+      isTerminal: host.stdin.isTerminal && host.stdout.isTerminal,
     });
     checkSshOptions(options);
     const dir = logDirOf(host, options);

@@ -3,11 +3,11 @@
  * secret: such pages end up in bug reports. Websockets show their head only.
  */
 import type {
+  ByteStreamResult,
   HttpHeaders,
   HttpRequest,
   HttpResponse,
   HttpTransport,
-  TextStreamRequest,
   TextStreamResult,
 } from "../../base/http.ts";
 import { stripControls, stripToLine } from "../../coder/text.ts";
@@ -30,16 +30,24 @@ export function debugHttp(transport: HttpTransport, print: (line: string) => voi
       if (request.body !== undefined) tellText(request.body, sent);
       return tellAnswer(await transport.fetch(request), got);
     },
-    async openTextStream(request: TextStreamRequest): Promise<TextStreamResult> {
+    async openTextStream(request) {
       tellRequest(request, "GET", sent);
-      const result = await transport.openTextStream(request);
-      if (result.kind === "refused") {
-        return { ...result, response: tellAnswer(result.response, got) };
-      }
-      got("HTTP/1.1 101");
-      return result;
+      return tellUpgrade(await transport.openTextStream(request), got);
+    },
+    async openByteStream(request) {
+      tellRequest(request, "GET", sent);
+      return tellUpgrade(await transport.openByteStream(request), got);
     },
   };
+}
+
+function tellUpgrade<Result extends TextStreamResult | ByteStreamResult>(
+  result: Result,
+  got: (line: string) => void,
+): Result {
+  if (result.kind === "refused") return { ...result, response: tellAnswer(result.response, got) };
+  got("HTTP/1.1 101");
+  return result;
 }
 
 function tellRequest(

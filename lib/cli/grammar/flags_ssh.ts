@@ -13,6 +13,7 @@ import {
   textFlag,
 } from "./flag.ts";
 import { persistFlag } from "./persist_name.ts";
+import { webTerminalFlag } from "./web_terminal_flag.ts";
 import { defaultsOf, type OptionsOf, optionsOf } from "./options.ts";
 
 /** Titles under which help shows flags. */
@@ -201,6 +202,14 @@ export const SSH = {
     env: "HAWSER_SSH_EXIT_ON_FORWARD_FAILURE",
     help: "End when a forward cannot be made.",
   }),
+  webTerminal: webTerminalFlag({
+    name: "web-terminal",
+    group: CONNECTION,
+    env: "HAWSER_SSH_WEB_TERMINAL",
+    help:
+      "Go through the deployment's web terminal: yes always, no never, auto for a shell that has no " +
+      "other way because the workspace network cannot be reached. It forwards nothing.",
+  }),
   escapeChar: textFlag({
     name: "escape-char",
     group: CONNECTION,
@@ -245,6 +254,8 @@ export interface SshOptions extends Omit<OptionsOf<typeof SSH>, "noWait"> {
   readonly isAgentExplicit: boolean;
   /** `--persist` stands on the command line itself: then it is an error where it makes no sense. */
   readonly isPersistExplicit: boolean;
+  /** `--web-terminal` stands on the command line itself: likewise. */
+  readonly isWebTerminalExplicit: boolean;
 }
 
 /** The options of `ssh`; `--no-wait` wins over `--wait`. */
@@ -255,11 +266,17 @@ export function readSshOptions(parsed: ParsedArgs): SshOptions {
     wait: noWait ? "no" : options.wait,
     isAgentExplicit: options.forwardAgent && parsed.source(SSH.forwardAgent) === "flag",
     isPersistExplicit: parsed.source(SSH.persist) === "flag",
+    isWebTerminalExplicit: parsed.source(SSH.webTerminal) === "flag",
   };
 }
 
 /** Those of an `ssh` without flags and variables. */
 export function defaultSshOptions(): SshOptions {
   const { noWait: _, ...options } = defaultsOf(SSH);
-  return { ...options, isAgentExplicit: false, isPersistExplicit: false };
+  return {
+    ...options,
+    isAgentExplicit: false,
+    isPersistExplicit: false,
+    isWebTerminalExplicit: false,
+  };
 }

@@ -52,25 +52,9 @@ const STATUS_POLL_MS = 250;
 export async function connect(steps: Steps, options: ConnectOptions): Promise<Connected> {
   // Loading the network takes as long as the first requests: both at once. Who finds a shared tunnel needs none of it.
   if (!options.sharesTunnel) steps.host.tunnels.prepare();
-  const docsUrl = findDocsUrl(steps);
-  docsUrl.catch(() => {}); // told below
   const beginning = new TunnelBeginning(steps, options);
   try {
-    const target = await resolveTarget(steps, {
-      ...options,
-      onWait: () => options.early?.giveUp(),
-    });
-    const { agent: last } = target;
-    if (last.status !== "connected" || !isReady(last.lifecycle)) options.early?.giveUp();
-    beginning.begin(last.id);
-    await warnAboutServer(steps, { ...options, version: VERSION });
-    await warnAboutWorkspace(steps, target);
-    const agent = await waitForAgent(steps, {
-      agentId: last.id,
-      last,
-      wait: options.wait,
-      docsUrl: await docsUrl,
-    });
+    const { target, agent } = await makeReady(steps, options, (id) => beginning.begin(id));
     const { info, tunnel } = await beginning.begun();
     const close = async () => {
       const { bytesIn, bytesOut } = tunnel.traffic;
@@ -83,6 +67,36 @@ export async function connect(steps: Steps, options: ConnectOptions): Promise<Co
     await beginning.close();
     throw error;
   }
+}
+
+/** A workspace that runs, and its agent. */
+export type Ready = Pick<Connected, "target" | "agent">;
+
+/**
+ * Finds and starts the workspace, and waits for its agent, which is told to `onAgent` as soon as it is known. Throws `UserError`,
+ * `ApiError`, `StepError`, or the signal's reason.
+ */
+export async function makeReady(
+  steps: Steps,
+  options: ConnectOptions,
+  onAgent: (agentId: string) => void = () => {},
+): Promise<Ready> {
+  const docsUrl = findDocsUrl(steps);
+  docsUrl.catch(() => {}); // told below
+  const { early } = options;
+  const target = await resolveTarget(steps, { ...options, onWait: () => early?.giveUp() });
+  const { agent: last } = target;
+  if (last.status !== "connected" || !isReady(last.lifecycle)) early?.giveUp();
+  onAgent(last.id);
+  await warnAboutServer(steps, { ...options, version: VERSION });
+  await warnAboutWorkspace(steps, target);
+  const agent = await waitForAgent(steps, {
+    agentId: last.id,
+    last,
+    wait: options.wait,
+    docsUrl: await docsUrl,
+  });
+  return { target, agent };
 }
 
 /**

@@ -6,6 +6,8 @@ import { ExpectedError } from "../../base/errors.ts";
 import { describe } from "../../coder/errors.ts";
 import { watchWorkspace } from "../../coder/watch_loop.ts";
 import type { WatchEnd } from "../../coder/watch.ts";
+import type { AgentTunnel } from "../../base/tunnel.ts";
+import { AgentReturn } from "./agent_return.ts";
 import { AgentWatch } from "./agent_watch.ts";
 import { AutostopWatch } from "./autostop/watch.ts";
 import type { Connected } from "../ready/connect.ts";
@@ -17,7 +19,7 @@ import { runUsageHeartbeat, usageAppOf } from "./usage.ts";
 export interface BackgroundOptions {
   readonly options: SshOptions;
   /** What carries the session; Coder Connect's own side watches the workspace. */
-  readonly via: "tunnel" | "coder-connect";
+  readonly via: "tunnel" | "coder-connect" | "web-terminal";
 }
 
 export interface Background extends AsyncDisposable {
@@ -60,11 +62,11 @@ const UNDER_WAY: Readonly<Record<string, string>> = {
 /** Starts everything; disposing it stops everything and waits until nothing runs. */
 export async function startBackground(
   steps: Steps,
-  connected: Connected,
+  { target, tunnel }: Pick<Connected, "target"> & Partial<Pick<Connected, "tunnel">>,
   { options, via }: BackgroundOptions,
 ): Promise<Background> {
   const { host, client, log, progress } = steps;
-  const { workspace, build, agent } = connected.target;
+  const { workspace, build, agent } = target;
   const scope = new AbortController();
   const ended = new AbortController();
   const { signal } = scope;
@@ -80,19 +82,24 @@ export async function startBackground(
   const usage = runUsageHeartbeat(steps, {
     workspaceId: workspace.id,
     agentId: agent.id,
-    app: usageAppOf(options.usageApp),
+    app: usageAppOf(options.usageApp, via),
     signal,
   });
-  const agentWatch = new AgentWatch({
-    agentId: agent.id,
-    ping: () => connected.tunnel.ping(),
-    clock: host.clock,
-    say: (line) => progress.line(line),
-    signal,
-  });
+  const say = (line: string) => progress.line(line);
+  const agentWatch = tunnel === undefined
+    ? new AgentReturn({ agentId: agent.id, say, signal })
+    : new AgentWatch({
+      agentId: agent.id,
+      ping: () => tunnel.ping(),
+      clock: host.clock,
+      say,
+      signal,
+    });
   const watchAgent = async () => {
-    await agentWatch.run();
-    end("The workspace agent has been gone for a minute", { isLost: true });
+    const words = await agentWatch.run() === "gone"
+      ? "The workspace agent has been gone for a minute"
+      : "The workspace agent is back";
+    end(words, { isLost: true });
   };
   const watch = async () => {
     const how = await watchWorkspace(client, {
@@ -115,11 +122,11 @@ export async function startBackground(
     log.info(how === "rebuilt" ? "new build started" : `workspace ${how}`);
     end(WORDS[how].replace("%", workspace.name));
   };
-  const network = async (dir: string) => {
+  const network = async (dir: string, source: AgentTunnel) => {
     await reportNetwork(host, {
       dir,
       intervalMs: options.networkInfoIntervalMs,
-      source: connected.tunnel,
+      source,
       log: log.child("network"),
       signal,
     });
@@ -131,9 +138,9 @@ export async function startBackground(
     "usage",
     usage,
   ]];
-  if (via === "tunnel") {
+  if (via !== "coder-connect") {
     tasks.push(["watch", watch()], ["agent", watchAgent()]);
-    if (dir !== "") tasks.push(["network", network(dir)]);
+    if (dir !== "" && tunnel !== undefined) tasks.push(["network", network(dir, tunnel)]);
   }
   const all = Promise.all(tasks.map(([name, task]) =>
     task.catch((error) => {
@@ -144,7 +151,7 @@ export async function startBackground(
     ended: ended.signal,
     async whyLost() {
       const known = AbortSignal.any([ended.signal, leaving.signal, signal, steps.signal]);
-      if (via === "tunnel") await host.clock.sleep(WHY_LOST_MS, known).catch(ignoreAbort);
+      if (via !== "coder-connect") await host.clock.sleep(WHY_LOST_MS, known).catch(ignoreAbort);
       const { reason } = ended.signal.aborted ? ended.signal : leaving.signal;
       return reason instanceof SessionEnded ? reason : undefined;
     },

@@ -5,6 +5,8 @@
 import { untilAborted } from "../../base/abort.ts";
 import type { Log } from "../../base/log.ts";
 import type { ByteStream } from "../../base/stream.ts";
+import { TunnelError } from "../../base/tunnel.ts";
+import { findCause } from "../../coder/errors.ts";
 import { AGENT_SSH_PORT } from "../../tailnet/agent_ports.ts";
 import { createClient } from "../config/client.ts";
 import { readConfiguration } from "../config/config.ts";
@@ -50,7 +52,7 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
   // From the first instant: OpenSSH speaks first.
   const input = options.stdio ? new EarlyInput(host.stdin) : undefined;
   // Loading SSH takes as long as reaching the workspace: both at once. Raw bytes never pay for it.
-  const loading = input === undefined ? loadSession() : undefined;
+  const loading = input === undefined && options.webTerminal !== "yes" ? loadSession() : undefined;
   loading?.catch(() => {}); // told below
   const opening = new AbortController();
   if (input !== undefined) watchInput(host, input, { interrupt, signal: opening.signal });
@@ -97,14 +99,26 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
       const { runPersistent } = await import("./persist/run.ts");
       return await runPersistent(steps, { connect: connectOptions, prepare, interrupt, options });
     }
-    await using connected = await connect(steps, { ...connectOptions, early });
-    const session = await prepare(connected);
-    if (input !== undefined) {
-      const onOpen = () => opening.abort();
-      return await runStdio(steps, connected, { options, input, early, onOpen });
+    if (options.webTerminal !== "yes") {
+      await using connected = await connect(steps, { ...connectOptions, early });
+      const session = await prepare(connected);
+      if (input !== undefined) {
+        const onOpen = () => opening.abort();
+        return await runStdio(steps, connected, { options, input, early, onOpen });
+      }
+      const { runSession } = await (loading ?? loadSession());
+      try {
+        return await runSession(steps, connected, { ...session, early });
+      } catch (error) {
+        if (findCause(error, TunnelError) === undefined) throw error;
+        const { goesInstead } = await import("./web_terminal/instead.ts");
+        const isTerminal = host.stdin.isTerminal && host.stdout.isTerminal;
+        const { command } = plan;
+        if (!goesInstead(error, { options, command, isTerminal, progress })) throw error;
+      }
     }
-    const { runSession } = await (loading ?? loadSession());
-    return await runSession(steps, connected, { ...session, early });
+    const { runWebTerminal } = await import("./web_terminal/run.ts");
+    return await runWebTerminal(steps, { connect: connectOptions, options, interrupt });
   } catch (error) {
     if (error instanceof ClientGone) return 0;
     throw error;

@@ -136,7 +136,8 @@ function adviceFor({ options, command, wayBack }: SessionOptions): string {
   return isShell && options.persist === "" ? `; next time, "${wayBack}" keeps the shell` : "";
 }
 
-function goneOrLost({ message, isLost }: SessionEnded): SessionLost {
+/** Why a session was ended from outside, as what ends the command. */
+export function goneOrLost({ message, isLost }: SessionEnded): SessionLost {
   return new SessionLost(message, { isGone: !isLost });
 }
 
@@ -270,7 +271,8 @@ function sessionErrors(stderr: HostOutput): HostOutput {
   };
 }
 
-function terminalOf({ host }: Steps, stdin: HostInput): TerminalHost {
+/** This machine's terminal, with the keyboard `stdin`. */
+export function terminalOf({ host }: Steps, stdin: HostInput): TerminalHost {
   return {
     stdin,
     stdout: host.stdout,

@@ -11,8 +11,8 @@ const INTERVAL_MS = 60_000;
 
 export type UsageApp = NonNullable<UsageOptions["appName"]>;
 
-/** What `--usage-app` stands for: unknown words count as `ssh`, `disable` as nothing at all. */
-export function usageAppOf(text: string): UsageApp | undefined {
+/** What `--usage-app` stands for: unknown words count as `ssh`, or as what the session goes by; `disable` as nothing at all. */
+export function usageAppOf(text: string, via?: string): UsageApp | undefined {
   switch (text.toLowerCase()) {
     case "disable":
       return undefined;
@@ -21,7 +21,7 @@ export function usageAppOf(text: string): UsageApp | undefined {
     case "jetbrains":
       return "jetbrains";
     default:
-      return "ssh";
+      return via === "web-terminal" ? "reconnecting-pty" : "ssh";
   }
 }
 

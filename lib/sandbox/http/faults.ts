@@ -39,9 +39,11 @@ export interface SandboxFaults {
   relay: EndpointFault | undefined;
   /** @default undefined */
   coordinator: EndpointFault | undefined;
+  /** @default undefined */
+  webTerminal: EndpointFault | undefined;
 }
 
 /** Fresh faults: none. */
 export function noFaults(): SandboxFaults {
-  return { wire: undefined, relay: undefined, coordinator: undefined };
+  return { wire: undefined, relay: undefined, coordinator: undefined, webTerminal: undefined };
 }

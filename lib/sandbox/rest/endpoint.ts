@@ -1,4 +1,4 @@
-/** The two endpoints of the tunnel, and what a test orders of them instead of their work. */
+/** Endpoints that talk on after an upgrade, and what a test orders of them instead of their work. */
 import type { EndpointFault } from "../http/faults.ts";
 import {
   emptyAnswer,

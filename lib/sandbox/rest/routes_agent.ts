@@ -11,6 +11,7 @@ import { answerLogs, websocketAnswer } from "./follow.ts";
 import { agentJson, agentLogJson } from "./objects_agent.ts";
 import type { Route } from "./route.ts";
 import { connectionInfo } from "./routes_deployment.ts";
+import { webTerminal } from "./web_terminal.ts";
 
 /** `tailnet/proto/version.go` `CurrentVersion` of v2.36. */
 const API_MAJOR = 2;
@@ -131,4 +132,5 @@ export const AGENT_ROUTES: readonly Route[] = [
     handle: containers,
   },
   { name: "GET /workspaceagents/{workspaceagent}/listening-ports", handle: listeningPorts },
+  { name: "GET /workspaceagents/{workspaceagent}/pty", handle: webTerminal },
 ];
