@@ -8,7 +8,7 @@ import { commandTest, commandTestAtEach, type Desk, FAR_RELEASES, TERMINAL } fro
 const IS_UNIX = Deno.build.os !== "windows";
 const PTY = "GET /workspaceagents/{workspaceagent}/pty";
 const INSTEAD =
-  /^Cannot reach the relay "[^"]*": .*\nThe workspace network cannot be reached from here, so this shell goes through the deployment's web terminal\nIt has no forwards and no SSH or GnuPG agent, and the deployment can read along: no host key vouches for the workspace\n/m;
+  /^Cannot reach the relay "[^"]*": .*\nThe workspace network cannot be reached from here, so this shell goes through the deployment's web terminal\nIt has no forwards, no agents and no host key, and the deployment can read along\n/m;
 
 /** Nothing but the API is let through. */
 function block(desk: Desk): void {
@@ -56,7 +56,7 @@ shellTest("A cut ends nothing: the same shell, told once", async (desk) => {
   await using run = start(desk, "--web-terminal");
   await mark(run, 41);
   for (const [count, value] of [[1, 42], [2, 43]] as const) {
-    desk.sandbox.workspace.agent().cutWebTerminals();
+    desk.sandbox.workspace.agent().terminals?.cutWebClients();
     await run.stderr.waitFor(new RegExp(`(Back in the same shell\n[^]*){${count}}$`));
     await say(run, `X=$((X+1)); echo same$X`, new RegExp(`same${value}\r?\n`));
   }
@@ -104,7 +104,7 @@ shellTest("Ctrl-C while there is no connection gives up", async (desk) => {
   await using run = start(desk, "--web-terminal");
   await mark(run, 1);
   desk.sandbox.faults.webTerminal = { kind: "refuse", status: 503 };
-  desk.sandbox.workspace.agent().cutWebTerminals();
+  desk.sandbox.workspace.agent().terminals?.cutWebClients();
   await run.stderr.waitFor(/connecting again/);
   run.raise("SIGINT");
   const { code, stderr } = await run.result();

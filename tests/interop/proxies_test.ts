@@ -111,6 +111,45 @@ testWith(
 );
 
 testWith(
+  "squid: where it lets the API alone through, a shell goes through the web terminal, and nothing else does",
+  missingForInterception(),
+  async () => {
+    await using company = await openCompany();
+    const { desk, folder, url } = company;
+    await using squid = await startInterceptingSquid({ apiOnly: true });
+    const env = {
+      CODER_URL: url,
+      HTTPS_PROXY: squid.url,
+      CODER_CLIENT_TLS_CA_FILE: `${folder}/intercept.crt`,
+    };
+    await using shell = desk.start(["myworkspace"], {
+      env,
+      terminal: { columns: 91, rows: 27 },
+    });
+    await shell.stdout.waitFor(/[$#] $/);
+    await shell.type("stty size; exit 7\r");
+    const { code, stdout, stderr } = await shell.result();
+    strictEqual(code, 7, stderr);
+    match(stdout, /\n27 91\r?\n/);
+    match(
+      stderr,
+      /^Cannot reach the relay "[^"]*": answered status 403\nThe workspace network cannot be reached from here, so this shell goes through the deployment's web terminal\n/m,
+    );
+    await expectAsked(squid, [
+      /GET \S+\/coordinate\? 101$/,
+      /GET \S+\/derp 403$/,
+      /GET \S+\/pty\? 101$/,
+    ]);
+    const command = await desk.run(["myworkspace", "true"], { env });
+    strictEqual(command.code, 1);
+    match(
+      command.stderr,
+      /error: dial agent: Cannot reach the relay "[^"]*": answered status 403\n/,
+    );
+  },
+);
+
+testWith(
   "squid and nginx: certificate, headers and their command go along to API, coordinator and relay",
   missingFor("squid", "nginx"),
   async () => {

@@ -86,10 +86,12 @@ export function startSquid(options: SquidOptions): Promise<RealProxy> {
 }
 
 /**
- * Looks into every tunnel, with certificates of `tests/fixtures/tls/intercept.crt`, and passes no upgrade but to websocket. Itself it
- * trusts the tests' servers.
+ * Looks into every tunnel, with certificates of `tests/fixtures/tls/intercept.crt`, and passes no upgrade but to websocket; with
+ * `apiOnly` nothing but the deployment's API. Itself it trusts the tests' servers.
  */
-export function startInterceptingSquid(): Promise<RealProxy> {
+export function startInterceptingSquid(
+  { apiOnly = false }: { readonly apiOnly?: boolean } = {},
+): Promise<RealProxy> {
   return start("http", (folder, port) => {
     const certgen = `${SQUID_HELPERS}/security_file_certgen -s ${folder}/certs -M 4MB`;
     return {
@@ -103,6 +105,7 @@ export function startInterceptingSquid(): Promise<RealProxy> {
           `tls_outgoing_options cafile=${folder}/ca.crt`,
           "http_upgrade_request_protocols websocket allow all",
           "http_upgrade_request_protocols OTHER deny all",
+          ...apiOnly ? ["acl api urlpath_regex ^/api/v2/", "http_access deny !CONNECT !api"] : [],
           "http_access allow all",
         ]),
         "intercept.pem": tlsFixture("intercept.crt") + tlsFixture("intercept.key"),

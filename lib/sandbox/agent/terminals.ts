@@ -36,6 +36,7 @@ export class AgentTerminals {
   readonly #maker = new PtyMaker();
   readonly #terminals = new Map<string, Terminal>();
   readonly #ending = new Set<Promise<void>>();
+  readonly #webClients = new Set<ByteStream>();
   #isStopped = false;
 
   constructor(options: AgentTerminalsOptions) {
@@ -65,6 +66,21 @@ export class AgentTerminals {
       if (terminal !== undefined) this.#leave(terminal, stream);
       stream.abort();
     }
+  }
+
+  /** Likewise, for one who came by way of the deployment. */
+  async serveWeb(stream: ByteStream): Promise<void> {
+    this.#webClients.add(stream);
+    try {
+      await this.serve(stream);
+    } finally {
+      this.#webClients.delete(stream);
+    }
+  }
+
+  /** Cuts those off without a word; their terminals stay. */
+  cutWebClients(): void {
+    for (const stream of this.#webClients) stream.abort();
   }
 
   /** Those that nobody has open end. */

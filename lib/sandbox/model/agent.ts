@@ -3,7 +3,6 @@
  * comes back on order.
  */
 import { isAtLeast, READY_FOR_HANDSHAKE_SINCE } from "../../base/version.ts";
-import type { ByteStream } from "../../base/stream.ts";
 import type { TailnetNode } from "../../tailnet/node_message.ts";
 import { AgentNode } from "../agent/node.ts";
 import { AgentTerminals } from "../agent/terminals.ts";
@@ -92,7 +91,6 @@ export class SandboxAgent {
   #node: AgentNode | undefined;
   #ssh: SshServer | undefined;
   #terminals: AgentTerminals | undefined;
-  readonly #webTerminals = new Set<ByteStream>();
   #silenced: Uint8Array | undefined;
   #isOnline = false;
   #hasBegunStartup = false;
@@ -165,22 +163,9 @@ export class SandboxAgent {
     await this.#terminals?.expire();
   }
 
-  /** Serves a reconnecting terminal that came by way of the deployment, until its client goes or it ends; false where nobody runs it. */
-  async serveTerminal(stream: ByteStream): Promise<boolean> {
-    const terminals = this.#terminals;
-    if (terminals === undefined) return false;
-    this.#webTerminals.add(stream);
-    try {
-      await terminals.serve(stream);
-    } finally {
-      this.#webTerminals.delete(stream);
-    }
-    return true;
-  }
-
-  /** Cuts those without a word; their terminals stay. */
-  cutWebTerminals(): void {
-    for (const stream of this.#webTerminals) stream.abort();
+  /** Its reconnecting terminals; `undefined` while nobody runs it. */
+  get terminals(): AgentTerminals | undefined {
+    return this.#terminals;
   }
 
   /** The release that it is of. */

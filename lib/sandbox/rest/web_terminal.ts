@@ -35,9 +35,9 @@ export function webTerminal(call: Call): HttpAnswer {
   return serveUpgrade(
     websocketAnswer(call, async (upgraded) => {
       const stream = new SocketStream(upgraded, host.random, encodeInit(init));
-      if (!await agent.serveTerminal(stream)) {
-        await stream.leave(INTERNAL_ERROR, "dial workspace agent: agent is unreachable");
-      }
+      const { terminals } = agent;
+      if (terminals !== undefined) return await terminals.serveWeb(stream);
+      await stream.leave(INTERNAL_ERROR, "dial workspace agent: agent is unreachable");
     }),
     faults.webTerminal,
   );

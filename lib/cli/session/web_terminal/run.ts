@@ -45,9 +45,7 @@ export async function runWebTerminal(steps: Steps, run: WebTerminalRun): Promise
 
 /** What is not as over the workspace network. */
 function tellLimits({ client, progress }: Steps): void {
-  progress.line(
-    "It has no forwards and no SSH or GnuPG agent, and the deployment can read along: no host key vouches for the workspace",
-  );
+  progress.line("It has no forwards, no agents and no host key, and the deployment can read along");
   if (client.url.protocol === "http:" && !isHere(client.url)) {
     progress.line(`So can everybody on the way to ${client.url.origin}: it has no TLS`);
   }
