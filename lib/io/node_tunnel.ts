@@ -265,9 +265,10 @@ export class NodeTunnel implements AgentTunnel {
   #tellPath(change: PathChange): void {
     const { log } = this.#options;
     if (change.kind === "relay") {
-      log.info("direct connection lost, using the relay", {
-        was: formatEndpoint(change.wasDirect),
-      });
+      const what = change.reason === "silence"
+        ? "direct connection lost, using the relay"
+        : "direct connection loses packets, trying the relay";
+      log.info(what, { was: formatEndpoint(change.wasDirect) });
       return;
     }
     const latencyMs = Math.round(change.latencyMs * 10) / 10;

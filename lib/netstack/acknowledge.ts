@@ -97,6 +97,7 @@ function advance(tcb: Tcb, ack: number, now: Instant): void {
   const coversFin = tcb.snd.finSent && ack === tcb.snd.nxt;
   tcb.snd.sent.acknowledge(ack, now, tcb.rack, tcb.rtt.minMs);
   tcb.snd.ring.drop(coversFin ? acked - 1 : acked);
+  tcb.counters.bytesAcknowledged += acked;
   tcb.snd.una = ack;
   tcb.rtt.easeBackoff();
   tcb.timeouts = 0;

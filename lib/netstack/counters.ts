@@ -30,6 +30,11 @@ export type DropReason =
 export class NetstackCounters {
   packetsIn = 0;
   packetsOut = 0;
+  /** Segments with data, those that are sent again included. */
+  dataSegmentsSent = 0;
+  /** Of what we sent, and of what peers sent in order and without holes: what connections came forward. */
+  bytesAcknowledged = 0;
+  bytesReceived = 0;
   /** Segments sent again, for whatever reason. */
   retransmittedSegments = 0;
   /** Retransmission timers that fired, SYN included. */

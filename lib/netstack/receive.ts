@@ -168,9 +168,11 @@ function takeData(tcb: Tcb, segment: IncomingSegment): void {
     tcb.owed.owe(Debt.ack);
     return;
   }
+  const before = receive.rcvNxt;
   switch (receive.accept(seq, segment.view, offset, length)) {
     case "in-order":
     case "filled-hole":
+      tcb.counters.bytesReceived += seqDiff(receive.rcvNxt, before);
       tcb.owed.owe(Debt.ack); // RFC 5681 §4.2: at once when a hole fills; else at the end of the batch, which is as soon
       tcb.news.addReadable();
       return;

@@ -213,6 +213,7 @@ function writeData(
   hasFin: boolean,
 ): number {
   tcb.pacer.take(bytes);
+  tcb.counters.dataSegmentsSent++;
   const isLast = seqGte(seqAdd(seq, bytes), seqAdd(tcb.snd.una, tcb.snd.ring.length));
   tcb.out.seq = seq;
   tcb.out.flags = TcpFlag.ack | (isLast && bytes > 0 ? TcpFlag.psh : 0) | // RFC 9293 §3.9.1, SHOULD-28

@@ -139,6 +139,7 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
   useDirect(make: (parts: DirectPathsOptions) => Direct, now: Instant): Direct {
     const isSameHost = localityOf(lineTargetOf(this.#options.deploymentUrl).host) === "machine";
     const direct = this.node.useDirect((parts) => make({ ...parts, isSameHost }), now);
+    direct.choose(this.#options.agentId, this.node);
     direct.paths.seek(this.#options.agentId, now);
     return direct;
   }

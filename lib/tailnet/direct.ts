@@ -6,6 +6,7 @@
  * then `flush`, which moves pings, pongs and STUN requests to the port and gives what is for a relay to its owner.
  */
 import type { Instant } from "../base/core.ts";
+import { earlier } from "../base/deadlines.ts";
 import type { ReceiveWay } from "../netstack/mod.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import type { DerpMap } from "./derp_map.ts";
@@ -15,6 +16,7 @@ import type { Path } from "./path.ts";
 import { DirectPaths, type DirectPathsOptions } from "./paths/direct_paths.ts";
 import type { DatagramVerdict, DirectEvent } from "./paths/events.ts";
 import { stunServersOf } from "./paths/stun_servers.ts";
+import { type CountingNode, Throughput } from "./throughput.ts";
 
 /** The ways to one peer, made anew only when one of them is another. */
 interface Ways {
@@ -33,6 +35,8 @@ export class Direct {
   readonly paths: DirectPaths;
   readonly port = new DatagramPort();
   readonly #ways = new Map<string, Ways>();
+  /** Of the one peer whose way is chosen by what comes forward on it. */
+  #throughput: Throughput | undefined;
 
   constructor(options: DirectPathsOptions, now: Instant) {
     this.paths = new DirectPaths(options, now);
@@ -41,6 +45,11 @@ export class Direct {
   /** The map's STUN servers are those to ask. */
   setMap(map: DerpMap, now: Instant): void {
     this.paths.setStunServers(stunServersOf(map), now);
+  }
+
+  /** From now on this peer, and no other, is kept off a direct path that loses while a relay would carry more. */
+  choose(id: string, node: CountingNode): void {
+    this.#throughput = new Throughput(id, node, this.paths);
   }
 
   addPeer(id: string, endpoints: readonly Endpoint[], now: Instant): void {
@@ -56,6 +65,7 @@ export class Direct {
 
   /** The way that the next packet to the peer takes; `relay` is the one over a relay, if there is one. */
   pathTo(id: string, relay: Path | undefined, now: Instant): Path | undefined {
+    if (this.#throughput?.peerId === id) this.#throughput.hasRelay = relay !== undefined;
     const route = this.paths.route(id, now);
     if (route === undefined || route.kind === "relay" || !this.port.isOpen) return relay;
     let ways = this.#ways.get(id);
@@ -72,6 +82,12 @@ export class Direct {
   receiveWay(id: string, now: Instant): ReceiveWay | undefined {
     if (!this.port.isOpen || !this.paths.isMet(id, now)) return undefined;
     return { burstBytes: this.port.burstBytes, rttMs: this.paths.inUse(id)?.latencyMs };
+  }
+
+  /** Should be called when data, not mere keepalives, was sent to the peer, whichever way. */
+  handleSent(id: string, now: Instant): void {
+    this.paths.handleSent(id, now);
+    if (this.#throughput?.peerId === id) this.#throughput.review(now);
   }
 
   /** Takes a datagram, borrowed; WireGuard is the caller's to decrypt. */
@@ -91,10 +107,12 @@ export class Direct {
 
   handleTimeout(now: Instant): void {
     this.paths.handleTimeout(now);
+    const reviewAt = this.#throughput?.pollTimeout();
+    if (reviewAt !== undefined && reviewAt <= now) this.#throughput?.review(now);
   }
 
   pollTimeout(): Instant | undefined {
-    return this.paths.pollTimeout();
+    return earlier(this.paths.pollTimeout(), this.#throughput?.pollTimeout());
   }
 
   pollEvent(): DirectEvent | undefined {

@@ -304,9 +304,9 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
         this.relays.probeAll(now);
         continue;
       }
-      // What was under way on the path that died is sent again at once.
+      // What was under way on a path that died is sent again at once.
       if (event.kind === "changed" && event.change.kind === "relay") {
-        const peer = this.#peers.get(event.peerId);
+        const peer = event.change.reason === "silence" ? this.#peers.get(event.peerId) : undefined;
         if (peer !== undefined) this.netstack.handlePathChange(peer.config.addresses, now);
       }
       this.#events.push({ kind: "direct", event });

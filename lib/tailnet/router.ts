@@ -55,6 +55,6 @@ export class Router {
     // Over the relay it only keeps the search for a better way going, which is worth no call in every turn.
     if (path === peer.relayPath && now - peer.sentNotedAt < NOTE_EVERY_MS) return;
     peer.sentNotedAt = now;
-    this.#direct.paths.handleSent(peer.id, now);
+    this.#direct.handleSent(peer.id, now);
   }
 }

@@ -38,6 +38,8 @@ export interface InitiateOptions {
 export class WireguardPeer {
   /** 32 bytes. */
   readonly publicKey: Uint8Array;
+  /** Packets under session keys: those that came, each once, and those it sent, by the counters in them. For owners to read. */
+  readonly packets = { came: 0, knownSent: 0 };
   /** Free for the owner. */
   tag?: unknown;
   readonly #context: DeviceContext<WireguardPeer>;
@@ -195,6 +197,8 @@ export class WireguardPeer {
   /** Should be called after a datagram of `session` was decrypted and found new. */
   sessionReceived(session: Session, now: Instant): void {
     this.#timers.authenticatedReceived(now);
+    this.packets.came++;
+    this.packets.knownSent += session.takeKnownSent();
     const isFirst = this.#keypairs.hasUnconfirmed && !this.canSeal(now);
     const left = this.#keypairs.confirm(session);
     if (left !== undefined) {

@@ -13,6 +13,11 @@ export class ReplayFilter {
   readonly #ring = new Uint32Array(RING_WORDS);
   #greatest = 0;
 
+  /** The greatest counter accepted so far. */
+  get greatest(): number {
+    return this.#greatest;
+  }
+
   /** Whether `counter`, a whole number, was never accepted and is not too old; if so it is accepted now. */
   accept(counter: number): boolean {
     if (counter >= COUNTER_LIMIT) return false; // whitepaper §6.2

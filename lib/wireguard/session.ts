@@ -39,6 +39,8 @@ export class Session {
   readonly receiveKey: Uint8Array;
   readonly #rekeyAfterMessages: number;
   #nextCounter = 0;
+  /** Packets that the peer is known to have sent, by the counters of those that came. */
+  #knownSent = 0;
   #hasRekeyedOnReceive = false;
 
   constructor(options: SessionOptions) {
@@ -76,6 +78,13 @@ export class Session {
     if (now - this.createdAt < REKEY_ON_RECEIVE_AFTER_MS) return false;
     this.#hasRekeyedOnReceive = true;
     return true;
+  }
+
+  /** How many packets more than at the last call the peer is known to have sent: what came, and what did not yet. */
+  takeKnownSent(): number {
+    const more = this.replay.greatest + 1 - this.#knownSent;
+    this.#knownSent += more;
+    return more;
   }
 
   wipe(): void {

@@ -1,8 +1,10 @@
 /**
- * When call-me-maybes may leave: each makes the peer ping every address that it lists (coder/tailscale
+ * When call-me-maybes may leave, and which of the peer's are heeded: each makes the other one ping every address that it lists (coder/tailscale
  * `wgengine/magicsock/endpoint.go`, `enqueueCallMeMaybe`, `handleCallMeMaybe`).
  */
 import type { Instant } from "../../base/core.ts";
+import { TokenBucket } from "../../base/token_bucket.ts";
+import { CALLS_BURST, CALLS_PER_SECOND } from "./limits.ts";
 
 /** All our addresses, or none: the peer forgets those that an earlier call listed. */
 export type CallList = "all" | "nothing";
@@ -16,6 +18,22 @@ export class CallPacer {
   #calledAt: Instant = -Infinity;
   #waiting: CallList | undefined;
   #last: CallList = "all";
+  readonly #heeded: TokenBucket;
+
+  constructor(now: Instant) {
+    const rate = { tokensPerSecond: CALLS_PER_SECOND, burstTokens: CALLS_BURST };
+    this.#heeded = new TokenBucket(rate, now);
+  }
+
+  /** Whether the peer's call at `now` is heeded. */
+  heed(now: Instant): boolean {
+    return this.#heeded.take(1, now);
+  }
+
+  /** Should be called when somebody else told the peer that we have no address. */
+  handleWithdrawn(now: Instant): void {
+    this.#note("nothing", now);
+  }
 
   /** Whether the peer was told last that we have no address. */
   get isWithdrawn(): boolean {

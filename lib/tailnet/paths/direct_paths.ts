@@ -9,7 +9,7 @@ import type { Instant, Random } from "../../base/core.ts";
 import { earlier } from "../../base/deadlines.ts";
 import { TokenBucket } from "../../base/token_bucket.ts";
 import { classifyDatagram, type DiscoPinger } from "../../disco/mod.ts";
-import { type Endpoint, equalEndpoints } from "../../wire/endpoint.ts";
+import type { Endpoint } from "../../wire/endpoint.ts";
 import { isAllowed } from "./allowed.ts";
 import { ACTIVE_MS, OPENS_BURST, OPENS_PER_SECOND } from "./limits.ts";
 import {
@@ -21,8 +21,8 @@ import {
   type PeerPathsOutput,
   type Route,
 } from "./events.ts";
-import { Observed } from "./observed.ts";
-import { PeerPaths } from "./peer_paths.ts";
+import { KnownPeer } from "./known_peer.ts";
+import { Sources } from "./sources.ts";
 import type { StunServer } from "./stun_servers.ts";
 import { type Local, Whereabouts } from "./whereabouts.ts";
 
@@ -32,15 +32,6 @@ export interface DirectPathsOptions {
   readonly random: Random;
   /** The deployment is on this machine, so that peers may be. @default false */
   readonly isSameHost?: boolean;
-}
-
-interface Peer {
-  readonly id: string;
-  readonly paths: PeerPaths;
-  readonly observed: Observed;
-  announced: readonly Endpoint[];
-  /** Somebody wants to hear of the next pong. */
-  isPingAsked: boolean;
 }
 
 const HANDLED: DatagramVerdict = { kind: "handled" };
@@ -53,11 +44,10 @@ export class DirectPaths {
   readonly #isSameHost: boolean;
   readonly #own: Whereabouts;
   readonly #opens: TokenBucket;
-  readonly #peers = new Map<string, Peer>();
+  readonly #peers = new Map<string, KnownPeer>();
   readonly #transmits: DirectTransmit[] = [];
   readonly #events: DirectEvent[] = [];
-  /** The peer that the last WireGuard datagram was of. */
-  #lastSource: { readonly endpoint: Endpoint; readonly verdict: DatagramVerdict } | undefined;
+  readonly #sources = new Sources();
 
   constructor({ disco, random, isSameHost = false }: DirectPathsOptions, now: Instant) {
     this.#disco = disco;
@@ -101,24 +91,21 @@ export class DirectPaths {
   /** Our network is another, or the machine slept: everything is asked anew at once. */
   handleNetworkChange(now: Instant): void {
     this.#own.handleNetworkChange(now);
-    for (const peer of this.#peers.values()) {
-      peer.observed.clear();
-      peer.paths.handleNetworkChange(now);
-    }
+    for (const peer of this.#peers.values()) peer.handleNetworkChange(now);
     this.#settle(now);
   }
 
   /** A peer that disco knows by `id`; what was known of it under this name is forgotten. */
   addPeer(id: string, now: Instant): void {
-    const paths = new PeerPaths(now);
-    paths.setFamilies(this.#own.families, now);
-    this.#peers.set(id, { id, paths, observed: new Observed(), announced: [], isPingAsked: false });
-    this.#lastSource = undefined;
+    const peer = new KnownPeer(id, now);
+    peer.paths.setFamilies(this.#own.families, now);
+    this.#peers.set(id, peer);
+    this.#sources.forget();
   }
 
   removePeer(id: string): void {
     this.#peers.delete(id);
-    this.#lastSource = undefined;
+    this.#sources.forget();
   }
 
   /** Where the coordinator says that the peer is. */
@@ -137,9 +124,27 @@ export class DirectPaths {
     this.#settle(now);
   }
 
+  /** Leaves the path in use for the relay and makes the peer do so, until `release`; false when none is in use. */
+  hold(id: string, now: Instant): boolean {
+    const isHeld = this.#peers.get(id)?.hold(now) ?? false;
+    this.#settle(now);
+    return isHeld;
+  }
+
+  release(id: string, now: Instant): void {
+    this.#peers.get(id)?.release(now);
+    this.#settle(now);
+  }
+
+  /** What is known of the path that is held back; `undefined` while none is. */
+  held(id: string): { readonly answers: number } | undefined {
+    const peer = this.#peers.get(id);
+    return peer?.isHeld === true ? { answers: peer.answers } : undefined;
+  }
+
   /** Which way the next packet to the peer goes; `undefined` for an unknown peer. */
   route(id: string, now: Instant): Route | undefined {
-    return this.#peers.get(id)?.paths.route(now);
+    return this.#peers.get(id)?.route(now);
   }
 
   /** The address in use and its latency; `undefined` while the relay is. */
@@ -149,7 +154,7 @@ export class DirectPaths {
 
   /** Whether the peer's packets may come straight: it was met by UDP lately. */
   isMet(id: string, now: Instant): boolean {
-    return this.#peers.get(id)?.paths.isMet(now) ?? false;
+    return this.#peers.get(id)?.isMet(now) ?? false;
   }
 
   /** Pings the address in use; `pong` tells the answer. False while there is none. */
@@ -171,13 +176,16 @@ export class DirectPaths {
     const peer = this.#peers.get(id);
     if (peer === undefined) return;
     this.#own.want(now + ACTIVE_MS);
-    peer.paths.handleSent(now);
+    peer.handleSent(now);
     this.#drain(peer, now);
   }
 
   /** Should be called when an authentic WireGuard message of the peer came over UDP. */
   handleHeard(id: string, now: Instant): void {
-    this.#peers.get(id)?.paths.handleHeard(now);
+    const peer = this.#peers.get(id);
+    if (peer === undefined) return;
+    peer.handleHeard(now);
+    if (peer.isHeld) this.#drain(peer, now);
   }
 
   /** The machine could not send there: no route, no such interface. */
@@ -194,7 +202,7 @@ export class DirectPaths {
     // A list of nothing but what is refused is no word that the peer has no address.
     const isHeeded = endpoints.length > 0 && allowed.length === 0
       ? true
-      : peer.paths.handleCall(allowed, now);
+      : peer.handleCall(allowed, now);
     if (!isHeeded) this.counters.excessDisco++;
     this.#settle(now);
     return isHeeded;
@@ -222,13 +230,13 @@ export class DirectPaths {
 
   handleTimeout(now: Instant): void {
     this.#own.handleTimeout(now);
-    for (const peer of this.#peers.values()) peer.paths.handleTimeout(now);
+    for (const peer of this.#peers.values()) peer.handleTimeout(now);
     this.#settle(now);
   }
 
   pollTimeout(): Instant | undefined {
     let next = this.#own.pollTimeout();
-    for (const peer of this.#peers.values()) next = earlier(next, peer.paths.pollTimeout());
+    for (const peer of this.#peers.values()) next = earlier(next, peer.pollTimeout());
     return next;
   }
 
@@ -241,19 +249,9 @@ export class DirectPaths {
   }
 
   #handleWireguard(from: Endpoint): DatagramVerdict {
-    const last = this.#lastSource;
-    if (last !== undefined && (last.endpoint === from || equalEndpoints(last.endpoint, from))) {
-      return last.verdict;
-    }
-    for (const peer of this.#peers.values()) {
-      if (!peer.paths.knows(from)) continue;
-      const verdict = { kind: "wireguard", peerId: peer.id } as const;
-      this.#lastSource = { endpoint: from, verdict };
-      return verdict;
-    }
-    // Agents do the same: an address is a peer's when it has sent disco (magicsock `peerMap`). Cheaper than to decrypt.
-    this.counters.strangers++;
-    return HANDLED;
+    const verdict = this.#sources.verdictOn(from, this.#peers.values());
+    if (verdict === undefined) this.counters.strangers++;
+    return verdict ?? HANDLED;
   }
 
   #handleDisco(datagram: Uint8Array, from: Endpoint, now: Instant): void {
@@ -272,13 +270,15 @@ export class DirectPaths {
     if (!isAllowed(from, { isSameHost: true })) {
       this.counters.refusedAddresses++;
     } else if (result.kind === "ping") {
+      // Who is answered takes the path (magicsock `handlePongConnLocked`).
+      if (peer.isHeld) return;
       const { pong, packetBytes: pingBytes } = result;
       this.#transmits.push({ kind: "udp", endpoint: from, datagram: pong });
       peer.paths.handlePing(from, { pingBytes, pongBytes: pong.length }, now);
     } else if (result.path.kind === "udp") {
       peer.observed.note(result.observed);
       const { endpoint } = result.path;
-      peer.paths.handlePong(endpoint, result, now);
+      peer.handlePong(endpoint, result, now);
       if (!peer.isPingAsked || peer.paths.inUse?.endpoint !== endpoint) return;
       peer.isPingAsked = false;
       const { latencyMs } = result;
@@ -315,14 +315,13 @@ export class DirectPaths {
     }
   }
 
-  #drain(peer: Peer, now: Instant): void {
-    const { paths } = peer;
-    for (let out = paths.pollOutput(); out !== undefined; out = paths.pollOutput()) {
+  #drain(peer: KnownPeer, now: Instant): void {
+    for (let out = peer.pollOutput(); out !== undefined; out = peer.pollOutput()) {
       this.#handleOutput(peer, out, now);
     }
   }
 
-  #handleOutput(peer: Peer, output: PeerPathsOutput, now: Instant): void {
+  #handleOutput(peer: KnownPeer, output: PeerPathsOutput, now: Instant): void {
     const { id: peerId } = peer;
     switch (output.kind) {
       case "ping": {
@@ -342,7 +341,9 @@ export class DirectPaths {
       }
       case "changed":
         // The usual reason is a NAT that forgot us: where it has us now is the next thing to tell the peer.
-        if (output.change.kind === "relay") this.#own.freshen(now, MIN_AGE_MS);
+        if (output.change.kind === "relay" && output.change.reason === "silence") {
+          this.#own.freshen(now, MIN_AGE_MS);
+        }
         this.#events.push({ kind: "changed", peerId, change: output.change });
         return;
     }

@@ -11,8 +11,12 @@ export type Route =
 export type PathChange =
   /** An address answered. */
   | { readonly kind: "direct"; readonly endpoint: Endpoint; readonly latencyMs: number }
-  /** Nothing comes back; `wasDirect` is the address. */
-  | { readonly kind: "relay"; readonly wasDirect: Endpoint };
+  /** The address `wasDirect` was left: nothing comes back, or too little of what is sent arrives. */
+  | {
+    readonly kind: "relay";
+    readonly wasDirect: Endpoint;
+    readonly reason: "silence" | "losses";
+  };
 
 export type PeerPathsOutput =
   | { readonly kind: "ping" } & PingOrder

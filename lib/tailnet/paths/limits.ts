@@ -45,3 +45,5 @@ export const MIN_PING_SPACING_MS = 200;
 export const FIRST_UPGRADE_MS = 2_000;
 /** A peer that was answered sends straight within this, or it does not hear us. */
 export const MET_MS = 10_000;
+/** Answers to one round of pings come within this: the best of them is taken whoever was first. */
+export const FRESH_CHOICE_MS = 1_000;

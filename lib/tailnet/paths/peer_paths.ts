@@ -12,16 +12,14 @@
  */
 import { assertNever, type Instant } from "../../base/core.ts";
 import { Deadlines, earlier } from "../../base/deadlines.ts";
-import { TokenBucket } from "../../base/token_bucket.ts";
 import { PADDED_PACKET_BYTES } from "../../disco/mod.ts";
 import type { AddressFamily, Endpoint } from "../../wire/endpoint.ts";
 import { type CallList, CallPacer, SEARCH_GAP_MS } from "./call_pacer.ts";
 import { type Candidate, isBetter } from "./candidate.ts";
 import {
   ACTIVE_MS,
-  CALLS_BURST,
-  CALLS_PER_SECOND,
   FIRST_UPGRADE_MS,
+  FRESH_CHOICE_MS,
   GOOD_ENOUGH_MS,
   HEARTBEAT_MS,
   MET_MS,
@@ -41,24 +39,19 @@ type PathDeadline =
   /** When to ping the others although one is in use. */
   | "upgrade";
 
-/** Answers to one round of pings come within this: the best of them is taken whoever was first. */
-const FRESH_CHOICE_MS = 1_000;
-
 export class PeerPaths {
   readonly #search: Search;
   readonly #watch = new SilenceWatch();
   readonly #deadlines = new Deadlines<PathDeadline>();
   readonly #outputs: PeerPathsOutput[] = [];
-  readonly #calls = new CallPacer();
-  readonly #callBucket: TokenBucket;
+  readonly #calls: CallPacer;
   readonly #usage = new PathUsage();
   #activeUntil: Instant = -Infinity;
   #metAt: Instant = -Infinity;
 
   constructor(now: Instant) {
     this.#search = new Search(now);
-    const rate = { tokensPerSecond: CALLS_PER_SECOND, burstTokens: CALLS_BURST };
-    this.#callBucket = new TokenBucket(rate, now);
+    this.#calls = new CallPacer(now);
   }
 
   /** Which way the next packet goes. */
@@ -112,7 +105,16 @@ export class PeerPaths {
   /** Begins to look for a way although nothing was sent yet. */
   seek(now: Instant): void {
     this.#activeUntil = now + ACTIVE_MS;
+    for (const candidate of this.#search.candidates) candidate.revive(now);
     if (this.#isSearching(now)) this.#round(now);
+  }
+
+  /** Rests on the relay until `seek`. Whoever calls has told the peer that we have no address. */
+  leave(now: Instant): void {
+    this.#activeUntil = -Infinity;
+    this.#deadlines.clear("search");
+    this.#calls.handleWithdrawn(now);
+    this.#enter({ kind: "relay" });
   }
 
   /** Should be called when data, not mere keepalives, was sent to the peer, whichever way. */
@@ -183,7 +185,7 @@ export class PeerPaths {
 
   /** The peer asks to be pinged at these addresses, which it has just opened for us; only those that may be. */
   handleCall(endpoints: readonly Endpoint[], now: Instant): boolean {
-    if (!this.#callBucket.take(1, now)) return false;
+    if (!this.#calls.heed(now)) return false;
     this.#search.candidates.setCalled(endpoints, now);
     // An empty list says that nothing of ours arrives there any more.
     if (endpoints.length === 0 && this.#phase.kind === "direct") {
@@ -250,7 +252,7 @@ export class PeerPaths {
         return;
       case "dead":
         path.handleDeath(now);
-        this.#tell({ kind: "relay", wasDirect: path.endpoint });
+        this.#tell({ kind: "relay", wasDirect: path.endpoint, reason: "silence" });
         this.#enter({ kind: "relay" });
         this.#call("nothing", { isNews: true }, now);
         this.#round(now);
