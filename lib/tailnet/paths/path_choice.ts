@@ -105,7 +105,7 @@ export class PathChoice {
 
   /** Whether it is time to look again. */
   isDue(now: Instant): boolean {
-    return now - this.#lookedAt >= LOOK_EVERY_MS;
+    return now >= this.#lookedAt + LOOK_EVERY_MS; // as `pollTimeout` says it, to the last bit
   }
 
   /** When to look again whatever happens; `undefined` while only a flow is a reason. */
