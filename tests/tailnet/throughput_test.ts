@@ -11,7 +11,7 @@ const MINUTE_MS = 60 * SECOND_MS;
 /** More than any of these transfers moves. */
 const ENDLESS = 2_000_000_000;
 const FAST_RELAY = 600;
-const SEEDS = [1, 2, 3];
+const SEEDS = [1, 2];
 
 type Direction = "down" | "up";
 
@@ -105,7 +105,7 @@ for (const direction of ["down", "up"] as const) {
       ok(sides.isHeld(), "still held while it loses");
       internet.loss = 0;
       ok(world.until(sides.isDirect, 45_000), `seed ${seed}: not back`);
-      world.pass(MINUTE_MS);
+      world.pass(3_000); // at the full speed of a path without a rate
       ok(sides.isDirect());
       deepStrictEqual(changes(world), { left: 1, taken: 2 });
     }
@@ -115,12 +115,12 @@ for (const direction of ["down", "up"] as const) {
     for (const seed of SEEDS) {
       const sides = transferring({ seed, direction, loss: 0, relayRate: FAST_RELAY });
       const { world, internet } = sides;
-      world.pass(3_000);
+      world.pass(1_500);
       for (let i = 0; i < 4; i++) {
         internet.loss = 0.1;
         world.pass(400);
         internet.loss = 0;
-        world.pass(10_000);
+        world.pass(4_000);
       }
       strictEqual(sides.isHeld(), false, `seed ${seed}`);
       deepStrictEqual(changes(world), { left: 0, taken: 1 }, `seed ${seed}`);

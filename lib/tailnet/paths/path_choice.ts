@@ -65,15 +65,22 @@ const MIN_LOST = 4;
 const LOSSY_LOOKS = 4;
 const BURST_SHARE = 0.6;
 
-const TRIAL_MS = 6_000;
+/** TCP may take so long to find out what the relay carries; one that is far from the path's rate after half of it has lost. */
+const TRIAL_MS = 12_000;
+const HALF_TRIAL_MS = 6_000;
 /** The relay has won when it carries so much more: at once, or in the end. */
 const CLEAR_GAIN = 2;
 const GAIN = 1.25;
+const FAR_BELOW = 0.8;
 const CLEAR_MS = 1_000;
 const END_MS = 3_000;
-/** A trial that brought nothing is not made again within this, twice as long each time. */
+/**
+ * A trial that brought nothing is not made again within this, twice as long each time; where the path has come to carry much
+ * less than the relay did, only within the least of it.
+ */
 const FIRST_REST_MS = 30_000;
 const MAX_REST_MS = 600_000;
+const MUCH_LESS = 1.5;
 
 /** Pings in a row after which a path counts as mended, twice as many each time that it was not. */
 const FIRST_ANSWERS = 60;
@@ -95,7 +102,10 @@ export class PathChoice {
   #lookedAt: Instant = -Infinity;
   #countsFrom: Instant = -Infinity;
   #restMs = FIRST_REST_MS;
+  #restedAt: Instant = -Infinity;
   #restsUntil: Instant = -Infinity;
+  /** What the relay carried in the trial that it lost. */
+  #triedRate = 0;
   #answersWanted = FIRST_ANSWERS;
   #returnedAt: Instant = -Infinity;
 
@@ -160,10 +170,16 @@ export class PathChoice {
   }
 
   #lookAtPath(facts: PathFacts, now: Instant): ChoiceVerdict | undefined {
-    if (!facts.isDirect || !facts.hasRelay || now < this.#restsUntil || !this.#losesOn()) return;
-    const directRate = this.#rateOf(MEMORY_MS);
+    if (!facts.isDirect || !facts.hasRelay || this.#rests(now) || !this.#losesOn()) return;
+    const directRate = this.#rateOf(END_MS); // before, there was perhaps a slow start
     this.#enter({ kind: "trial", since: now, directRate }, now);
     return "hold";
+  }
+
+  #rests(now: Instant): boolean {
+    if (now >= this.#restsUntil) return false;
+    if (now < this.#restedAt + FIRST_REST_MS || this.#spanMs < MEMORY_MS) return true;
+    return MUCH_LESS * this.#rateOf(MEMORY_MS) >= this.#triedRate;
   }
 
   /** Whether a bulk loses packets here, there and everywhere. */
@@ -183,9 +199,13 @@ export class PathChoice {
   #lookAtTrial(state: Extract<State, { kind: "trial" }>, now: Instant): ChoiceVerdict | undefined {
     const { since, directRate } = state;
     const isClear = this.#spanMs >= CLEAR_MS && this.#rateOf(CLEAR_MS) >= CLEAR_GAIN * directRate;
-    const isOver = now - since >= TRIAL_MS;
-    if (!isClear && !isOver) return undefined;
-    if (!isClear && this.#rateOf(END_MS) < GAIN * directRate) return this.#endTrial(now);
+    const rate = this.#rateOf(END_MS);
+    const lastedMs = now - since;
+    if (!isClear && rate < GAIN * directRate) {
+      const limitMs = rate < FAR_BELOW * directRate ? HALF_TRIAL_MS : TRIAL_MS;
+      return lastedMs < limitMs ? undefined : this.#endTrial(now);
+    }
+    if (!isClear && lastedMs < HALF_TRIAL_MS) return undefined;
     this.#restMs = FIRST_REST_MS;
     const wasMended = now - this.#returnedAt >= MENDED_MS;
     this.#answersWanted = wasMended
@@ -196,6 +216,7 @@ export class PathChoice {
   }
 
   #endTrial(now: Instant): ChoiceVerdict {
+    this.#triedRate = this.#rateOf(END_MS);
     this.#rest(now);
     this.#enter({ kind: "free" }, now);
     return "release";
@@ -215,12 +236,16 @@ export class PathChoice {
     const isGone = isCut(facts, now);
     if (!isMended && !isIdle && !isSlow && !isGone) return undefined;
     if (isMended) this.#returnedAt = now;
-    if (isSlow) this.#rest(now);
+    if (isSlow) {
+      this.#triedRate = this.#rateOf(MEMORY_MS);
+      this.#rest(now);
+    }
     this.#enter({ kind: "free" }, now);
     return "release";
   }
 
   #rest(now: Instant): void {
+    this.#restedAt = now;
     this.#restsUntil = now + this.#restMs;
     this.#restMs = Math.min(MAX_REST_MS, 2 * this.#restMs);
   }
