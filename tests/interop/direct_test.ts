@@ -124,3 +124,26 @@ siteTest("direct: who types hardly notices that the path died", GATED, async (si
   await site.peer.command("udp open");
   await mirror.until(/using the relay[^]*direct connection {2}to=/);
 });
+
+siteTest(
+  "direct: a bulk leaves a path that loses packets for the relay, and is back when it loses no more",
+  GATED,
+  async (site) => {
+    await using mirror = new Mirror(site);
+    await untilDirect(mirror, site.peer);
+    await site.peer.command("udp lossy-5");
+    const before = await relayedBytes(site.peer);
+    const relayed = async () => await relayedBytes(site.peer) - before;
+    while (!/loses packets, trying the relay/.test(mirror.said)) {
+      await mirror.reflect(randomBytes(MEGABYTE / 4));
+    }
+    while (await relayed() < 16 * MEGABYTE) await mirror.reflect(randomBytes(MEGABYTE));
+    await site.peer.command("udp open");
+    // It has to answer for half a minute; a bulk is not needed for that.
+    while (!/trying the relay[^]*direct connection {2}to=/.test(mirror.said)) {
+      await mirror.reflect(randomBytes(MEGABYTE / 4));
+      await new Promise((resolve) => setTimeout(resolve, KEYSTROKE_MS));
+    }
+    await site.peer.until("the agent sends by UDP", ({ direct }) => direct);
+  },
+);

@@ -335,7 +335,7 @@ func (s *server) command(name string, args []string) (object, error) {
 		return nil, nil
 	case "udp":
 		if s.agentOptions.gate == nil || len(args) != 1 {
-			return nil, errors.New("usage: udp open|closed|closed-in|closed-out, with --udp-gate")
+			return nil, errors.New(udpUsage + ", with --udp-gate")
 		}
 		return nil, s.agentOptions.gate.set(args[0])
 	case "agent-log":
