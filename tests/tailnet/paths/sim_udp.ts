@@ -119,6 +119,8 @@ export class SimInternet {
   delayMs = 20;
   loss = 0;
   isStunUp = true;
+  /** Whether a NAT passes on what one of those behind it sends to the outside of another (RFC 4787 §6). */
+  hairpins = true;
   /** Sees every datagram that a host sends, whatever becomes of it. */
   onSend: ((host: SimHost, datagram: Uint8Array) => void) | undefined;
 
@@ -153,6 +155,8 @@ export class SimInternet {
     }
     const target = this.#hosts.find((other) => other !== host && other.letsIn(to, from));
     if (target === undefined) return;
+    const isHairpin = host.nat !== "none" && addressKey(to) === addressKey(from);
+    if (isHairpin && !this.hairpins) return;
     this.#fly(target, from, datagram, now + this.delayMs + host.delayMs + target.delayMs);
   }
 
