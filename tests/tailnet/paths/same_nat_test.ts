@@ -25,7 +25,7 @@ function behind(nat: NatKind, lan: string | undefined): Place {
 }
 
 /** A flow of three seconds each way. */
-function flow(random: SeededRandom, place: Place, hairpins: boolean): SimPair {
+function flow(random: SeededRandom, place: Place, { hairpins }: { hairpins: boolean }): SimPair {
   const pair = makePair(random, place);
   const { sim, net, us, them } = pair;
   net.hairpins = hairpins;
@@ -49,7 +49,7 @@ for (const hairpins of [true, false]) {
     for (const nat of NATS) {
       for (const seed of SEEDS) {
         withSeed(seed, (random) => {
-          const pair = flow(random, behind(nat, "home"), hairpins);
+          const pair = flow(random, behind(nat, "home"), { hairpins });
           assert.deepEqual(inUse(pair), ["10.1.0.3:41002", "10.1.0.2:41001"], nat);
         });
       }
@@ -61,7 +61,7 @@ for (const hairpins of [true, false]) {
       withSeed(1, (random) => {
         const { us, them } = behind(nat, "machine");
         const place = { us, them: { ...them, local: "10.1.0.2:41002" } };
-        const pair = flow(random, place, hairpins);
+        const pair = flow(random, place, { hairpins });
         assert.deepEqual(inUse(pair), ["10.1.0.2:41002", "10.1.0.2:41001"], nat);
       });
     }
@@ -72,7 +72,7 @@ Deno.test("two behind one NAT that keeps them apart inside meet at its outside, 
   for (const nat of ["full-cone", "restricted", "port-restricted"] as const) {
     for (const seed of SEEDS) {
       withSeed(seed, (random) => {
-        const pair = flow(random, behind(nat, undefined), true);
+        const pair = flow(random, behind(nat, undefined), { hairpins: true });
         assert.deepEqual(inUse(pair), [`${OUTSIDE}:60001`, `${OUTSIDE}:50001`], nat);
       });
     }
@@ -82,7 +82,7 @@ Deno.test("two behind one NAT that keeps them apart inside meet at its outside, 
 Deno.test("two behind one NAT that keeps them apart and does not hairpin stay on the relay, and nothing is lost", () => {
   for (const nat of NATS) {
     withSeed(1, (random) => {
-      const pair = flow(random, behind(nat, undefined), false);
+      const pair = flow(random, behind(nat, undefined), { hairpins: false });
       assert.deepEqual(inUse(pair), [undefined, undefined], nat);
       assert.equal(pair.them.count.direct, 0);
     });
