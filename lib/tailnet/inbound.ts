@@ -46,7 +46,10 @@ export class Inbound {
     const { netstack, wireguard, peers, counters } = this.#parts;
     const inbound = wireguard.handleDatagram(packet, now, source);
     const peer = inbound.peer === undefined ? undefined : peers.ofWireguard(inbound.peer);
-    if (peer !== undefined) peer.heardIn = link.region;
+    if (peer !== undefined) {
+      peer.heardIn = link.region;
+      peer.draining.handleRelayed(packet.length, now);
+    }
     if (inbound.kind === "data") netstack.handlePacket(inbound.packet, now);
     else if (inbound.reply !== undefined) link.send(source, inbound.reply, now);
     else if (inbound.peer === undefined) counters.unknown++;

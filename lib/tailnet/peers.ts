@@ -5,6 +5,7 @@ import type { DiscoPinger } from "../disco/mod.ts";
 import type { Destination, TcpSocket } from "../netstack/mod.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
 import type { WireguardDevice, WireguardPeer } from "../wireguard/mod.ts";
+import { Draining } from "./draining.ts";
 import type { RelayPath } from "./relay_path.ts";
 
 /** A peer as the coordinator describes it. */
@@ -29,6 +30,8 @@ export interface Peer {
   relayPath: RelayPath | undefined;
   /** When the direct paths were told last that data was sent. */
   sentNotedAt: Instant;
+  /** What relays still bring after a move to a straight way. */
+  readonly draining: Draining;
 }
 
 const MAX_PEERS = 4_096;
@@ -102,6 +105,7 @@ export class Peers implements Iterable<Peer> {
       heardIn: isSame ? existing.heardIn : undefined,
       relayPath: isSame ? existing.relayPath : undefined,
       sentNotedAt: isSame ? existing.sentNotedAt : -Infinity,
+      draining: new Draining(),
     };
     wireguard.tag = peer;
     this.#byId.set(config.id, peer);

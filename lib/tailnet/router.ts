@@ -32,7 +32,11 @@ export class Router {
   /** The best way to the peer that packets may leave by now; `undefined` for none. */
   pathTo(peer: Peer, now: Instant): Path | undefined {
     const relay = this.relayTo(peer);
-    return this.#direct === undefined ? relay : this.#direct.pathTo(peer.id, relay, now);
+    if (this.#direct === undefined) return relay;
+    const path = this.#direct.pathTo(peer.id, relay, now);
+    if (path === relay) peer.draining.handleRelayUsed();
+    else if (path?.where.kind === "udp" && peer.draining.isGoingOn(now)) return relay ?? path;
+    return path;
   }
 
   /** The way that the peer's packets take to us, as far as we know: it is the peer that chooses. */

@@ -4,6 +4,7 @@ import { earlier } from "../../lib/base/deadlines.ts";
 import type { Instant } from "../../lib/base/core.ts";
 import { Netstack, type NetstackOptions, type ReceiveWay } from "../../lib/netstack/mod.ts";
 import { TcpSocket } from "../../lib/netstack/socket.ts";
+import type { Draining } from "../../lib/tailnet/draining.ts";
 import { PacketLink, type PacketLinkOptions } from "../sim/packet_link.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { type GvisorOptions, GvisorPeer } from "./gvisor_peer.ts";
@@ -39,6 +40,7 @@ export class GvisorWorld {
   back: PacketLink;
   /** Those of before, on which something may still be under way. */
   readonly #left: Links[] = [];
+  #draining: Draining | undefined;
   readonly #buffer = new Uint8Array(1280);
   #seed: number;
 
@@ -54,8 +56,9 @@ export class GvisorWorld {
     this.back = this.#link(o.link);
   }
 
-  /** From now on packets take other links; what is under way on the old ones still arrives. */
-  moveTo(link: LinkOptions): void {
+  /** From now on packets take other links; what is under way on the old ones still arrives, and ours go as `draining` says. */
+  moveTo(link: LinkOptions, draining?: Draining): void {
+    this.#draining = draining;
     this.#left.push({ there: this.there, back: this.back });
     this.there = this.#link(link);
     this.back = this.#link(link);
@@ -103,6 +106,7 @@ export class GvisorWorld {
     }
     for (const { back } of this.#ways) {
       for (let p = back.poll(now); p !== undefined; p = back.poll(now)) {
+        if (back !== this.back) this.#draining?.handleRelayed(p.length, now);
         this.stack.handlePacket(p, now);
       }
     }
@@ -112,7 +116,9 @@ export class GvisorWorld {
     for (;;) {
       const length = this.stack.pollTransmit(this.#buffer, 0, now);
       if (length === 0) return;
-      this.there.send(this.#buffer.subarray(0, length), now);
+      const isDraining = this.#draining?.isGoingOn(now) ?? false;
+      const { there } = (isDraining ? this.#left.at(-1) : undefined) ?? this;
+      there.send(this.#buffer.subarray(0, length), now);
     }
   }
 }
