@@ -8,6 +8,7 @@ import type { DatagramBatch, DatagramPort } from "../tailnet/datagram_port.ts";
 import { formatAddress, formatEndpoint, parseAddress } from "../tailnet/endpoint_text.ts";
 import { type AddressFamily, type Endpoint, familyOf } from "../wire/endpoint.ts";
 import { closeQuietly } from "./conn.ts";
+import { growReceiveBuffer } from "./receive_buffer.ts";
 
 export interface UdpSocketsOptions {
   /** What must leave. */
@@ -45,6 +46,8 @@ const FAMILIES: readonly AddressFamily[] = ["ipv4", "ipv6"];
 interface Socket {
   readonly conn: Deno.DatagramConn;
   readonly localPort: number;
+  /** As the kernel counts; `undefined`: as usual. */
+  readonly bufferBytes: number | undefined;
 }
 
 /** Where the platform sends for an endpoint; nowhere when that is not permitted. */
@@ -118,6 +121,8 @@ export class UdpSockets {
   #open(family: AddressFamily): boolean {
     const hostname = (this.#options.bind ?? ANY_ADDRESS)[family];
     if (hostname !== undefined) this.#listen(family, hostname);
+    const buffers = [...this.#sockets.values()].map(({ bufferBytes }) => bufferBytes);
+    this.#options.port.setBuffers(buffers);
     this.#options.port.isOpen = this.#sockets.size > 0;
     return this.#sockets.has(family);
   }
@@ -137,7 +142,8 @@ export class UdpSockets {
       const conn = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
       const { addr } = conn;
       if (addr.transport !== "udp") throw new TypeError("A UDP socket must have a UDP address");
-      this.#sockets.set(family, { conn, localPort: addr.port });
+      const bufferBytes = growReceiveBuffer(addr.port);
+      this.#sockets.set(family, { conn, localPort: addr.port, bufferBytes });
       this.#reading.push(this.#readLoop(conn, family).catch(this.#options.onFault));
     } catch (error) {
       if (!isSystemError(error)) throw error;

@@ -15,6 +15,9 @@ export const MAX_DATAGRAM_BYTES = 1_312;
  * of each (measured), and counts up to a quarter of what was read already as still there (`udp_rmem_release`).
  */
 const DEFAULT_BURST_BYTES = 72 * 1024;
+const DEFAULT_BUFFER_BYTES = 208 * 1024;
+/** More would fill the queues on the way instead: from there on the rate tells. */
+const MAX_BURST_BYTES = 1024 * 1024;
 /** What sealing writes behind a packet before the length is known: padding and tag. */
 const SLACK_BYTES = 32;
 
@@ -61,14 +64,25 @@ export class DatagramPort {
   #last: Endpoint | undefined;
   /** Packets for which there was no room. */
   dropped = 0;
-  /** Data that a socket holds while nobody reads it. */
-  burstBytes = DEFAULT_BURST_BYTES;
+  #burstBytes = DEFAULT_BURST_BYTES;
   #isShort = false;
   /** A closed port takes nothing. */
   isOpen = false;
 
   constructor() {
     this.#slot = { buffer: this.#filling.buffer, offset: 0 };
+  }
+
+  /** Data that a socket holds while nobody reads it. */
+  get burstBytes(): number {
+    return this.#burstBytes;
+  }
+
+  /** The receive buffers of the sockets, as the kernel counts them; `undefined` for what is usual. */
+  setBuffers(buffers: readonly (number | undefined)[]): void {
+    const least = Math.min(...buffers.map((bytes) => bytes ?? DEFAULT_BUFFER_BYTES));
+    const held = Math.floor(DEFAULT_BURST_BYTES * (least / DEFAULT_BUFFER_BYTES));
+    this.#burstBytes = Math.max(DEFAULT_BURST_BYTES, Math.min(MAX_BURST_BYTES, held));
   }
 
   /** As `Path.slot`. */

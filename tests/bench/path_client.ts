@@ -13,6 +13,7 @@ const SINK_PORT = 7002;
 const CHUNK_BYTES = 262_144;
 const DIRECT_LIMIT_MS = 10_000;
 const PING_EVERY_MS = 20;
+const PING_LIMIT_MS = 500;
 const BYTES_PER_MB = 1e6;
 
 /** What a measurement gives; the same fields as the peer's. */
@@ -71,7 +72,8 @@ async function pipe(stream: ByteStream): Promise<void> {
 
 async function untilDirect(agent: AgentTunnel): Promise<void> {
   const began = performance.now();
-  while ((await agent.ping())?.isDirect !== true) {
+  await agent.reachable();
+  while ((await agent.ping(PING_LIMIT_MS))?.isDirect !== true) {
     if (performance.now() - began > DIRECT_LIMIT_MS) throw new Error("No direct path");
     await new Promise((resolve) => setTimeout(resolve, PING_EVERY_MS));
   }
