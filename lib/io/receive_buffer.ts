@@ -35,13 +35,8 @@ type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 export function growReceiveBuffer(localPort: number): number | undefined {
   if (Deno.build.os !== "linux" || Deno.dlopen === undefined) return undefined;
   if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return undefined;
-  let library: Deno.DynamicLibrary<typeof SYMBOLS>;
-  try {
-    library = Deno.dlopen("libc.so.6", SYMBOLS);
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    return undefined; // another C library: it is only about speed
-  }
+  // It is there: the runtime itself stands on it.
+  const library = Deno.dlopen("libc.so.6", SYMBOLS);
   try {
     return grow(library.symbols, localPort);
   } finally {
