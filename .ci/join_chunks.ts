@@ -28,7 +28,8 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
       .map(({ name }) => name.replace(/\.ts$/, ""))
       .filter((name) => name !== "demo" && !CORE.includes(name)),
     ...["program", "help", "debug_options", "host_relays", "network_survey", "local_files"],
-    "windows_credentials",
+    // The last two are of shells through the deployment's web terminal.
+    ...["windows_credentials", "instead", "byte_stream"],
   ],
 };
 
