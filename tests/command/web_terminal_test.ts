@@ -269,3 +269,18 @@ commandTest("A web terminal that does not open either is told in a line", async 
     doesNotMatch(stderr, /<html>/);
   }
 });
+
+shellTest("An agent that the deployment lost is gone back to when it returns", async (desk) => {
+  const agent = desk.sandbox.workspace.agent();
+  await using run = start(desk, "--web-terminal");
+  await mark(run, 6);
+  // The watch has begun: what it has not seen it cannot miss.
+  await desk.sandbox.api.waitFor("GET /workspaces/{workspace}/watch");
+  agent.setStatus("disconnected");
+  await run.stderr.waitFor("The deployment has lost the workspace agent: waiting for it\n");
+  agent.setStatus(undefined);
+  await run.stderr.waitFor(/The workspace agent is back\n[^]*Back in the same shell\n$/);
+  await say(run, "echo same$((X+1))", /same7\r?\n/);
+  await run.type("exit\r");
+  strictEqual((await run.result()).code, 0);
+});
