@@ -7,6 +7,11 @@
  * would come any more but the reset. A peer whose window is closed does not count: it asks for the window instead, as long as
  * it is answered (RFC 9293 §3.8.6.1), and when that opens it sends what is missing. So we close it, are asked, and open it.
  *
+ * As long as the window is closed, every write of the peer's application begins its timer anew (snd.go, postXmit): a program that
+ * prints a line each second would never let it ask. So what we say after the one segment that closes the window says the
+ * window as it is, with an acknowledgement from before SND.UNA: gVisor takes the window of that, and goes on to ask all the same
+ * (snd.go, handleRcvdSegment); a stack that goes by RFC 9293 §3.10.7.4 takes nothing of it.
+ *
  * The peer shows that it needs this by an ACK without data from beyond what we have: what lies between was lost.
  */
 import type { Instant } from "../base/core.ts";
@@ -21,7 +26,7 @@ const LONG_SILENCE_MS = 6_000;
 /** How long after the network's return the peer may show that it misses something. */
 const SHOW_MS = 5_000;
 /** The peer asks after its current timeout, which began anew when we closed; in a longer one it has given up anyway. */
-const REOPEN_MS = 15_000;
+const REOPEN_MS = 20_000;
 
 /** Should be called when the network under the connection came back. */
 export function expectGap(tcb: Tcb, now: Instant): void {
@@ -30,7 +35,7 @@ export function expectGap(tcb: Tcb, now: Instant): void {
 
 /** Should be called with every acceptable segment, before its data is taken. */
 export function handleGap(tcb: Tcb, segment: IncomingSegment, now: Instant): void {
-  if (tcb.receive.isHeldClosed) {
+  if (tcb.receive.held !== "open") {
     if (segment.payloadBytes > 0) openWindow(tcb);
     return;
   }
@@ -39,7 +44,7 @@ export function handleGap(tcb: Tcb, segment: IncomingSegment, now: Instant): voi
   if (segment.payloadBytes > 0) tcb.gapUntil = -Infinity; // it sends by itself
   if (!isGap) return;
   tcb.gapUntil = -Infinity;
-  tcb.receive.isHeldClosed = true;
+  tcb.receive.held = "closing";
   tcb.owed.owe(Debt.ack);
   tcb.timers.set(TcpTimer.reopen, now + REOPEN_MS);
 }
@@ -47,11 +52,11 @@ export function handleGap(tcb: Tcb, segment: IncomingSegment, now: Instant): voi
 /** Should be called with every segment from before the window: a probe is one. */
 export function handleProbe(tcb: Tcb, segment: IncomingSegment): void {
   const isProbe = segment.header.seq === seqAdd(tcb.receive.rcvNxt, -1);
-  if (tcb.receive.isHeldClosed && isProbe) openWindow(tcb);
+  if (tcb.receive.held !== "open" && isProbe) openWindow(tcb);
 }
 
 export function openWindow(tcb: Tcb): void {
-  tcb.receive.isHeldClosed = false;
+  tcb.receive.held = "open";
   tcb.timers.clear(TcpTimer.reopen);
   tcb.owed.owe(Debt.ack);
 }

@@ -17,6 +17,9 @@ const MAX_WINDOW_FIELD = 0xffff;
 /** What became of data that was handed in. */
 export type Intake = "in-order" | "filled-hole" | "out-of-order" | "refused";
 
+/** A window that is held closed for the peer to ask for it: that is said once, in a segment of its own. */
+export type HeldWindow = "open" | "closing" | "closed";
+
 export class ReceiveSpace {
   rcvNxt = 0;
   /** Right edge of the window, as the peer knows it. */
@@ -27,8 +30,8 @@ export class ReceiveSpace {
   finSeq = 0;
   isFinKnown = false;
   isFinConsumed = false;
-  /** The window is said to be closed, whatever room there is; what comes is taken all the same. */
-  isHeldClosed = false;
+  /** The window is said to be closed, whatever room there is (`outage.ts`); what comes is taken all the same. */
+  held: HeldWindow = "open";
   /** Duplicate ACKs owed: out-of-order arrivals since the last ACK. */
   duplicateAcksOwed = 0;
   /** What may be under way to us, besides what the buffer has room for. */
@@ -116,7 +119,7 @@ export class ReceiveSpace {
 
   /** Whether the owner has read enough that the peer should hear of it without being asked. */
   isWindowUpdateDue(): boolean {
-    if (this.isFinConsumed || this.isHeldClosed || this.#isFrozen()) return false;
+    if (this.isFinConsumed || this.held !== "open" || this.#isFrozen()) return false;
     const opened = seqDiff(this.#edge(), this.rcvAdv);
     const limit = this.#largestWindow;
     if (opened < Math.min(limit / 2, 2 * this.#mssBytes)) return false;
@@ -125,7 +128,8 @@ export class ReceiveSpace {
 
   /** The window field for a segment that acknowledges RCV.NXT; from then on the peer may fill it. */
   advertise(): number {
-    if (this.isHeldClosed) {
+    if (this.held === "closing") {
+      this.held = "closed";
       this.#lastAckSent = this.rcvNxt;
       return 0;
     }

@@ -132,7 +132,7 @@ function transmitNew(tcb: Tcb, target: TransmitTarget): number {
   if (!tcb.timers.isSet(TcpTimer.retransmit)) { // RFC 6298 §5.1
     tcb.timers.set(TcpTimer.retransmit, target.now + tcb.rtt.rtoMs);
   }
-  tcb.owed.drop(Debt.ack);
+  payAck(tcb);
   if (tcb.owed.take(Debt.tailProbe)) noteTailProbe(tcb);
   else armTailProbe(tcb, target.now);
   return writeData(tcb, target, start, bytes, hasFin);
@@ -226,10 +226,15 @@ function writeAck(tcb: Tcb, target: TransmitTarget): number {
   if (!tcb.isSackPermitted) tcb.out.sackCount = 0;
   tcb.out.seq = tcb.snd.emptySeq;
   tcb.out.flags = TcpFlag.ack;
+  payAck(tcb);
   const length = writeAcknowledging(tcb, target, 0);
-  tcb.owed.drop(Debt.ack);
   tcb.out.sackCount = 0;
   return length;
+}
+
+/** What closes a window to be asked for it is followed by an ACK as they are from then on (`outage.ts`). */
+function payAck(tcb: Tcb): void {
+  if (tcb.receive.held !== "closing") tcb.owed.drop(Debt.ack);
 }
 
 /** A segment from before SND.UNA, which the peer must answer with an ACK (RFC 9293 §3.8.4, §3.8.6.1). */
@@ -253,7 +258,8 @@ function writeAcknowledging(tcb: Tcb, target: TransmitTarget, payloadBytes: numb
   const { receive, receiveTuning, rtt } = tcb;
   const { way, now } = target;
   receive.flightLimitBytes = receiveTuning.limitBytes(receive.rcvNxt, way, rtt.minMs, now);
-  tcb.out.ack = receive.rcvNxt;
+  // `outage.ts` has why.
+  tcb.out.ack = receive.held === "closed" ? seqAdd(receive.rcvNxt, -1) : receive.rcvNxt;
   tcb.out.window = receive.advertise();
   return writePacket(tcb, target, payloadBytes);
 }
