@@ -1,14 +1,15 @@
 /** The server killed and started again while the workspace goes on writing; and an agent that had no patience for it. */
 import { match, ok, strictEqual } from "node:assert/strict";
-import { awayTest, COUNTED, countingTest, pass, startCounting } from "./counting.ts";
+import { awayTest, COUNTED, outageTest, pass, startCounting } from "./counting.ts";
 
-for (const awayMs of [5_000, 10_000]) {
-  const name = `server away: output goes on after ${awayMs / 1_000} s`;
-  countingTest(name, async ({ peer, proxy }) => {
-    await proxy.kill();
-    await peer.command("cut-coordinator");
-    await pass(awayMs);
-    proxy.revive();
+for (const awayMs of [5_000, 8_000]) {
+  outageTest(`server away: output goes on after ${awayMs / 1_000} s`, {
+    awayMs,
+    begin: async ({ peer, proxy }) => {
+      await proxy.kill();
+      await peer.command("cut-coordinator");
+    },
+    end: ({ proxy }) => proxy.revive(),
   });
 }
 
