@@ -35,7 +35,7 @@ import type { SandboxOptions } from "./options.ts";
 import { AGENT_HEADER, SandboxApi } from "./rest/api.ts";
 import { defaultSettings, type DeploymentSettings } from "./rest/deployment.ts";
 import { Pauses } from "./pauses.ts";
-import { Tasks } from "./tasks.ts";
+import { LoudTasks } from "./loud_tasks.ts";
 
 const REGION_ID = 999;
 const SECRET_BYTES = 16;
@@ -60,7 +60,7 @@ export class Sandbox implements AsyncDisposable {
   readonly #options: SandboxOptions;
   readonly #random: Random = SYSTEM_RANDOM;
   readonly #clock = new SystemClock();
-  readonly #tasks = new Tasks();
+  readonly #tasks = new LoudTasks();
   readonly #pauses = new Pauses();
   readonly #users: SandboxUser[];
   readonly #workspaces: SandboxWorkspace[] = [];

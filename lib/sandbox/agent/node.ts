@@ -19,7 +19,7 @@ import type { Endpoint } from "../../wire/endpoint.ts";
 import type { TailnetNode } from "../../tailnet/node_message.ts";
 import { type AgentIdentity, identityOf } from "./release.ts";
 import { AgentCore, type AgentCoreEvent } from "./core.ts";
-import { failLoudly } from "../tasks.ts";
+import { failLoudly } from "../loud_tasks.ts";
 import type { LocalSession, SandboxCoordinator } from "../net/coordinator.ts";
 
 /** A connection that a client opens to one of our ports. */

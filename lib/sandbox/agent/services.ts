@@ -12,7 +12,7 @@ import { type ByteStream, StreamError } from "../../base/stream.ts";
 import { SYSTEM_SOCKETS } from "../../io/local_sockets.ts";
 import { joinStreams } from "../../ssh/join.ts";
 import type { SshServer } from "../ssh/server.ts";
-import type { Tasks } from "../tasks.ts";
+import type { LoudTasks } from "../loud_tasks.ts";
 import type { Accepted } from "./node.ts";
 import type { AgentTerminals } from "./terminals.ts";
 import { serveSpeedTest } from "./speed_test.ts";
@@ -39,7 +39,7 @@ export function serveAccepted(
   { ssh, terminals, tasks }: {
     readonly ssh: SshServer;
     readonly terminals: AgentTerminals;
-    readonly tasks: Tasks;
+    readonly tasks: LoudTasks;
   },
 ): void {
   const { stream, port } = accepted;

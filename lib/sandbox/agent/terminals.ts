@@ -15,14 +15,14 @@ import {
 } from "../ssh/environment.ts";
 import { type Program, startInTerminal } from "../ssh/program.ts";
 import { PtyMaker } from "../ssh/pty.ts";
-import type { Tasks } from "../tasks.ts";
+import type { LoudTasks } from "../loud_tasks.ts";
 
 export interface AgentTerminalsOptions {
   readonly surroundings: SessionSurroundings;
   readonly names: SessionNames;
   /** Waits; returns early when the sandbox stops. */
   readonly pause: (ms: number) => Promise<void>;
-  readonly tasks: Tasks;
+  readonly tasks: LoudTasks;
 }
 
 const KEEP_MS = 300_000;

@@ -2,7 +2,7 @@
 import type { Clock, Random } from "../../base/core.ts";
 import type { SandboxCoordinator } from "../net/coordinator.ts";
 import type { SandboxRelay } from "../net/relay.ts";
-import type { Tasks } from "../tasks.ts";
+import type { LoudTasks } from "../loud_tasks.ts";
 import type { HostKeyType } from "../ssh/host_key.ts";
 import type { LogNumbers } from "./log_book.ts";
 
@@ -10,7 +10,7 @@ export interface ModelHost {
   readonly clock: Clock;
   readonly random: Random;
   readonly logNumbers: LogNumbers;
-  readonly tasks: Tasks;
+  readonly tasks: LoudTasks;
   readonly relay: SandboxRelay;
   readonly coordinator: SandboxCoordinator;
   readonly url: URL;

@@ -10,7 +10,7 @@ import { generatePrivateKey, publicKey } from "../../crypto/mod.ts";
 import type { DelayedPacket } from "../../derp/delay_line.ts";
 import { DerpSwitchboard, type PacketFate } from "../../derp/mod.ts";
 import { Carrier } from "../../io/carrier.ts";
-import { failLoudly } from "../tasks.ts";
+import { failLoudly } from "../loud_tasks.ts";
 import type { UpgradedConn } from "../http/messages.ts";
 import { RelayLine } from "./relay_line.ts";
 

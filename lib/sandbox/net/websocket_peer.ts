@@ -8,7 +8,7 @@ import { ProtocolError } from "../../base/errors.ts";
 import { Carrier } from "../../io/carrier.ts";
 import { type Batch, ownedBatch } from "../../tailnet/line.ts";
 import { encodeFrame, Opcode, WebsocketConnection } from "../../websocket/mod.ts";
-import { failLoudly } from "../tasks.ts";
+import { failLoudly } from "../loud_tasks.ts";
 import type { UpgradedConn } from "../http/messages.ts";
 
 export interface WebsocketPeerOptions {

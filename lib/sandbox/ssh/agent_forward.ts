@@ -4,7 +4,7 @@
  */
 import { SYSTEM_SOCKETS } from "../../io/local_sockets.ts";
 import type { LocalListener } from "../../ssh/host.ts";
-import type { Tasks } from "../tasks.ts";
+import type { LoudTasks } from "../loud_tasks.ts";
 import type { SshForwards } from "./forwards.ts";
 import type { Opened, ServerConnection } from "./ssh2_server.ts";
 
@@ -20,10 +20,10 @@ const PACKET_BYTES = 32 * 1024;
 export class AgentForward {
   readonly #connection: ServerConnection;
   readonly #forwards: SshForwards;
-  readonly #tasks: Tasks;
+  readonly #tasks: LoudTasks;
   #listening: Promise<Listening> | undefined;
 
-  constructor(connection: ServerConnection, forwards: SshForwards, tasks: Tasks) {
+  constructor(connection: ServerConnection, forwards: SshForwards, tasks: LoudTasks) {
     this.#connection = connection;
     this.#forwards = forwards;
     this.#tasks = tasks;

@@ -9,7 +9,7 @@ import type { ByteStreamDuplex } from "../../ssh/duplex.ts";
 import type { LocalListener, LocalTarget } from "../../ssh/host.ts";
 import { joinStreams } from "../../ssh/join.ts";
 import { NodeByteStream } from "../../ssh/node_stream.ts";
-import type { Tasks } from "../tasks.ts";
+import type { LoudTasks } from "../loud_tasks.ts";
 import type {
   Answer,
   ForwardRequest,
@@ -32,12 +32,12 @@ const GONE = "The SSH connection ended";
 export class SshForwards {
   readonly #connection: ServerConnection;
   readonly #duplex: ByteStreamDuplex;
-  readonly #tasks: Tasks;
+  readonly #tasks: LoudTasks;
   readonly #listeners = new Map<string, LocalListener>();
   readonly #streams = new Set<ByteStream>();
   #isClosed = false;
 
-  constructor(connection: ServerConnection, duplex: ByteStreamDuplex, tasks: Tasks) {
+  constructor(connection: ServerConnection, duplex: ByteStreamDuplex, tasks: LoudTasks) {
     this.#connection = connection;
     this.#duplex = duplex;
     this.#tasks = tasks;

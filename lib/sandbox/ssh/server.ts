@@ -5,7 +5,7 @@
 import type { ByteStream } from "../../base/stream.ts";
 import { ByteStreamDuplex } from "../../ssh/duplex.ts";
 import { Observers } from "../model/observers.ts";
-import { Tasks } from "../tasks.ts";
+import { LoudTasks } from "../loud_tasks.ts";
 import { AgentForward } from "./agent_forward.ts";
 import type { SessionNames, SessionSurroundings } from "./environment.ts";
 import { SshForwards } from "./forwards.ts";
@@ -34,7 +34,7 @@ export interface SshClients {
 
 export class SshServer {
   readonly #options: SshServerOptions;
-  readonly #tasks = new Tasks();
+  readonly #tasks = new LoudTasks();
   readonly #changes = new Observers();
   readonly #programs = new Set<Program>();
   readonly #terminals = new PtyMaker();

@@ -5,7 +5,7 @@
 import type { ByteStreamDuplex } from "../../ssh/duplex.ts";
 import { NodeSource } from "../../ssh/node_stream.ts";
 import { messageOf } from "../../base/errors.ts";
-import type { Tasks } from "../tasks.ts";
+import type { LoudTasks } from "../loud_tasks.ts";
 import { ChannelWriter } from "./channel_writer.ts";
 import {
   argvOf,
@@ -33,7 +33,7 @@ export interface SessionHost {
   readonly terminals: PtyMaker;
   readonly duplex: ByteStreamDuplex;
   readonly connection: ServerConnection;
-  readonly tasks: Tasks;
+  readonly tasks: LoudTasks;
   /** Programs that run: ended with the agent. */
   readonly programs: Set<Program>;
   onProgramEnded(): void;

@@ -1,4 +1,7 @@
-/** Work that goes on in the background and has an owner who waits for its end. */
+/**
+ * Work that goes on in the background and has an owner who waits for its end. What it rejects with ends the program: a demo that went on
+ * without a part of it would only puzzle. (`Tasks` of `lib/io/tasks.ts` tell their owner instead.)
+ */
 
 /** A fault of this program: nobody can live on without the part that failed, so the program ends with the stack. */
 export function failLoudly(error: unknown): void {
@@ -7,7 +10,7 @@ export function failLoudly(error: unknown): void {
   });
 }
 
-export class Tasks {
+export class LoudTasks {
   readonly #running = new Set<Promise<void>>();
 
   /** Takes responsibility for `work`: a rejection is told by `settled`, so work should not reject for what peers do. */
