@@ -195,7 +195,7 @@ Deno.test("only the demo command loads the sandbox", async () => {
 
 /** Who hands the bytes of a session to the standard streams, as they are; and the escapes' answers among them. */
 const PAYLOAD: ReadonlySet<string> = new Set([
-  "lib/cli/session/ssh_session.ts",
+  "lib/cli/session/session_end.ts",
   "lib/cli/session/ssh_stdio.ts",
   "lib/ssh/terminal_session.ts",
   "lib/ssh/stdio_forward.ts",

@@ -76,6 +76,8 @@ export interface SharingPlan {
   readonly program: () => Promise<readonly string[]>;
   /** The command that calls `hold` with its standard input, and says on its standard output `HELD`, or why not. */
   readonly command: string;
+  /** Whether this run has a session of which the next ones may be as well: then an SSH connection is held for them. */
+  readonly keepsSsh: boolean;
 }
 
 /** That later runs can use the tunnel. */

@@ -5,6 +5,7 @@
  */
 import type { DatagramFlow } from "./datagrams.ts";
 import { ExpectedError, messageOf } from "./errors.ts";
+import type { HeldSession } from "./session.ts";
 import type { ByteStream } from "./stream.ts";
 
 /** A tunnel, reachable or not yet. Disposing it is `close()`. */
@@ -25,6 +26,11 @@ export interface AgentTunnel extends AsyncDisposable {
    * there is not told. Rejects as `openTcp` does.
    */
   openUdp(port: number, signal?: AbortSignal): Promise<DatagramFlow>;
+  /**
+   * A session in an SSH connection that is held for other runs as well, where there is one; else why
+   * not, in words for a log. Rejects with the signal's reason.
+   */
+  openHeldSession?(signal?: AbortSignal): Promise<HeldSession | string>;
   /** One round trip to the agent; `undefined` when nothing came back in `timeoutMs`. @default 5_000 */
   ping(timeoutMs?: number): Promise<PingResult | undefined>;
   /**

@@ -57,6 +57,11 @@ export class FramedSocket {
     return this.#writing;
   }
 
+  /** Resolves when nothing that was sent waits any more; never rejects. */
+  async sent(): Promise<void> {
+    await this.#writing.catch(() => {}); // its own sender was told
+  }
+
   /** Lets go of the other side at once; what was sent still reaches it. Idempotent. */
   close(): void {
     this.#stream.abort();

@@ -44,3 +44,16 @@ export async function carryUp(
     stream.abort(error.message);
   }
 }
+
+/** Whoever asked and goes before there is an answer is not worth a connection. Nothing but its end comes so early. */
+export async function awaitGone(
+  first: Promise<Frame | undefined>,
+  onGone: () => void,
+): Promise<void> {
+  try {
+    if (await first !== undefined) return;
+  } catch (error) {
+    if (!(error instanceof ExpectedError)) throw error;
+  }
+  onGone();
+}

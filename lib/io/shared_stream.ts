@@ -11,7 +11,8 @@ export interface Meter {
   bytesOut: number;
 }
 
-const HOLDER_GONE = {
+/** A holder that ends in order says why. */
+export const HOLDER_GONE = {
   kind: "lost",
   message: "The process that held the shared tunnel has gone",
 } as const satisfies StreamEnd;

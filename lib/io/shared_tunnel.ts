@@ -4,6 +4,7 @@
  */
 import type { DatagramFlow } from "../base/datagrams.ts";
 import { ExpectedError } from "../base/errors.ts";
+import type { HeldSession } from "../base/session.ts";
 import { type ByteStream, type StreamEnd, StreamError } from "../base/stream.ts";
 import {
   type AgentTunnel,
@@ -26,10 +27,11 @@ import {
   encodePort,
   type TunnelReport,
 } from "../sharing/message.ts";
-import { Alarm, within } from "./alarm.ts";
+import { Alarm, TooLate, within } from "./alarm.ts";
 import { expectFrame, type FramedSocket } from "./framed_socket.ts";
 import { callHolder, HOLDER, type HolderPlace } from "./holder_call.ts";
-import { type Meter, SharedStream } from "./shared_stream.ts";
+import { askForSession } from "./offered_session.ts";
+import { HOLDER_GONE, type Meter, SharedStream } from "./shared_stream.ts";
 import { Silences } from "./silences.ts";
 import { Tasks } from "./tasks.ts";
 
@@ -53,6 +55,7 @@ export class SharedTunnel implements AgentTunnel {
   readonly #control: FramedSocket;
   readonly #meter: Meter = { bytesIn: 0, bytesOut: 0 };
   readonly #streams = new Set<ByteStream>();
+  readonly #sessions = new Set<HeldSession>();
   readonly #pings = new Map<number, (result: PingResult | undefined) => void>();
   readonly #tasks = new Tasks(() => this.#handleHolderGone());
   readonly #silences = new Silences();
@@ -109,7 +112,27 @@ export class SharedTunnel implements AgentTunnel {
     return await (await this.#startOwn()).openTcp(port, signal);
   }
 
-  /** The holder carries streams alone. */
+  /** A holder that does not even hear is done without from then on: whoever waits for a session is not to wait for a port as well. */
+  async openHeldSession(signal?: AbortSignal): Promise<HeldSession | string> {
+    if (this.#isHolderGone || this.#isClosed) return HOLDER_GONE.message;
+    try {
+      const session = await askForSession({
+        place: this.#options,
+        meter: this.#meter,
+        tasks: this.#tasks,
+      }, signal);
+      this.#sessions.add(session);
+      session.closed.then(() => this.#sessions.delete(session));
+      if (this.#isClosed) session.abort();
+      return session;
+    } catch (error) {
+      if (signal?.aborted || !(error instanceof ExpectedError)) throw error;
+      if (error instanceof TooLate) this.#handleHolderGone();
+      return error.message;
+    }
+  }
+
+  /** The holder carries no datagrams. */
   async openUdp(port: number, signal?: AbortSignal): Promise<DatagramFlow> {
     signal?.throwIfAborted();
     return await (await this.#startOwn()).openUdp(port, signal);
@@ -167,6 +190,7 @@ export class SharedTunnel implements AgentTunnel {
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const stream of this.#streams) stream.abort("The connection to the workspace was closed");
+    for (const session of this.#sessions) session.abort();
     this.#handleHolderGone();
     this.#control.close();
     const own = this.#own?.then((tunnel) => tunnel.close(), (error: unknown) => {

@@ -20,7 +20,9 @@ import {
 } from "../sharing/message.ts";
 import { Alarm } from "./alarm.ts";
 import { FramedSocket, greetClient, type Identity } from "./framed_socket.ts";
-import { carryDown, carryUp } from "./held_stream.ts";
+import { serveSession } from "./held_session.ts";
+import { HeldSsh } from "./held_ssh.ts";
+import { awaitGone, carryDown, carryUp } from "./held_stream.ts";
 import { Tasks } from "./tasks.ts";
 
 export interface TunnelHolderOptions extends Identity {
@@ -29,6 +31,8 @@ export interface TunnelHolderOptions extends Identity {
   readonly clock: HostClock;
   /** How long nobody may need it. */
   readonly idleMs: number;
+  /** Whether sessions are expected: the SSH connection for them is made before the first is asked for. @default false */
+  readonly keepsSsh?: boolean;
 }
 
 /** More connections than this are hung up on: their programs get tunnels of their own. */
@@ -55,11 +59,15 @@ export class TunnelHolder {
   readonly #tasks = new Tasks(() => this.#end("The process that held the shared tunnel failed"));
   readonly #open = new Set<FramedSocket>();
   readonly #streams = new Map<FramedSocket, ByteStream>();
+  readonly #ssh: HeldSsh;
+  /** Those of sessions, which say goodbye themselves. */
+  readonly #sessions = new Set<FramedSocket>();
   #idle: Alarm | undefined;
   #isRetired = false;
 
   constructor(options: TunnelHolderOptions) {
     this.#options = options;
+    this.#ssh = new HeldSsh(options);
   }
 
   /**
@@ -95,9 +103,19 @@ export class TunnelHolder {
   async #watchReach(): Promise<void> {
     try {
       await this.#options.tunnel.reachable(this.#over.signal);
+      if (this.#options.keepsSsh === true) await this.#connectSsh();
     } catch (error) {
       if (!(error instanceof ExpectedError)) throw error;
       this.#end(error.message);
+    }
+  }
+
+  /** Whoever needs a session tries again, and hears what is wrong. */
+  async #connectSsh(): Promise<void> {
+    try {
+      await this.#ssh.connect();
+    } catch (error) {
+      if (!(error instanceof ExpectedError)) throw error;
     }
   }
 
@@ -161,6 +179,8 @@ export class TunnelHolder {
         return await this.#serveAttached(socket);
       case FrameType.open:
         return await this.#serveStream(socket, decodePort(frame.payload));
+      case FrameType.session:
+        return await this.#serveSession(socket);
       case FrameType.leave:
         return this.#end("The session at the deployment was ended");
     }
@@ -228,11 +248,23 @@ export class TunnelHolder {
     return ping === undefined ? { diagnostics, latencies } : { ping, diagnostics, latencies };
   }
 
+  async #serveSession(socket: FramedSocket): Promise<void> {
+    this.#sessions.add(socket);
+    const { clock } = this.#options;
+    try {
+      await serveSession(socket, { ssh: this.#ssh, clock, signal: this.#over.signal });
+    } finally {
+      this.#sessions.delete(socket);
+    }
+  }
+
   async #serveStream(socket: FramedSocket, port: number): Promise<void> {
     await socket.send(FrameType.opening);
     const first = socket.next();
     const gone = new AbortController();
-    this.#tasks.add(awaitGone(first, gone));
+    this.#tasks.add(
+      awaitGone(first, () => gone.abort(new HolderEnd("The program that asked has gone"))),
+    );
     const stream = await this.#connect(socket, port, gone.signal);
     if (stream === undefined) return;
     this.#streams.set(socket, stream);
@@ -303,26 +335,16 @@ export class TunnelHolder {
       stream.abort(messageOf(this.#over.signal.reason));
     }
     for (const socket of this.#open) {
-      if (!this.#streams.has(socket)) socket.close();
+      if (!this.#streams.has(socket) && !this.#sessions.has(socket)) socket.close();
     }
     // Not everybody listens to the end.
     const limit = new Alarm(this.#options.clock, GOODBYE_MS, () => {
       for (const socket of this.#open) socket.close();
     });
     try {
-      await this.#tasks.ended();
+      await Promise.all([this.#tasks.ended(), this.#ssh.close()]);
     } finally {
       await limit.stop();
     }
   }
-}
-
-/** Whoever asked and goes before there is an answer is not worth a connection. Nothing but its end comes so early. */
-async function awaitGone(first: Promise<unknown>, gone: AbortController): Promise<void> {
-  try {
-    if (await first !== undefined) return;
-  } catch (error) {
-    if (!(error instanceof ExpectedError)) throw error;
-  }
-  gone.abort(new HolderEnd("The program that asked has gone"));
 }

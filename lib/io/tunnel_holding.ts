@@ -50,6 +50,7 @@ async function takeTunnel(
       random: SYSTEM_RANDOM,
       clock,
       idleMs: IDLE_MS,
+      keepsSsh: settings.keepsSsh,
     });
   } catch (error) {
     listener.close();

@@ -67,7 +67,7 @@ export async function startShared(
       return new LeavingTunnel(await start.startOwn(), {
         clock: place.clock,
         log,
-        leave: (signals) => startHolder(settingsOf(options, place), plan, signals),
+        leave: (signals) => startHolder(settingsOf(options, { place, plan }), plan, signals),
       });
   }
 }
@@ -156,7 +156,10 @@ function identityOf(
   ]);
 }
 
-function settingsOf(options: TunnelOptions, { folder, name, token }: Place): HolderSettings {
+function settingsOf(
+  options: TunnelOptions,
+  { place: { folder, name, token }, plan }: { readonly place: Place; readonly plan: SharingPlan },
+): HolderSettings {
   const { agentId, deploymentUrl, network, headers, userAgent, serverVersion } = options;
   const { derpMap, forcesWebsocket, beginsWithWebsocket, disablesDirect } = options;
   return {
@@ -173,6 +176,7 @@ function settingsOf(options: TunnelOptions, { folder, name, token }: Place): Hol
     forcesWebsocket,
     beginsWithWebsocket,
     disablesDirect,
+    keepsSsh: plan.keepsSsh,
   };
 }
 

@@ -33,12 +33,41 @@ export const FrameType = {
   opening: 0x25,
   /** holder→client: the port is open; empty */
   opened: 0x21,
-  /** either way: bytes of the stream */
+  /** either way: bytes of the stream; of a session standard input or output */
   data: 0x22,
-  /** either way: no more bytes come this way; empty */
+  /** either way: no more bytes come this way; of a session the end of standard input; empty */
   fin: 0x23,
   /** holder→client: kind u8 (`END_KINDS`) | UTF-8 text; the last frame */
   ended: 0x24,
+  /**
+   * client→holder, what the connection is for: a session in the SSH connection that is held; empty. Answered by `opening` at once, then
+   * `offered`, or `ended` where there is none
+   */
+  session: 0x30,
+  /** holder→client: a session is open, in which nothing runs; the server's host key, RFC 4253 §6.6 */
+  offered: 0x31,
+  /** client→holder: JSON of a request, answered by `opening` at once; nothing is begun yet */
+  request: 0x32,
+  /** client→holder: begin what was requested; empty. Behind it nobody but the holder can tell whether it was begun */
+  start: 0x33,
+  /** holder→client, to `start`: it runs; empty */
+  started: 0x34,
+  /** holder→client, to `start`: JSON of why it does not; the last frame */
+  refused: 0x35,
+  /** holder→client: bytes of standard error */
+  errors: 0x36,
+  /** either way: that many bytes of a flow were taken: flow u8 (`Flow`) | count u32 */
+  taken: 0x37,
+  /** client→holder: columns u32 | rows u32 */
+  resize: 0x38,
+  /** client→holder: name without `SIG`, ASCII */
+  signal: 0x39,
+  /** client→holder: a serial BREAK; empty */
+  break: 0x3a,
+  /** client→holder: are you there; empty. holder→client: yes; empty */
+  alive: 0x3b,
+  /** holder→client: JSON of the session's end; the last frame */
+  exited: 0x3c,
 } as const;
 export type FrameType = typeof FrameType[keyof typeof FrameType];
 

@@ -9,7 +9,8 @@ import { SharingError } from "./frame.ts";
 
 export const NONCE_BYTES = 32;
 const PROOF_BYTES = 32;
-const VERSION = 1;
+/** Of the greeting and of all that follows. Whoever speaks another one is left alone. */
+const VERSION = 2;
 const ACCOUNT_NAME_BYTES = 8;
 const TUNNEL_NAME_BYTES = 12;
 

@@ -25,6 +25,8 @@ const SETTINGS = v.object({
   forcesWebsocket: v.boolean(),
   beginsWithWebsocket: v.boolean(),
   disablesDirect: v.boolean(),
+  /** Whether an SSH connection is to be held as well, before anybody asks for one. */
+  keepsSsh: v.boolean(),
 });
 export type HolderSettings = v.InferOutput<typeof SETTINGS>;
 

@@ -9,8 +9,8 @@ import type { SshClock } from "./host.ts";
 import { Keepalive, type KeepaliveOptions } from "./keepalive.ts";
 import { CONNECTION_LOST_TEXT, type ConnectionEnd, SshLostError } from "./ends.ts";
 import { RemoteFiles } from "./remote_files.ts";
-import { type SessionRequest, SshSession } from "./session.ts";
-import type { SshChannel } from "./ssh2_channel.ts";
+import type { SessionRequest } from "../base/session.ts";
+import { PreparedSession, type SshSession } from "./session.ts";
 import { type IncomingConnection, loadSsh2, SshTransport } from "./ssh2_client.ts";
 
 const HANDSHAKE_TIMEOUT_MS = 30_000;
@@ -76,48 +76,25 @@ export class SshConnection implements AsyncDisposable {
     scope(transport.broken.then(() => this.#endInTime()), transport);
   }
 
-  /**
-   * Opens a session and starts its shell or command. Rejects with `UserError` when the workspace refuses a part.
-   * Requests travel together, so a shell costs two round trips; only variables are waited for before the start.
-   */
+  /** Opens a session and starts its shell or command. Rejects with `UserError` when the workspace refuses a part. */
   async openSession(request: SessionRequest): Promise<SshSession> {
-    let channel: SshChannel;
+    return await (await this.prepareSession()).start(request);
+  }
+
+  /** Opens a session in which nothing runs yet. Rejects with `UserError` when the workspace refuses it. */
+  async prepareSession(): Promise<PreparedSession> {
     const askedAt = this.#clock.now();
     try {
-      channel = await this.#transport.openSession();
+      const channel = await this.#transport.openSession();
+      const tookMs = this.#clock.now() - askedAt;
+      this.#roundTripMs = Math.min(this.#roundTripMs ?? tookMs, tookMs);
+      return new PreparedSession(channel, {
+        connectionClosed: this.closed,
+        failure: (what, error) => this.#failure(what, error),
+      });
     } catch (error) {
       throw await this.#failure("ssh session", error);
     }
-    const tookMs = this.#clock.now() - askedAt;
-    this.#roundTripMs = Math.min(this.#roundTripMs ?? tookMs, tookMs);
-    const step = async (name: string, asked: Promise<void>) => {
-      try {
-        await asked;
-      } catch (error) {
-        throw await this.#failure(name, error);
-      }
-    };
-    try {
-      const env = request.env ?? [];
-      await Promise.all(
-        env.map(([name, value]) => step(`setenv ${name}`, channel.requestEnv(name, value))),
-      );
-      await Promise.all([
-        ...request.forwardAgent === true
-          ? [step("request agent forwarding failed", channel.requestAgentForwarding())]
-          : [],
-        ...request.pty === undefined
-          ? []
-          : [step("request pty", channel.requestPty(request.pty.term, request.pty.size))],
-        request.command === undefined
-          ? step("start shell", channel.requestShell())
-          : step("run command", channel.requestExec(request.command)),
-      ]);
-    } catch (error) {
-      channel.abort();
-      throw error;
-    }
-    return new SshSession(channel, this.closed);
   }
 
   /** A TCP connection from the workspace to `host`, a name or an address there. Rejects when it cannot be made. */

@@ -1,5 +1,6 @@
 /** How connections and sessions end, and the exit code and the words that follow from it. */
 import { UserError } from "../base/errors.ts";
+import type { SessionEnd } from "../base/session.ts";
 import { signalNumber } from "./signals.ts";
 
 /** The text that scripts know from `coder ssh`. */
@@ -26,15 +27,6 @@ export type ConnectionEnd =
   | { readonly kind: "lost"; readonly message: string }
   /** The keepalive limit was reached. */
   | { readonly kind: "dead"; readonly message: string };
-
-/** How a session ended. */
-export type SessionEnd =
-  | { readonly kind: "exit"; readonly code: number }
-  | { readonly kind: "signal"; readonly name: string }
-  /** The connection went away, or the channel closed without a word. */
-  | { readonly kind: "lost"; readonly message: string }
-  /** We gave the session up. */
-  | { readonly kind: "aborted" };
 
 export interface SessionOutcome {
   readonly exitCode: number;

@@ -2,9 +2,8 @@
  * A session whose program is our script around a shell that outlives it. Its marks tell the end of that shell from the end of the
  * way to it: an agent that stops ends its sessions like programs that have ended.
  */
-import type { SessionEnd } from "./ends.ts";
 import type { TerminalSize } from "./host.ts";
-import type { RemoteSession } from "./session.ts";
+import type { RemoteSession, SessionEnd } from "../base/session.ts";
 import { type ShellMark, ShellMarks } from "./shell_marks.ts";
 
 export type BeginMark = ShellMark & { readonly kind: "begin" };

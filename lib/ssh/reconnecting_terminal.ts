@@ -3,10 +3,9 @@
  * `reconnecting_frames.ts`.
  */
 import { type ByteStream, StreamError } from "../base/stream.ts";
-import type { SessionEnd } from "./ends.ts";
 import type { TerminalSize } from "./host.ts";
 import { encodeInit, encodeSize, encodeTyped, type TerminalInit } from "./reconnecting_frames.ts";
-import type { RemoteSession } from "./session.ts";
+import type { RemoteSession, SessionEnd } from "../base/session.ts";
 
 /** Of typed bytes in one request. */
 const MAX_PIECE_BYTES = 16 * 1024;

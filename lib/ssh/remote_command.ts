@@ -1,7 +1,8 @@
 /** One command of the workspace, run to its end, and what it wrote. */
 import { ExpectedError, UserError } from "../base/errors.ts";
 import type { SshConnection } from "./connection.ts";
-import type { SessionRequest, SshSession } from "./session.ts";
+import type { SessionRequest } from "../base/session.ts";
+import type { SshSession } from "./session.ts";
 
 const MAX_OUTPUT_BYTES = 64 * 1024;
 

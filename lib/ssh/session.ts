@@ -1,38 +1,72 @@
-/**
- * One session: a shell or a command, its streams, and how it ended.
- */
-import { StreamError } from "../base/stream.ts";
-import type { ConnectionEnd, SessionEnd } from "./ends.ts";
+/** One session: a shell or a command, its streams, and how it ended. */
+import type { RemoteSession, SessionEnd, SessionRequest } from "../base/session.ts";
+import { type StreamEnd, StreamError } from "../base/stream.ts";
+import type { ConnectionEnd } from "./ends.ts";
 import type { TerminalSize } from "./host.ts";
 import type { SshChannel } from "./ssh2_channel.ts";
 
-export interface SessionRequest {
-  /** The command line for the user's shell there. @default a login shell */
-  readonly command?: string;
-  /** @default no terminal: stderr stays separate and the end of input reaches the program */
-  readonly pty?: { readonly term: string; readonly size: TerminalSize };
-  /** Variables, in order. */
-  readonly env?: readonly (readonly [name: string, value: string])[];
-  /** Needs `dialAgent` of the connection. @default false */
-  readonly forwardAgent?: boolean;
+export interface PreparedSessionOptions {
+  readonly connectionClosed: Promise<ConnectionEnd>;
+  /** What to tell of a step that failed. */
+  readonly failure: (what: string, error: unknown) => Promise<Error>;
 }
 
-/** What a terminal needs of what runs in the workspace. */
-export interface RemoteSession {
-  /** Resolves once it is over and its output was read, or the way to it is gone; never rejects. */
-  readonly ended: Promise<SessionEnd>;
-  /** As `ByteStream.read`; the end comes as `null` however it came. */
-  readStdout(into: Uint8Array): Promise<number | null>;
-  readStderr(into: Uint8Array): Promise<number | null>;
-  /** Rejects with `StreamError` when the session is over. */
-  write(bytes: Uint8Array): Promise<void>;
-  closeStdin(): Promise<void>;
-  resize(size: TerminalSize): void;
-  /** `name` without `SIG`. */
-  signal(name: string): void;
-  sendBreak(): void;
-  /** Gives it up at once. Idempotent. */
-  abort(): void;
+/** A session in which nothing runs yet. */
+export class PreparedSession {
+  readonly #channel: SshChannel;
+  readonly #options: PreparedSessionOptions;
+
+  constructor(channel: SshChannel, options: PreparedSessionOptions) {
+    this.#channel = channel;
+    this.#options = options;
+  }
+
+  /** Resolves when it is over, with whatever runs in it; never rejects. */
+  get closed(): Promise<StreamEnd> {
+    return this.#channel.closed;
+  }
+
+  /**
+   * Starts the shell or command, once. Rejects with `UserError` when the workspace refuses a part. Requests travel together, so a
+   * shell costs one round trip; only variables are waited for before the start.
+   */
+  async start(request: SessionRequest): Promise<SshSession> {
+    const channel = this.#channel;
+    const { connectionClosed, failure } = this.#options;
+    const step = async (name: string, asked: Promise<void>) => {
+      try {
+        await asked;
+      } catch (error) {
+        throw await failure(name, error);
+      }
+    };
+    try {
+      const env = request.env ?? [];
+      await Promise.all(
+        env.map(([name, value]) => step(`setenv ${name}`, channel.requestEnv(name, value))),
+      );
+      await Promise.all([
+        ...request.forwardAgent === true
+          ? [step("request agent forwarding failed", channel.requestAgentForwarding())]
+          : [],
+        ...request.pty === undefined
+          ? []
+          : [step("request pty", channel.requestPty(request.pty.term, request.pty.size))],
+        request.command === undefined
+          ? step("start shell", channel.requestShell())
+          : step("run command", channel.requestExec(request.command)),
+      ]);
+    } catch (error) {
+      channel.abort();
+      throw error;
+    }
+    return new SshSession(channel, connectionClosed);
+  }
+
+  /** Closes it at once. Idempotent. */
+  abort(): void {
+    this.#channel.abort();
+  }
 }
 
 export class SshSession implements RemoteSession {

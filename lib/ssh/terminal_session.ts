@@ -8,7 +8,7 @@ import type { SshConnection } from "./connection.ts";
 import { CLOSED_TEXT, CONNECTION_LOST_CODE, outcomeOf, type SessionOutcome } from "./ends.ts";
 import { DEFAULT_ESCAPE_CHAR, EscapeFilter, escapeHelp, formatEscapeChar } from "./escape.ts";
 import type { SessionInput, SessionOutput, TerminalSize } from "./host.ts";
-import type { RemoteSession } from "./session.ts";
+import type { RemoteSession } from "../base/session.ts";
 import { SessionScreen } from "./session_screen.ts";
 
 const COPY_BYTES = 64 * 1024;

@@ -56,6 +56,22 @@ commandTestAtEach(
   },
 );
 
+commandTestAtEach(
+  "a session: the port is open before the deployment has answered, and SSH waits until it has",
+  async (desk) => {
+    await withMemory(desk, async (homeDir, agent) => {
+      const { came, bytesIn } = agent.sshClients;
+      const answer = holdAnswer(desk);
+      await using run = desk.start(["myworkspace", "echo", "hi"], { homeDir });
+      await agent.untilSshClients((clients) => clients.came === came + 1);
+      strictEqual(agent.sshClients.bytesIn, bytesIn);
+      answer();
+      await run.stdout.waitFor("hi");
+      strictEqual(agent.sshClients.came, came + 1, "the same connection");
+    });
+  },
+);
+
 commandTest("--stdio: at any other answer what is open is closed, unused", async (desk) => {
   const { sandbox } = desk;
   const rows: {

@@ -71,6 +71,15 @@ export class User implements AsyncDisposable {
     throw new Error("The holder is never heard");
   }
 
+  /** As `runShared`, in the SSH connection that is held. */
+  async runHeld(args: readonly string[]): Promise<Told> {
+    for (let attempt = 0; attempt < 10; attempt++) {
+      const told = await this.runShared(args);
+      if (!/no shared SSH connection {2}/.test(told.stderr)) return told;
+    }
+    throw new Error("There is never an SSH connection");
+  }
+
   /** A session that ends when its tunnel is left to others; what it said. */
   async leave(env: Readonly<Record<string, string>> = {}): Promise<string> {
     const child = this.spawn(["ssh", "myworkspace", "cat"], env);

@@ -281,7 +281,7 @@ Deno.test("whoever does not prove to be of the account gets nothing, and others 
   }
   await t.step("another version", async () => {
     const socket = await connectRaw(machine);
-    await socket.send(FrameType.hello, Uint8Array.of(2, ...new Uint8Array(32)));
+    await socket.send(FrameType.hello, Uint8Array.of(1, ...new Uint8Array(32)));
     strictEqual(await socket.next(), undefined);
     socket.close();
   });
@@ -293,7 +293,7 @@ Deno.test("whoever does not prove to be of the account gets nothing, and others 
   });
   await t.step("a wrong proof", async () => {
     const socket = await connectRaw(machine);
-    await socket.send(FrameType.hello, Uint8Array.of(1, ...new Uint8Array(32)));
+    await socket.send(FrameType.hello, Uint8Array.of(2, ...new Uint8Array(32)));
     strictEqual((await socket.next())?.type, FrameType.challenge);
     await socket.send(FrameType.proof, new Uint8Array(32));
     await socket.send(FrameType.open, Uint8Array.of(0, ECHO_PORT));

@@ -12,8 +12,7 @@ import {
 } from "../../lib/mod.ts";
 import { Sandbox, type SandboxAgent, type SandboxOptions } from "../../lib/sandbox/mod.ts";
 import { connectSsh, type SshConnection } from "../../lib/ssh/connection.ts";
-import type { SessionEnd } from "../../lib/ssh/ends.ts";
-import type { SessionRequest } from "../../lib/ssh/session.ts";
+import type { SessionEnd, SessionRequest } from "../../lib/base/session.ts";
 
 /** A test that has not come further in this time hangs. */
 export const LIMIT_MS = 20_000;

@@ -76,7 +76,7 @@ Deno.test("a greeting of another version or length is refused", () => {
     new Uint8Array(0),
     encodeHello(CLIENT_NONCE).subarray(0, 32),
     encodeHello(new Uint8Array(33)),
-    Uint8Array.of(2, ...CLIENT_NONCE),
+    Uint8Array.of(1, ...CLIENT_NONCE),
     Uint8Array.of(0, ...CLIENT_NONCE),
   ];
   for (const hello of bad) throws(() => decodeHello(hello), SharingError);

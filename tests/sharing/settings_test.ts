@@ -26,6 +26,7 @@ const SETTINGS: HolderSettings = {
   forcesWebsocket: false,
   beginsWithWebsocket: true,
   disablesDirect: true,
+  keepsSsh: true,
 };
 const BARE: HolderSettings = {
   ...SETTINGS,

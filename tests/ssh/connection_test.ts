@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { concatBytes, equalBytes } from "../../lib/base/bytes.ts";
 import { connectSsh, type SshConnection } from "../../lib/ssh/connection.ts";
 import { outcomeOf } from "../../lib/ssh/ends.ts";
-import type { SessionRequest, SshSession } from "../../lib/ssh/session.ts";
+import type { SessionRequest } from "../../lib/base/session.ts";
+import type { SshSession } from "../../lib/ssh/session.ts";
 import { UserError } from "../../lib/base/errors.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import {

@@ -1,8 +1,7 @@
 /** Marks in the output of a kept shell, however it is split. */
 import { deepStrictEqual, ok } from "node:assert/strict";
 import { KeptShell } from "../../lib/ssh/kept_shell.ts";
-import type { SessionEnd } from "../../lib/ssh/ends.ts";
-import type { RemoteSession } from "../../lib/ssh/session.ts";
+import type { RemoteSession, SessionEnd } from "../../lib/base/session.ts";
 import { type ShellMark, ShellMarks } from "../../lib/ssh/shell_marks.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);

@@ -33,6 +33,8 @@ export interface ConnectOptions {
   readonly disablesDirect: boolean;
   /** With other runs of this program. */
   readonly sharesTunnel: boolean;
+  /** Whether an SSH connection is to be held with it for their sessions. @default false */
+  readonly keepsSsh?: boolean;
   /** Begun over the tunnel while the deployment is being asked; given up unless it says at once that the workspace runs. @default nothing */
   readonly early?: EarlyStart;
 }

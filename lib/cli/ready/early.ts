@@ -51,13 +51,22 @@ class GivenUp extends ExpectedError {
   override name = "GivenUp";
 }
 
+const HAS_NOT_COME = false;
+const NOTHING = Promise.resolve(HAS_NOT_COME);
+
 export class Early<Value extends Endable> implements EarlyStart, Disposable {
   readonly #options: EarlyOptions<Value>;
   #held: Held<Value> | undefined;
+  #came: Promise<boolean> = NOTHING;
   #isGivenUp = false;
 
   constructor(options: EarlyOptions<Value>) {
     this.#options = options;
+  }
+
+  /** Whether something came of what was begun last; never rejects. */
+  get came(): Promise<boolean> {
+    return this.#came;
   }
 
   begin(tunnel: AgentTunnel): void {
@@ -70,6 +79,7 @@ export class Early<Value extends Endable> implements EarlyStart, Disposable {
     const held: Held<Value> = { tunnel, value, scope, settled, isOver: false };
     const end = () => held.isOver = true;
     value.then((it) => it.closed.then(end), end);
+    this.#came = value.then(() => true, () => false);
     this.#held = held;
     this.#limit(held).catch(() => {}); // settled before
   }

@@ -8,8 +8,9 @@ import { VERSION } from "../version.ts";
 /** The hidden command that holds a tunnel. */
 export const HOLD_COMMAND = "hold-tunnel";
 
-export function sharingPlan(host: Host): SharingPlan {
+export function sharingPlan(host: Host, { keepsSsh }: Pick<SharingPlan, "keepsSsh">): SharingPlan {
   return {
+    keepsSsh,
     folders: sharedFolders(host),
     version: VERSION,
     program: () => host.program(),

@@ -29,6 +29,8 @@ export interface BeginningOptions {
   readonly disablesDirect: boolean;
   /** With other runs of this program. @default false */
   readonly sharesTunnel?: boolean;
+  /** Whether an SSH connection is to be held as well for sessions of others. @default false */
+  readonly keepsSsh?: boolean;
   /** Begun over whichever tunnel has begun. @default nothing */
   readonly early?: EarlyStart | undefined;
 }
@@ -151,10 +153,11 @@ export class TunnelBeginning {
 
   async #start({ agentId, info, serverVersion }: Remembered): Promise<AgentTunnel> {
     const { client, host, log } = this.#steps;
-    const { configuration, command, disablesDirect, sharesTunnel } = this.#options;
+    const { configuration, command, disablesDirect, sharesTunnel, keepsSsh = false } =
+      this.#options;
     const { websocketUntilMs } = await this.#memory;
     const sharing = sharesTunnel
-      ? { sharing: (await import("./sharing.ts")).sharingPlan(host) }
+      ? { sharing: (await import("./sharing.ts")).sharingPlan(host, { keepsSsh }) }
       : undefined;
     try {
       const tunnel = await host.tunnels.start({

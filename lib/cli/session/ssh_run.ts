@@ -4,10 +4,8 @@
  */
 import { untilAborted } from "../../base/abort.ts";
 import type { Log } from "../../base/log.ts";
-import type { ByteStream } from "../../base/stream.ts";
 import { TunnelError } from "../../base/tunnel.ts";
 import { findCause } from "../../coder/errors.ts";
-import { AGENT_SSH_PORT } from "../../tailnet/agent_ports.ts";
 import { createClient } from "../config/client.ts";
 import { readConfiguration } from "../config/config.ts";
 import { connect, type Connected, type ConnectOptions } from "../ready/connect.ts";
@@ -17,12 +15,12 @@ import type { SshOptions } from "../grammar/flags_ssh.ts";
 import type { Host } from "../../base/host.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
 import { prepareNetworkInfo } from "./network_info.ts";
-import { Early } from "../ready/early.ts";
 import { pickWorkspace } from "../ready/picker.ts";
 import type { Progress } from "../terminal/progress.ts";
 import { runStdio } from "./ssh_stdio.ts";
 import { EarlyInput } from "./stdio_pipe.ts";
-import { createSteps, type Steps } from "../ready/steps.ts";
+import { EarlySsh, mayShareSsh } from "./early_ssh.ts";
+import { createSteps } from "../ready/steps.ts";
 
 export interface SshPlan {
   readonly global: GlobalOptions;
@@ -52,8 +50,10 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
   // From the first instant: OpenSSH speaks first.
   const input = options.stdio ? new EarlyInput(host.stdin) : undefined;
   // Loading SSH takes as long as reaching the workspace: both at once. Raw bytes never pay for it.
-  const loading = input === undefined && options.webTerminal !== "yes" ? loadSession() : undefined;
-  loading?.catch(() => {}); // told below
+  const isWebOnly = options.webTerminal === "yes";
+  const mayShare = !isWebOnly && sharesTunnel(global) && mayShareSsh(options);
+  const loading = new SessionLoading();
+  if (input === undefined && !isWebOnly && !mayShare) loading.begin();
   const opening = new AbortController();
   if (input !== undefined) watchInput(host, input, { interrupt, signal: opening.signal });
   try {
@@ -69,7 +69,8 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
     const steps = createSteps({ host, client, progress, log, signal: interrupt.signal });
     const workspace = plan.workspace ?? await pickWorkspace(steps, options);
     if (workspace === undefined) return 1;
-    using early = earlyPort(steps);
+    const onOwn = () => input === undefined && loading.begin();
+    using early = new EarlySsh(steps, { mayShare, onOwn });
     const connectOptions: ConnectOptions = {
       configuration,
       command: plan.name,
@@ -82,6 +83,7 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
       noFeatureWarning: global.noFeatureWarning,
       disablesDirect: global.disableDirectConnections,
       sharesTunnel: sharesTunnel(global),
+      keepsSsh: mayShare,
     };
     const prepare = async (connected: Connected) => ({
       options,
@@ -99,16 +101,21 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
       const { runPersistent } = await import("./persist/run.ts");
       return await runPersistent(steps, { connect: connectOptions, prepare, interrupt, options });
     }
-    if (options.webTerminal !== "yes") {
+    if (!isWebOnly) {
       await using connected = await connect(steps, { ...connectOptions, early });
       const session = await prepare(connected);
       if (input !== undefined) {
         const onOpen = () => opening.abort();
-        return await runStdio(steps, connected, { options, input, early, onOpen });
+        return await runStdio(steps, connected, { options, input, early: early.port, onOpen });
       }
-      const { runSession } = await (loading ?? loadSession());
+      if (mayShare) {
+        const { runHeldSession } = await import("./held_session.ts");
+        const code = await runHeldSession(steps, connected, { ...session, early: early.held });
+        if (code !== undefined) return code;
+      }
+      const { runSession } = await loading.begin();
       try {
-        return await runSession(steps, connected, { ...session, early });
+        return await runSession(steps, connected, { ...session, early: early.port });
       } catch (error) {
         if (findCause(error, TunnelError) === undefined) throw error;
         const { goesInstead } = await import("./web_terminal/instead.ts");
@@ -125,17 +132,6 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
   } finally {
     opening.abort();
   }
-}
-
-/** The agent's SSH port, opened while the deployment is being asked. Not a byte passes before it has answered. */
-function earlyPort({ host, log, signal }: Steps): Early<ByteStream> {
-  return new Early({
-    begin: (tunnel, stop) => tunnel.openTcp(AGENT_SSH_PORT, stop),
-    discard: (stream) => stream.abort("Nobody is let in as things are"),
-    clock: host.clock,
-    log,
-    signal,
-  });
 }
 
 /**
@@ -157,6 +153,19 @@ function watchInput(
   watch().catch((reason: unknown) => {
     if (!signal.aborted) interrupt.cancel(reason);
   });
+}
+
+/** The code of a session of our own, loaded once. */
+class SessionLoading {
+  #loading: Promise<typeof import("./ssh_session.ts")> | undefined;
+
+  begin(): Promise<typeof import("./ssh_session.ts")> {
+    if (this.#loading === undefined) {
+      this.#loading = loadSession();
+      this.#loading.catch(() => {}); // told by whoever waits for it
+    }
+    return this.#loading;
+  }
 }
 
 async function loadSession(): Promise<typeof import("./ssh_session.ts")> {

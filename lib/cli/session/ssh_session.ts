@@ -2,56 +2,45 @@
  * A session of our own: shell or command over SSH to the agent, with its host key, forwards and terminal (docs/protocol/ssh.md#interactive-session, #exit-codes-and-errors,
  * #remote-forwards), or `-W` and `-N`.
  */
-import type { HostInput, HostOutput } from "../../base/host.ts";
-import type { ByteStream } from "../../base/stream.ts";
+import type { HostInput } from "../../base/host.ts";
 import { untilAborted } from "../../base/abort.ts";
+import type { SessionRequest } from "../../base/session.ts";
+import type { ByteStream } from "../../base/stream.ts";
 import type { Agent } from "../../coder/agent_model.ts";
-import { AGENT_SSH_PORT } from "../../tailnet/agent_ports.ts";
+import { prepareAgentForward } from "../../ssh/agent_forward.ts";
 import { connectSsh, type SshConnection } from "../../ssh/connection.ts";
 import { CONNECTION_LOST_CODE, CONNECTION_LOST_TEXT, type SessionOutcome } from "../../ssh/ends.ts";
+import { sshFarSide } from "../../ssh/far_side.ts";
 import {
   parseDynamicForward,
   parseLocalForward,
   parseRemoteForward,
   parseStdioForward,
 } from "../../ssh/forward_spec.ts";
-import { startGpgForward } from "../../ssh/gpg_forward.ts";
-import { prepareAgentForward } from "../../ssh/agent_forward.ts";
-import { sshFarSide } from "../../ssh/far_side.ts";
 import { type ForwardSet, startForwards } from "../../ssh/forwards.ts";
-import type { SessionRequest } from "../../ssh/session.ts";
+import { startGpgForward } from "../../ssh/gpg_forward.ts";
 import { runStdioForward } from "../../ssh/stdio_forward.ts";
-import {
-  runTerminalSession,
-  type TerminalHost,
-  type TerminalSessionOptions,
-  wantsPty,
-} from "../../ssh/terminal_session.ts";
-import type { Configuration } from "../config/config.ts";
+import { runTerminalSession, type TerminalHost, wantsPty } from "../../ssh/terminal_session.ts";
+import { AGENT_SSH_PORT } from "../../tailnet/agent_ports.ts";
+import type { SshOptions } from "../grammar/flags_ssh.ts";
 import { type Connected, openAgentPort } from "../ready/connect.ts";
 import type { Early } from "../ready/early.ts";
-import { ExitError } from "../terminal/errors.ts";
-import type { SshOptions } from "../grammar/flags_ssh.ts";
-import { hostKeyVerifier } from "./host_key.ts";
-import type { Interrupt } from "../terminal/interrupt.ts";
-import { printText } from "../terminal/print.ts";
-import { silenceLine } from "./silence_line.ts";
-import { lossWithSilence } from "./silence_words.ts";
-import { SessionEnded, startBackground } from "./ssh_background.ts";
-import { type EnvSetting, escapeCharOf, parseEnvSettings } from "./ssh_checks.ts";
 import type { Steps } from "../ready/steps.ts";
+import { hostKeyVerifier } from "./host_key.ts";
+import {
+  exitCodeOf,
+  reasonOf,
+  type SessionBasics,
+  silenceLineOf,
+  terminalOf,
+} from "./session_end.ts";
+import { startBackground } from "./ssh_background.ts";
+import { type EnvSetting, escapeCharOf, parseEnvSettings } from "./ssh_checks.ts";
 import { terminalType } from "./terminal_type.ts";
 
-export interface SessionOptions {
-  readonly options: SshOptions;
-  readonly configuration: Configuration;
-  readonly interrupt: Interrupt;
+export interface SessionOptions extends SessionBasics {
   /** Has opened the agent's port, perhaps. @default nothing has */
   readonly early?: Early<ByteStream>;
-  /** Empty: a shell. */
-  readonly command: string;
-  /** The command for a shell that is kept, e.g. `hawser ssh --persist dev`. */
-  readonly wayBack: string;
   /** What leads into a container. */
   readonly containerVariables: readonly EnvSetting[];
   /** The keyboard for this session. @default standard input itself */
@@ -60,25 +49,13 @@ export interface SessionOptions {
   readonly keep?: (running: Running) => Promise<SessionOutcome>;
 }
 
-/** The way to the workspace was lost, or the workspace itself: ends the command with 255. */
-export class SessionLost extends ExitError {
-  override name = "SessionLost";
-  /** Whether the workspace itself stopped, and all that ran there. */
-  readonly isGone: boolean;
-
-  constructor(message: string, options: { readonly isGone?: boolean } = {}) {
-    super(CONNECTION_LOST_CODE, message);
-    this.isGone = options.isGone ?? false;
-  }
-}
-
 /** Runs the session to its end; the exit code. Throws `ExitError` 255 when the connection was lost. */
 export async function runSession(
   steps: Steps,
   connected: Connected,
   session: SessionOptions,
 ): Promise<number> {
-  const { host, signal, log } = steps;
+  const { host, signal } = steps;
   const { options, interrupt } = session;
   const stream = await openAgentPort(steps, connected.tunnel, {
     port: AGENT_SSH_PORT,
@@ -113,32 +90,10 @@ export async function runSession(
       env: variables.map(({ name, value }) => [name, value] as const),
       signal: over,
     });
-    if (outcome.detail !== undefined) log.warn("session lost", { reason: outcome.detail });
-    if (outcome.message === undefined) return outcome.exitCode;
-    const stopped = outcome.detail === undefined ? undefined : await background.whyLost();
-    if (stopped !== undefined) throw goneOrLost(stopped);
-    if (outcome.detail === undefined) throw new ExitError(outcome.exitCode, outcome.message);
-    const why = lossWithSilence(outcome.detail, connected.tunnel.silence());
-    const help = why === outcome.detail ? "" : adviceFor(session);
-    throw new SessionLost(`${outcome.message}\n${why}${help}`);
+    return await exitCodeOf(outcome, { steps, connected, session, background });
   } catch (error) {
-    if (background.ended.aborted && background.ended.reason instanceof SessionEnded) {
-      throw goneOrLost(background.ended.reason);
-    }
-    if (interrupt.exitCode !== undefined) throw new ExitError(interrupt.exitCode);
-    throw error;
+    throw reasonOf(error, { background, interrupt });
   }
-}
-
-/** What keeps a shell over such an outage. */
-function adviceFor({ options, command, wayBack }: SessionOptions): string {
-  const isShell = command === "" && options.stdioForward === "" && !options.noCommand;
-  return isShell && options.persist === "" ? `; next time, "${wayBack}" keeps the shell` : "";
-}
-
-/** Why a session was ended from outside, as what ends the command. */
-export function goneOrLost({ message, isLost }: SessionEnded): SessionLost {
-  return new SessionLost(message, { isGone: !isLost });
 }
 
 /** A connection that stands, and what the session in it is made of. */
@@ -182,18 +137,6 @@ async function runKind(running: Running): Promise<SessionOutcome> {
     interruptedBy: () => interrupt.signalName,
     signal,
   });
-}
-
-/** The line for a silence, on a terminal that can take it back. */
-export function silenceLineOf(
-  { steps: { host, progress }, connected: { tunnel, target }, session: { options } }: Running,
-): Pick<TerminalSessionOptions, "statusLine"> {
-  if (host.env("TERM") === "dumb") return {};
-  const escapeChar = escapeCharOf(options.escapeChar);
-  const workspace = target.workspace.name;
-  return {
-    statusLine: silenceLine({ tunnel, clock: host.clock, progress, workspace, escapeChar }),
-  };
 }
 
 /** `-N`: nothing runs there; the forwards live until we are interrupted or the connection ends. */
@@ -259,25 +202,4 @@ async function makeForwards(
     },
     { exitOnFailure: options.exitOnForwardFailure },
   );
-}
-
-/** The session's own bytes as they are; what we say among them, as the list of forwards, like any words of ours. */
-function sessionErrors(stderr: HostOutput): HostOutput {
-  return {
-    isTerminal: stderr.isTerminal,
-    size: () => stderr.size(),
-    write: (bytes) => stderr.write(bytes),
-    print: (text) => printText(stderr, text),
-  };
-}
-
-/** This machine's terminal, with the keyboard `stdin`. */
-export function terminalOf({ host }: Steps, stdin: HostInput): TerminalHost {
-  return {
-    stdin,
-    stdout: host.stdout,
-    stderr: sessionErrors(host.stderr),
-    onResize: (handler: () => void) => host.onSignal("SIGWINCH", handler),
-    ...(host.suspend === undefined ? {} : { suspend: host.suspend }),
-  };
 }

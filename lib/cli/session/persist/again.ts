@@ -12,7 +12,7 @@ import { AgentLeavingError } from "../../ready/agent_leaving.ts";
 import { needsStart } from "../../ready/autostart.ts";
 import type { Steps } from "../../ready/steps.ts";
 import { ExitError } from "../../terminal/errors.ts";
-import { SessionLost } from "../ssh_session.ts";
+import { SessionLost } from "../session_end.ts";
 import { BackOff } from "./back_off.ts";
 import { LastingInput } from "./lasting_input.ts";
 

@@ -10,12 +10,13 @@ import { KeptShell, type KeptShellOptions } from "../../../ssh/kept_shell.ts";
 import { terminalId } from "../../../ssh/reconnecting_frames.ts";
 import { ReconnectingTerminal } from "../../../ssh/reconnecting_terminal.ts";
 import { dropOutput, readPast, runRemote } from "../../../ssh/remote_command.ts";
-import type { RemoteSession } from "../../../ssh/session.ts";
+import type { RemoteSession } from "../../../base/session.ts";
 import { ptyFor, runAtTerminal } from "../../../ssh/terminal_session.ts";
 import { RECONNECTING_TERMINAL_PORT } from "../../../tailnet/agent_ports.ts";
 import { type Connected, openAgentPort } from "../../ready/connect.ts";
 import { escapeCharOf } from "../ssh_checks.ts";
-import { type Running, silenceLineOf } from "../ssh_session.ts";
+import { silenceLineOf } from "../session_end.ts";
+import type { Running } from "../ssh_session.ts";
 import { clientOf, parseProbe, type Probed } from "./answers.ts";
 import {
   attachCommand,

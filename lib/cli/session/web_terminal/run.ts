@@ -22,7 +22,7 @@ import { containerEnv } from "../containers.ts";
 import { Again } from "../persist/again.ts";
 import { SessionEnded, startBackground } from "../ssh_background.ts";
 import { escapeCharOf } from "../ssh_checks.ts";
-import { goneOrLost, SessionLost, terminalOf } from "../ssh_session.ts";
+import { goneOrLost, SessionLost, terminalOf } from "../session_end.ts";
 import { terminalType } from "../terminal_type.ts";
 import { shellCommand } from "./script.ts";
 

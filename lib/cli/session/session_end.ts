@@ -1,0 +1,121 @@
+/** What sessions have in common, whoever's SSH connection they run in: their terminal, and how they end. */
+import type { Host, HostInput, HostOutput } from "../../base/host.ts";
+import { CONNECTION_LOST_CODE, type SessionOutcome } from "../../ssh/ends.ts";
+import type { TerminalHost, TerminalSessionOptions } from "../../ssh/terminal_session.ts";
+import type { Configuration } from "../config/config.ts";
+import type { SshOptions } from "../grammar/flags_ssh.ts";
+import type { Connected } from "../ready/connect.ts";
+import type { Steps } from "../ready/steps.ts";
+import { ExitError } from "../terminal/errors.ts";
+import type { Interrupt } from "../terminal/interrupt.ts";
+import { printText } from "../terminal/print.ts";
+import { silenceLine } from "./silence_line.ts";
+import { lossWithSilence } from "./silence_words.ts";
+import { type Background, SessionEnded } from "./ssh_background.ts";
+import { escapeCharOf } from "./ssh_checks.ts";
+
+export interface SessionBasics {
+  readonly options: SshOptions;
+  readonly configuration: Configuration;
+  readonly interrupt: Interrupt;
+  /** Empty: a shell. */
+  readonly command: string;
+  /** The command for a shell that is kept, e.g. `hawser ssh --persist dev`. */
+  readonly wayBack: string;
+}
+
+/** The way to the workspace was lost, or the workspace itself: ends the command with 255. */
+export class SessionLost extends ExitError {
+  override name = "SessionLost";
+  /** Whether the workspace itself stopped, and all that ran there. */
+  readonly isGone: boolean;
+
+  constructor(message: string, options: { readonly isGone?: boolean } = {}) {
+    super(CONNECTION_LOST_CODE, message);
+    this.isGone = options.isGone ?? false;
+  }
+}
+
+/** A session, and what goes on around it. */
+export interface Surroundings {
+  readonly steps: Steps;
+  readonly connected: Connected;
+  readonly session: SessionBasics;
+  readonly background: Background;
+}
+
+/** The exit code of a session that ended by itself. Throws `ExitError` when there is something to say, 255 when it was lost. */
+export async function exitCodeOf(
+  outcome: SessionOutcome,
+  { steps: { log }, connected, session, background }: Surroundings,
+): Promise<number> {
+  if (outcome.detail !== undefined) log.warn("session lost", { reason: outcome.detail });
+  if (outcome.message === undefined) return outcome.exitCode;
+  const stopped = outcome.detail === undefined ? undefined : await background.whyLost();
+  if (stopped !== undefined) throw goneOrLost(stopped);
+  if (outcome.detail === undefined) throw new ExitError(outcome.exitCode, outcome.message);
+  const why = lossWithSilence(outcome.detail, connected.tunnel.silence());
+  const help = why === outcome.detail ? "" : adviceFor(session);
+  throw new SessionLost(`${outcome.message}\n${why}${help}`);
+}
+
+/** What to say of a session that `error` ended: what was told from outside comes first, then the signal that ended us. */
+export function reasonOf(
+  error: unknown,
+  { background, interrupt }: {
+    readonly background: Background;
+    readonly interrupt: Interrupt;
+  },
+): unknown {
+  const { aborted, reason } = background.ended;
+  if (aborted && reason instanceof SessionEnded) return goneOrLost(reason);
+  if (interrupt.exitCode !== undefined) return new ExitError(interrupt.exitCode);
+  return error;
+}
+
+/** What keeps a shell over such an outage. */
+function adviceFor({ options, command, wayBack }: SessionBasics): string {
+  const isShell = command === "" && options.stdioForward === "" && !options.noCommand;
+  return isShell && options.persist === "" ? `; next time, "${wayBack}" keeps the shell` : "";
+}
+
+/** Why a session was ended from outside, as what ends the command. */
+export function goneOrLost({ message, isLost }: SessionEnded): SessionLost {
+  return new SessionLost(message, { isGone: !isLost });
+}
+
+/** The line for a silence, on a terminal that can take it back. */
+export function silenceLineOf(
+  { steps: { host, progress }, connected: { tunnel, target }, session: { options } }: Pick<
+    Surroundings,
+    "steps" | "connected" | "session"
+  >,
+): Pick<TerminalSessionOptions, "statusLine"> {
+  if (host.env("TERM") === "dumb") return {};
+  const escapeChar = escapeCharOf(options.escapeChar);
+  const workspace = target.workspace.name;
+  return {
+    statusLine: silenceLine({ tunnel, clock: host.clock, progress, workspace, escapeChar }),
+  };
+}
+
+/** The session's own bytes as they are; what we say among them, as the list of forwards, like any words of ours. */
+function sessionErrors(stderr: HostOutput): HostOutput {
+  return {
+    isTerminal: stderr.isTerminal,
+    size: () => stderr.size(),
+    write: (bytes) => stderr.write(bytes),
+    print: (text) => printText(stderr, text),
+  };
+}
+
+/** This machine's terminal, with the keyboard `stdin`. */
+export function terminalOf({ host }: { readonly host: Host }, stdin: HostInput): TerminalHost {
+  return {
+    stdin,
+    stdout: host.stdout,
+    stderr: sessionErrors(host.stderr),
+    onResize: (handler: () => void) => host.onSignal("SIGWINCH", handler),
+    ...(host.suspend === undefined ? {} : { suspend: host.suspend }),
+  };
+}
