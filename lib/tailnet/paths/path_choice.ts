@@ -68,6 +68,8 @@ const BURST_SHARE = 0.6;
 /** TCP may take so long to find out what the relay carries; one that is far from the path's rate after half of it has lost. */
 const TRIAL_MS = 12_000;
 const HALF_TRIAL_MS = 6_000;
+/** Bytes in a millisecond: what loses at such a rate are full buffers, and a trial would cost more than it could bring. */
+const ENOUGH_RATE = 4_000;
 /** The relay has won when it carries so much more: at once, or in the end. */
 const CLEAR_GAIN = 2;
 const GAIN = 1.25;
@@ -172,6 +174,7 @@ export class PathChoice {
   #lookAtPath(facts: PathFacts, now: Instant): ChoiceVerdict | undefined {
     if (!facts.isDirect || !facts.hasRelay || this.#rests(now) || !this.#losesOn()) return;
     const directRate = this.#rateOf(END_MS); // before, there was perhaps a slow start
+    if (directRate >= ENOUGH_RATE) return undefined;
     this.#enter({ kind: "trial", since: now, directRate }, now);
     return "hold";
   }
