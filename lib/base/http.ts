@@ -109,6 +109,8 @@ export type TransportErrorCode =
   | "reset"
   /** Nobody that is trusted vouches for the server's certificate. */
   | "unknown-authority"
+  /** By this machine's clock the server's certificate is not valid yet, or not any more. */
+  | "certificate-time"
   | "tls"
   /** The server speaks, and no TLS. */
   | "no-tls"

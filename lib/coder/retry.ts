@@ -31,6 +31,7 @@ function isPassing(error: TransportError): boolean {
     case "reset":
       return true;
     case "unknown-authority":
+    case "certificate-time":
     case "tls":
     case "no-tls":
     case "too-large":

@@ -24,6 +24,8 @@ export function hintFor(code: TransportErrorCode, { host }: URL): string | undef
     case "unknown-authority":
       return "If the deployment uses its own authority, install that in the system's store, or give its " +
         "certificate with --client-tls-ca-file or SSL_CERT_FILE";
+    case "certificate-time":
+      return "Look at the date and time of this machine; where they are right, the server needs a new certificate";
     case "no-tls":
       return `Without encryption it is http://${host}: give that URL if it is meant (--url, CODER_URL, login)`;
     case "not-permitted":

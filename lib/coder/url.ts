@@ -16,6 +16,12 @@ export function parseDeploymentUrl(text: string): URL {
   const scheme = /^localhost([:/]|$)/i.test(trimmed) ? "http://" : "https://";
   const url = trimmed === "" ? null : URL.parse(hasScheme ? trimmed : scheme + trimmed);
   const shown = () => `Cannot use URL ${goQuote(hideCredentials(text))}`;
+  // The parser drops tabs and line ends (URL Standard, "basic URL parser"), and makes one strange host of two lines.
+  if (hasControl(trimmed)) {
+    throw new UserError(`${shown()}: there is a line end or another control character in it`, {
+      hint: "Give the deployment's address alone, e.g. --url https://coder.example.com",
+    });
+  }
   if (url !== null && url.protocol !== "http:" && url.protocol !== "https:") {
     const scheme = goQuote(url.protocol.slice(0, -1));
     throw new UserError(`${shown()}: its scheme is ${scheme}, not http or https`);
@@ -30,6 +36,10 @@ export function parseDeploymentUrl(text: string): URL {
     );
   }
   return url;
+}
+
+function hasControl(text: string): boolean {
+  return [...text].some((character) => character < " " || character === "\x7f");
 }
 
 /** Whether what cannot be read as a URL could be without its port. */

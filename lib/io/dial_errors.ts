@@ -154,9 +154,15 @@ function describeTlsError(text: string): string | undefined {
   if (/NotValidForName|not valid for|altnames/i.test(text)) {
     return "certificate is for another name";
   }
+  if (/certificate.?required/i.test(text)) return "the server wants a client certificate";
+  return undefined;
+}
+
+/** What is wrong with a certificate's time; `undefined` for anything else. */
+function describeCertificateTime(text: string): string | undefined {
+  if (isUnknownAuthority(text)) return undefined;
   if (/certificate.{0,40}expired|CERT_HAS_EXPIRED/i.test(text)) return "certificate has expired";
   if (/not.?valid.?yet|NOT_YET_VALID/i.test(text)) return "certificate is not valid yet";
-  if (/certificate.?required/i.test(text)) return "the server wants a client certificate";
   return undefined;
 }
 
@@ -180,6 +186,8 @@ function classifyNetworkError(error: unknown): [TransportErrorCode, string] {
   }
   // rustls, for an answer that is no TLS record.
   if (/InvalidContentType/.test(text)) return ["no-tls", "it does not speak TLS"];
+  const timeWords = describeCertificateTime(text);
+  if (timeWords !== undefined) return ["certificate-time", timeWords];
   const tlsWords = describeTlsError(text);
   if (tlsWords !== undefined) return ["tls", tlsWords];
   if (

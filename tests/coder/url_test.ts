@@ -9,12 +9,25 @@ Deno.test("parseDeploymentUrl() takes what people type (docs/protocol/ssh.md#log
     { in: " coder.example.com \n", out: "https://coder.example.com/" },
     { in: "coder.example.com:8443", out: "https://coder.example.com:8443/" },
     { in: "localhost:3000", out: "http://localhost:3000/" },
+    { in: "bücher.example/", out: "https://xn--bcher-kva.example/" },
+    {
+      in: "https://me:secret@coder.example.com:8443//",
+      out: "https://me:secret@coder.example.com:8443//",
+    },
     { in: "http://127.0.0.1:3900/sub/", out: "http://127.0.0.1:3900/sub/" },
   ];
   for (const row of rows) {
     await t.step(row.in, () => assert.equal(parseDeploymentUrl(row.in).href, row.out));
   }
-  for (const bad of ["", "  ", "ftp://x", "https://", "http://a b", "file:///etc/passwd"]) {
+  const controls = [
+    "https://a.test\nhttps://b.test",
+    "a\t.test",
+    "https://a.test/\0x",
+    "a\x7f.test",
+  ];
+  for (
+    const bad of ["", "  ", "ftp://x", "https://", "http://a b", "file:///etc/passwd", ...controls]
+  ) {
     await t.step(`refuses ${JSON.stringify(bad)}`, () => {
       assert.throws(() => parseDeploymentUrl(bad), UserError);
     });

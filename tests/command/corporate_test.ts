@@ -3,7 +3,14 @@ import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { isAtLeast } from "../../lib/base/version.ts";
 import { HurryingClock } from "../support/hurrying_clock.ts";
 import { startHttpProxy, startSocksProxy, startTlsFront } from "../io/proxies.ts";
-import { LOOPBACK, LoopbackServer, readHead, tlsFixture, writeAll } from "../io/support.ts";
+import {
+  LOOPBACK,
+  LoopbackServer,
+  readHead,
+  stayDumb,
+  tlsFixture,
+  writeAll,
+} from "../io/support.ts";
 import { commandTest, commandTestAtEach, type Desk, FAR_RELEASES } from "./support.ts";
 import { checkClean, checkFailure } from "./support_bad.ts";
 import { freePort } from "../support/free_port.ts";
@@ -184,6 +191,34 @@ commandTest(
     });
   },
 );
+
+for (
+  const [name, words] of [
+    ["expired", "certificate has expired"],
+    ["future", "certificate is not valid yet"],
+  ] as const
+) {
+  commandTest(`A clock by which the ${words} is what one is told to look at`, async (desk) => {
+    const cert = tlsFixture(`${name}.crt`);
+    await using front = new LoopbackServer(stayDumb, { cert, key: tlsFixture("self.key") });
+    const ca = await Deno.makeTempFile();
+    try {
+      await Deno.writeTextFile(ca, cert);
+      const url = `https://${LOOPBACK}:${front.port}`;
+      checkFailure(
+        await desk.run(["--client-tls-ca-file", ca, "myworkspace", "true"], {
+          env: { CODER_URL: url },
+        }),
+        [
+          `error: Cannot reach ${url}: dial tcp ${LOOPBACK}:${front.port}: ${words}`,
+          "Look at the date and time of this machine; where they are right, the server needs a new certificate",
+        ],
+      );
+    } finally {
+      await Deno.remove(ca);
+    }
+  });
+}
 
 commandTest("A deployment that moved is told as that, and gets no secret there", async (desk) => {
   for (const status of [301, 302, 307, 308]) {
