@@ -56,7 +56,7 @@ Deno.test("pictures: checkWhole() refuses what no reader of XML takes", () => {
 for (const picture of PICTURES) {
   Deno.test({
     name: `docs/pictures/${picture.name}.svg shows what is printed today`,
-    ignore: Deno.build.os === "windows",
+    ignore: Deno.build.os !== "linux", // where they were drawn
     async fn() {
       const svg = await Deno.readTextFile(new URL(`docs/pictures/${picture.name}.svg`, ROOT));
       ok(svg.length < MAX_BYTES);

@@ -161,7 +161,8 @@ function missingFor({ examples = [] }: Command): string[] {
 
 for (const command of COMMANDS) {
   const { name, examples = [] } = command;
-  if (examples.length === 0 || Deno.build.os === "windows") continue;
+  // Elsewhere pages are opened by programs of the system that no other can stand for.
+  if (examples.length === 0 || Deno.build.os !== "linux") continue;
   testWith(
     `the examples of hawser ${name} do what its help says`,
     missingFor(command),
