@@ -124,6 +124,11 @@ export class AgentContact implements Core<AgentContactEvent> {
     if (this.region !== undefined) this.#news.handleLost(now);
   }
 
+  /** The machine slept, or its network is another. */
+  handleWake(now: Instant): void {
+    this.#news.handleWake(now);
+  }
+
   /** The agent told the coordinator that it leaves. */
   handleRemoved(now: Instant): void {
     if (this.region !== undefined) this.#news.handleRemoved(now);

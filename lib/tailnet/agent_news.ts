@@ -54,6 +54,11 @@ export class AgentNews implements Core<AgentNewsEvent> {
     this.#presence.handleLost(now);
   }
 
+  /** The machine slept. */
+  handleWake(now: Instant): void {
+    this.#presence.handleWake(now);
+  }
+
   /** The agent told the coordinator that it leaves. */
   handleRemoved(now: Instant): void {
     this.#presence.handleRemoved(now);

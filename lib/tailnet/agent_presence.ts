@@ -36,6 +36,11 @@ export class AgentPresence implements Core<PresenceEvent> {
     this.#standing = { kind: "lost", until: now + LOST_TIMEOUT_MS };
   }
 
+  /** The machine slept: who could not be heard of meanwhile is not gone for that, and is waited for anew. */
+  handleWake(now: Instant): void {
+    if (this.#standing.kind === "lost") this.handleLost(now);
+  }
+
   /** The agent told the coordinator that it leaves. */
   handleRemoved(now: Instant): void {
     this.#standing = { kind: "leaving", until: now + REMOVAL_GRACE_MS };

@@ -192,6 +192,7 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
 
   handleWake(now: Instant): void {
     this.node.handleWake(now);
+    this.#contact.handleWake(now);
     this.#coordinator.handleWake(now);
     this.#drain(now);
   }

@@ -181,6 +181,24 @@ Deno.test("a machine that sleeps ten minutes or eight hours goes on where it was
   }
 });
 
+Deno.test("a machine that sleeps when its network had gone already goes on where it was, however long it slept", () => {
+  for (const ms of [20 * MINUTE_MS, 8 * HOUR_MS]) {
+    const world = new World({ agentSendBytes: 1_000 });
+    world.reach();
+    const bulk = world.client.openBulk(5_000, world.now);
+    ok(world.until(() => bulk.receivedBytes === 1_000, 5_000));
+    for (const end of [...world.client.driver.carriers.values()]) blackhole(end);
+    world.coordinator.isUp = false;
+    world.coordinator.restart(world.now);
+    world.pass(MINUTE_MS);
+    world.sleepClient(ms);
+    world.coordinator.isUp = true;
+    const other = world.client.openBulk(5_000, world.now);
+    ok(world.until(() => other.receivedBytes === 1_000, 5_000), "not back within five seconds");
+    deepStrictEqual(world.client.lost(), []);
+  }
+});
+
 Deno.test("a machine that sleeps ten minutes in the middle of a transfer loses nothing of it", () => {
   const { world, bulk } = transferring(PATIENT);
   for (const end of [...world.client.driver.carriers.values()]) blackhole(end);
