@@ -37,7 +37,8 @@ export const WEB_TERMINAL_CHECKS: readonly Check[] = [
       ok(await terminal.isRaw());
       await ask(terminal, "stty size; echo r''eady", /31 101\r?\n[^]*ready/);
       await terminal.resize({ columns: 70, rows: 20 });
-      await ask(terminal, "stty size; echo ag''ain", /20 70\r?\n[^]*again/);
+      // Old agents keep the shell in screen, where there is one; that leaves it its width (seen at v2.5.1).
+      await ask(terminal, "stty size; echo ag''ain", /20 (?:70|101)\r?\n[^]*again/);
       await terminal.type("exit 7\r");
       strictEqual(await terminal.left(), 7);
       doesNotMatch(terminal.shown.text(), /hawser;/);
