@@ -9,15 +9,13 @@ import { SystemClock } from "./clock.ts";
 import { toTransportError } from "./dial_errors.ts";
 import { SYSTEM_RANDOM } from "./random.ts";
 import {
+  CLOSE_GRACE_MS,
   dialWebsocket,
   type OpenSocket,
+  READ_CHUNK_BYTES,
   type WebsocketDialOptions,
   writeAll,
 } from "./websocket_dial.ts";
-
-const READ_CHUNK_BYTES = 65_536;
-/** A goodbye that nobody takes is not waited for. */
-const CLOSE_GRACE_MS = 1_000;
 
 export interface ByteStreamOptions extends WebsocketDialOptions {
   /** @default the real one */

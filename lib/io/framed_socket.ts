@@ -57,6 +57,13 @@ export class FramedSocket {
     return this.#writing;
   }
 
+  /** Sends what is not waited for: that the other side has gone is heard by whoever reads. */
+  tell(type: FrameType, payload: Uint8Array = NOTHING): void {
+    this.send(type, payload).catch((error: unknown) => {
+      if (!(error instanceof StreamError)) throw error;
+    });
+  }
+
   /** Resolves when nothing that was sent waits any more; never rejects. */
   async sent(): Promise<void> {
     await this.#writing.catch(() => {}); // its own sender was told

@@ -124,7 +124,7 @@ class CarriedSession {
     this.#clock = clock;
     this.#signal = signal;
     this.#input = new Inflow((count) => {
-      socket.send(FrameType.taken, encodeTaken(Flow.input, count)).catch(ignoreGone);
+      socket.tell(FrameType.taken, encodeTaken(Flow.input, count));
     });
   }
 
@@ -220,7 +220,7 @@ class CarriedSession {
       case FrameType.break:
         return this.#session?.sendBreak();
       case FrameType.alive:
-        this.#socket.send(FrameType.alive).catch(ignoreGone);
+        this.#socket.tell(FrameType.alive);
     }
   }
 
@@ -271,9 +271,4 @@ class CarriedSession {
     this.#input.drop();
     for (const output of this.#outputs.values()) output.end();
   }
-}
-
-/** Of one that has gone the reader hears. */
-function ignoreGone(error: unknown): void {
-  if (!(error instanceof StreamError)) throw error;
 }

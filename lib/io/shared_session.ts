@@ -170,12 +170,8 @@ export class SharedSession implements RemoteSession {
     }
   }
 
-  /** Says what is not waited for; of a holder that has gone the reader hears. */
   #tell(type: FrameType, payload?: Uint8Array): void {
-    if (this.#isOver) return;
-    this.#socket.send(type, payload).catch((error: unknown) => {
-      if (!(error instanceof StreamError)) throw error;
-    });
+    if (!this.#isOver) this.#socket.tell(type, payload);
   }
 
   /** Lets what was said, as a signal, go out first. */

@@ -9,15 +9,13 @@ import { WebsocketConnection, WebsocketError } from "../websocket/mod.ts";
 import { toTransportError } from "./dial_errors.ts";
 import { SYSTEM_RANDOM } from "./random.ts";
 import {
+  CLOSE_GRACE_MS,
   dialWebsocket,
   type OpenSocket,
+  READ_CHUNK_BYTES,
   type WebsocketDialOptions,
   writeAll,
 } from "./websocket_dial.ts";
-
-const READ_CHUNK_BYTES = 65_536;
-/** The peer may never answer a close frame: the socket goes soon in any case. */
-const CLOSE_GRACE_MS = 1_000;
 
 /** Dials a websocket. Rejects with `TransportError`, or the signal's reason. */
 export async function openTextStream(

@@ -6,7 +6,9 @@ import { dial, type DialOptions, targetOf } from "./dial.ts";
 import { hostPort, toTransportError } from "./dial_errors.ts";
 import { SYSTEM_RANDOM } from "./random.ts";
 
-const READ_CHUNK_BYTES = 65_536;
+export const READ_CHUNK_BYTES = 65_536;
+/** Before the socket goes in any case: a goodbye that nobody takes is not waited for, nor one that nobody answers. */
+export const CLOSE_GRACE_MS = 1_000;
 /** For the answer to the upgrade, the body of a refusal included. */
 const UPGRADE_LIMIT_MS = 15_000;
 

@@ -5,11 +5,10 @@
  */
 import { parseArgs } from "node:util";
 import { Desk } from "../live/desk.ts";
-import { fromFileUrl } from "../live/names.ts";
+import { fromFileUrl, shellQuote } from "../live/names.ts";
 import { openSite } from "../interop/site.ts";
+import { firstByte, LIMIT_MS } from "./first_byte.ts";
 import { median } from "./median.ts";
-
-const LIMIT_MS = 60_000;
 
 /** Flags of `deno run`, by what they do. */
 const LEVERS: ReadonlyMap<string, readonly string[]> = new Map([
@@ -28,16 +27,10 @@ const LEVERS: ReadonlyMap<string, readonly string[]> = new Map([
 type Figures = Record<"firstByteMs" | "peakMib" | "versionMs", number[]>;
 
 async function measure(desk: Desk, argv: readonly string[], figures: Figures): Promise<void> {
-  const began = performance.now();
-  await using process = desk.start(
-    ["sh", "-c", 'echo $$ >&2; exec "$@"', "sh", ...argv, "ssh", "--stdio", desk.workspace],
-    { env: desk.env, limitMs: LIMIT_MS },
-  );
-  await process.stdout.untilBytes(1);
-  figures.firstByteMs.push(performance.now() - began);
-  const [pid] = await process.stderr.until(/^\d+$/m);
-  const status = await Deno.readTextFile(`/proc/${pid}/status`);
-  figures.peakMib.push(Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1_024);
+  const pipe = [...argv, "ssh", "--stdio", desk.workspace].map(shellQuote).join(" ");
+  const [ms, mib] = await firstByte(desk, { pipe });
+  figures.firstByteMs.push(ms);
+  figures.peakMib.push(mib);
   const asked = performance.now();
   await desk.must([...argv, "version"], { env: desk.env, limitMs: LIMIT_MS });
   figures.versionMs.push(performance.now() - asked);

@@ -10,9 +10,9 @@ import { fromFileUrl, shellQuote } from "../live/names.ts";
 import { openSite } from "../interop/site.ts";
 import { peerBinary } from "../interop/peer_binary.ts";
 import { say } from "../live/check.ts";
+import { firstByte, LIMIT_MS } from "./first_byte.ts";
 import { median } from "./median.ts";
 
-const LIMIT_MS = 60_000;
 /** Of a process that the page tables hold, in /proc. */
 const KIB_PER_MIB = 1_024;
 
@@ -33,20 +33,6 @@ function add(values: Values, row: string, side: number, value: number): void {
   const sides = values.get(row) ?? [[], [], []];
   values.set(row, sides);
   sides[side]?.push(value);
-}
-
-/** From the start of the process to the agent's first byte; its largest resident size until then. */
-async function firstByte(desk: Desk, { env, pipe }: Contestant): Promise<[number, number]> {
-  const began = performance.now();
-  await using process = desk.start(["sh", "-c", `echo $$ >&2; exec ${pipe}`], {
-    env: { ...desk.env, ...env },
-    limitMs: LIMIT_MS,
-  });
-  await process.stdout.untilBytes(1);
-  const ms = performance.now() - began;
-  const [pid] = await process.stderr.until(/^\d+$/m);
-  const status = await Deno.readTextFile(`/proc/${pid}/status`);
-  return [ms, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / KIB_PER_MIB];
 }
 
 /** `count` sessions at once: until the first has its first byte, and the last; what memory is theirs, and of a tunnel they share. */

@@ -4,10 +4,8 @@
  */
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { UserError } from "../../lib/base/errors.ts";
-import type { TunnelOptions } from "../../lib/base/host_network.ts";
-import { SILENT_LOG } from "../../lib/base/log.ts";
 import type { HeldSession, RemoteSession } from "../../lib/base/session.ts";
-import type { LocalListener, LocalTarget } from "../../lib/base/sockets.ts";
+import type { LocalListener } from "../../lib/base/sockets.ts";
 import { type ByteStream, StreamError } from "../../lib/base/stream.ts";
 import type { AgentTunnel } from "../../lib/base/tunnel.ts";
 import { FramedSocket, greetClient } from "../../lib/io/framed_socket.ts";
@@ -17,7 +15,6 @@ import { SharedTunnel } from "../../lib/io/shared_tunnel.ts";
 import { Tasks } from "../../lib/io/tasks.ts";
 import { TunnelHolder } from "../../lib/io/tunnel_holder.ts";
 import { FrameType } from "../../lib/sharing/frame.ts";
-import { accountKey, tunnelName } from "../../lib/sharing/greeting.ts";
 import { encodeRequest, encodeTaken, Flow, FLOW_BYTES } from "../../lib/sharing/session_message.ts";
 import { AGENT_SSH_PORT } from "../../lib/tailnet/agent_ports.ts";
 import { FakeTunnel, FakeTunnels } from "../support/fake_network.ts";
@@ -30,27 +27,8 @@ import {
   TestSshServer,
   type TestSshServerOptions,
 } from "../support/ssh_server.ts";
+import { AT, ATTACH_MS, KEY, NAME, OPTIONS } from "./holder_support.ts";
 
-const KEY = accountKey(new URL("https://coder.example.com/"), "token");
-const NAME = tunnelName(KEY, "settings");
-const AT: LocalTarget = { kind: "unix", path: "/run/hawser/x" };
-/** A fake tunnel reads none of them. */
-const OPTIONS: TunnelOptions = {
-  agentId: "c2fdd3c6-2b1d-4b5e-8c3d-1f2e3d4c5b6a",
-  deploymentUrl: new URL("https://coder.example.com/"),
-  network: {},
-  token: "token",
-  headers: [],
-  userAgent: "hawser",
-  serverVersion: "v2.36.0",
-  derpMap: {},
-  fetchDerpMap: () => Promise.resolve({}),
-  forcesWebsocket: false,
-  beginsWithWebsocket: false,
-  disablesDirect: true,
-  log: SILENT_LOG,
-};
-const ATTACH_MS = 80;
 const DUMPED_NO_CORE = false;
 
 const decoder = new TextDecoder();

@@ -2,8 +2,6 @@
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { concatBytes } from "../../lib/base/bytes.ts";
 import { ExpectedError } from "../../lib/base/errors.ts";
-import type { TunnelOptions } from "../../lib/base/host_network.ts";
-import { SILENT_LOG } from "../../lib/base/log.ts";
 import type { LocalListener, LocalTarget } from "../../lib/base/sockets.ts";
 import { type ByteStream, StreamError } from "../../lib/base/stream.ts";
 import { type AgentTunnel, TunnelError, type TunnelSilence } from "../../lib/base/tunnel.ts";
@@ -21,28 +19,9 @@ import { FakeTunnel, FakeTunnels } from "../support/fake_network.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { MemorySockets } from "../support/memory_sockets.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
+import { AT, ATTACH_MS, KEY, NAME, OPTIONS } from "./holder_support.ts";
 
-const KEY = accountKey(new URL("https://coder.example.com/"), "token");
-const NAME = tunnelName(KEY, "settings");
-const AT: LocalTarget = { kind: "unix", path: "/run/hawser/x" };
-/** A fake tunnel reads none of them. */
-const OPTIONS: TunnelOptions = {
-  agentId: "c2fdd3c6-2b1d-4b5e-8c3d-1f2e3d4c5b6a",
-  deploymentUrl: new URL("https://coder.example.com/"),
-  network: {},
-  token: "token",
-  headers: [],
-  userAgent: "hawser",
-  serverVersion: "v2.36.0",
-  derpMap: {},
-  fetchDerpMap: () => Promise.resolve({}),
-  forcesWebsocket: false,
-  beginsWithWebsocket: false,
-  disablesDirect: true,
-  log: SILENT_LOG,
-};
 const IDLE_MS = 60_000;
-const ATTACH_MS = 80;
 const ECHO_PORT = 7;
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);

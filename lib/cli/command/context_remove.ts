@@ -1,11 +1,8 @@
 /** `context remove`: forgets a login and its name. Asks no deployment: it may be gone. */
-import { CanceledError } from "../../coder/errors.ts";
-import { UserError } from "../../base/errors.ts";
 import { checkContextName } from "../config/context.ts";
 import { checkRemovable, contextBase, removeContext } from "../config/context_changes.ts";
 import { switchFlag } from "../grammar/flag.ts";
-import { confirm, LineInput } from "../terminal/confirm.ts";
-import { Interrupt } from "../terminal/interrupt.ts";
+import { agree } from "../terminal/confirm.ts";
 import { writeText } from "../terminal/print.ts";
 import { defineCommand } from "./command.ts";
 
@@ -25,16 +22,7 @@ export const command = defineCommand({
     const name = checkContextName(input);
     const base = contextBase(host, global);
     await checkRemovable(host, base, name);
-    if (!yes) {
-      using interrupt = new Interrupt(host);
-      const answer = await confirm(`Forget context "${name}" and its login?`, {
-        say: (text) => writeText(host.stdout, text),
-        lines: new LineInput(host.stdin, interrupt),
-        bare: "no",
-      });
-      if (answer === "none") throw new UserError("EOF", { hint: "--yes asks nothing" });
-      if (answer === "no") throw new CanceledError();
-    }
+    if (!yes) await agree(host, `Forget context "${name}" and its login?`, { bare: "no" });
     await removeContext(host, base, name);
     await writeText(host.stdout, `Context "${name}" is forgotten.\n`);
     return 0;

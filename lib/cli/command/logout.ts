@@ -2,7 +2,7 @@
 import { ExpectedError, UserError } from "../../base/errors.ts";
 import type { Host } from "../../base/host.ts";
 import { endSession } from "../../coder/account.ts";
-import { CanceledError, describe } from "../../coder/errors.ts";
+import { describe } from "../../coder/errors.ts";
 import { isSameDeployment } from "../../coder/origin.ts";
 import { accountClient } from "../account/clients.ts";
 import { type Configuration, readConfiguration } from "../config/config.ts";
@@ -12,8 +12,7 @@ import { removeFromKeyring } from "../config/keyring_changes.ts";
 import { forgetLogin } from "../config/saved_login.ts";
 import { sharedFolders } from "../ready/sharing.ts";
 import { switchFlag } from "../grammar/flag.ts";
-import { confirm, LineInput } from "../terminal/confirm.ts";
-import { Interrupt } from "../terminal/interrupt.ts";
+import { agree } from "../terminal/confirm.ts";
 import { writeText } from "../terminal/print.ts";
 import { defineCommand, type Invocation } from "./command.ts";
 
@@ -33,7 +32,7 @@ export const command = defineCommand({
   async run({ yes }, invocation) {
     const { host, global } = invocation;
     const configuration = await readConfiguration(host, global);
-    if (!yes) await askWhether(host);
+    if (!yes) await agree(host, "Are you sure you want to log out?");
     const failures = [
       ...await endAt(invocation, configuration),
       ...await forget(invocation, configuration),
@@ -50,17 +49,6 @@ export const command = defineCommand({
     return 0;
   },
 });
-
-/** Throws when the answer is no. */
-async function askWhether(host: Host): Promise<void> {
-  using interrupt = new Interrupt(host);
-  const answer = await confirm("Are you sure you want to log out?", {
-    say: (text) => writeText(host.stdout, text),
-    lines: new LineInput(host.stdin, interrupt),
-  });
-  if (answer === "none") throw new UserError("EOF", { hint: "--yes asks nothing" });
-  if (answer === "no") throw new CanceledError();
-}
 
 async function endAt(invocation: Invocation, configuration: Configuration): Promise<string[]> {
   const client = accountClient(invocation, configuration);

@@ -1,6 +1,9 @@
 /** Questions that are answered by a line, from a terminal or a pipe. */
-import type { HostInput } from "../../base/host.ts";
+import { UserError } from "../../base/errors.ts";
+import type { Host, HostInput } from "../../base/host.ts";
 import { CanceledError } from "../../coder/errors.ts";
+import { Interrupt } from "./interrupt.ts";
+import { writeText } from "./print.ts";
 
 /** No answer is as long as this. */
 const MAX_LINE_BYTES = 4_096;
@@ -109,4 +112,20 @@ export async function confirm(
   if (line === undefined) return "none";
   if (line === "") return options.bare ?? "yes";
   return line === "y" || line === "yes" ? "yes" : "no";
+}
+
+/** The one question of a command. Returns for a yes. Throws `CanceledError` for a no, `UserError` when there is nobody who answers. */
+export async function agree(
+  host: Host,
+  question: string,
+  { bare = "yes" }: { readonly bare?: "yes" | "no" } = {},
+): Promise<void> {
+  using interrupt = new Interrupt(host);
+  const answer = await confirm(question, {
+    say: (text) => writeText(host.stdout, text),
+    lines: new LineInput(host.stdin, interrupt),
+    bare,
+  });
+  if (answer === "none") throw new UserError("EOF", { hint: "--yes asks nothing" });
+  if (answer === "no") throw new CanceledError();
 }
