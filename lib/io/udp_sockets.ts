@@ -1,14 +1,17 @@
 /**
  * Our UDP sockets, one for each family (`Deno.listenDatagram`, which wants `--unstable-net`): a read loop over one reused
  * buffer, and one batch of sends at a time. Without the API or the permission there are none, and the relay carries all;
- * nobody is asked for a permission on the way.
+ * nobody is asked for a permission on the way. Where the C library can be called many datagrams come and go with one call.
  */
 import { messageOf } from "../base/errors.ts";
 import type { DatagramBatch, DatagramPort } from "../tailnet/datagram_port.ts";
-import { formatAddress, formatEndpoint, parseAddress } from "../tailnet/endpoint_text.ts";
 import { type AddressFamily, type Endpoint, familyOf } from "../wire/endpoint.ts";
 import { closeQuietly } from "./conn.ts";
-import { growReceiveBuffer } from "./receive_buffer.ts";
+import { EndpointNames } from "./endpoint_names.ts";
+import { type BurstSocket, DatagramBursts } from "./datagram_bursts.ts";
+import { BURST_DATAGRAMS } from "./receive_burst.ts";
+import type { Run } from "./send_burst.ts";
+import { openSocketCalls, type SocketCalls } from "./socket_calls.ts";
 
 export interface UdpSocketsOptions {
   /** What must leave. */
@@ -27,16 +30,18 @@ export interface UdpSocketsOptions {
   readonly onLost: () => void;
   /** Something threw that is no failure of the network, one of the callbacks perhaps. */
   readonly onFault: (error: unknown) => void;
+  /** Is closed with the sockets. @default the system's, where it may be called */
+  readonly calls?: SocketCalls | undefined;
 }
 
 /** Longer than any datagram that we take; what is cut off fails its authentication. */
 const RECEIVE_BYTES = 2_048;
 /** Datagrams that are handled before what they led to leaves. */
 const MAX_BURST = 32;
+/** Datagrams that come or go by calls that the event loop knows nothing of, before all others have their turn. */
+const MAX_UNBROKEN = 512;
 /** A receive that has something is done within so many turns of the microtask queue; measured as three (Deno 2.9). */
 const READY_MICROTASKS = 5;
-/** Senders that are remembered by their text. */
-const MAX_KNOWN_SENDERS = 256;
 /** A socket that only fails is closed: it would fail for ever. */
 const MAX_FAILURES_IN_A_ROW = 64;
 const FAILURE_DELAY_MS = 20;
@@ -46,12 +51,9 @@ const FAMILIES: readonly AddressFamily[] = ["ipv4", "ipv6"];
 interface Socket {
   readonly conn: Deno.DatagramConn;
   readonly localPort: number;
-  /** As the kernel counts; `undefined`: as usual. */
-  readonly bufferBytes: number | undefined;
+  /** `undefined`: one datagram a call. */
+  readonly bursts: BurstSocket | undefined;
 }
-
-/** Where the platform sends for an endpoint; nowhere when that is not permitted. */
-type Target = Deno.NetAddr | "not-permitted";
 
 export class UdpSockets {
   /** Why there is no socket of a family, one line each. */
@@ -59,20 +61,21 @@ export class UdpSockets {
   /** Datagrams that could not be sent, by the machine's own word, and those that came from addresses we cannot name. */
   readonly counters = { unsendable: 0, unnamed: 0 };
   readonly #options: UdpSocketsOptions;
+  readonly #bursts: DatagramBursts | undefined;
   readonly #sockets = new Map<AddressFamily, Socket>();
   /** Families whose socket was lost. */
   readonly #lost = new Set<AddressFamily>();
   readonly #reading: Promise<void>[] = [];
   #sending: Promise<void> | undefined;
-  readonly #senders = new Map<string, Endpoint>();
-  readonly #targets = new WeakMap<Endpoint, Target>();
-  readonly #isEverythingPermitted: boolean;
+  readonly #names = new EndpointNames();
   #isClosed = false;
+  #isReleased = false;
 
   /** Opens what can be opened; `ports` and `problems` say what came of it. */
   constructor(options: UdpSocketsOptions) {
     this.#options = options;
-    this.#isEverythingPermitted = isPermitted({ name: "net" });
+    const calls = "calls" in options ? options.calls : openSocketCalls();
+    this.#bursts = calls === undefined ? undefined : new DatagramBursts(calls, RECEIVE_BYTES);
     for (const family of FAMILIES) this.#open(family);
   }
 
@@ -115,13 +118,16 @@ export class UdpSockets {
       for (const { conn } of this.#sockets.values()) closeQuietly(conn);
     }
     await Promise.all([...this.#reading, this.#sending]);
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#bursts?.close();
   }
 
   /** Whether there is a socket of the family now. */
   #open(family: AddressFamily): boolean {
     const hostname = (this.#options.bind ?? ANY_ADDRESS)[family];
     if (hostname !== undefined) this.#listen(family, hostname);
-    const buffers = [...this.#sockets.values()].map(({ bufferBytes }) => bufferBytes);
+    const buffers = [...this.#sockets.values()].map(({ bursts }) => bursts?.bufferBytes);
     this.#options.port.setBuffers(buffers);
     this.#options.port.isOpen = this.#sockets.size > 0;
     return this.#sockets.has(family);
@@ -132,9 +138,7 @@ export class UdpSockets {
       this.#note("this runtime was started without --unstable-net");
       return;
     }
-    // With port 0 the whole host must be permitted; the runtime would ask on the terminal.
-    const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-    if (!this.#isEverythingPermitted && !isPermitted({ name: "net", host })) {
+    if (!this.#names.mayListen(hostname)) {
       this.#note(`listening on ${hostname} is not permitted (--allow-net)`);
       return;
     }
@@ -142,9 +146,10 @@ export class UdpSockets {
       const conn = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
       const { addr } = conn;
       if (addr.transport !== "udp") throw new TypeError("A UDP socket must have a UDP address");
-      const bufferBytes = growReceiveBuffer(addr.port);
-      this.#sockets.set(family, { conn, localPort: addr.port, bufferBytes });
-      this.#reading.push(this.#readLoop(conn, family).catch(this.#options.onFault));
+      const bursts = this.#bursts?.attach(addr.port, family);
+      const socket: Socket = { conn, localPort: addr.port, bursts };
+      this.#sockets.set(family, socket);
+      this.#reading.push(this.#readLoop(socket, family).catch(this.#options.onFault));
     } catch (error) {
       if (!isSystemError(error)) throw error;
       // A machine without IPv6, for one.
@@ -157,14 +162,21 @@ export class UdpSockets {
     if (!this.problems.includes(problem)) this.problems.push(problem);
   }
 
-  async #readLoop(conn: Deno.DatagramConn, family: AddressFamily): Promise<void> {
+  async #readLoop({ conn, bursts }: Socket, family: AddressFamily): Promise<void> {
     const { onDatagram, onPause } = this.#options;
     const buffer = new Uint8Array(RECEIVE_BYTES);
     let owed = 0;
     let failures = 0;
+    let unbroken = 0;
+    let isDry = false;
     while (!this.#isClosed) {
+      if (unbroken >= MAX_UNBROKEN) {
+        unbroken = 0;
+        await eventLoopTurn();
+        if (this.#isClosed) return;
+      }
       const receiving = receive(conn, buffer);
-      if (owed >= MAX_BURST || (owed > 0 && !await isReadySoon(receiving))) {
+      if (owed >= MAX_BURST || (owed > 0 && (isDry || !await isReadySoon(receiving)))) {
         owed = 0;
         onPause();
       }
@@ -178,13 +190,18 @@ export class UdpSockets {
       }
       failures = 0;
       const [datagram, address] = received;
-      const from = address.transport === "udp" ? this.#senderOf(address) : undefined;
+      const from = address.transport === "udp" ? this.#names.senderOf(address) : undefined;
       if (from === undefined) {
         this.counters.unnamed++;
         continue;
       }
       owed++;
       onDatagram(datagram, from);
+      if (bursts === undefined) continue;
+      const count = this.#takeBurst(bursts);
+      isDry = count !== undefined && count < BURST_DATAGRAMS;
+      owed += count ?? 0;
+      unbroken += count ?? 0;
     }
     if (this.#isClosed) return;
     this.#note("the socket fails for ever");
@@ -195,16 +212,44 @@ export class UdpSockets {
     this.#options.onLost();
   }
 
+  /** Handles what waits behind the first datagram; how many there were, if that can be told. */
+  #takeBurst(bursts: BurstSocket): number | undefined {
+    const burst = this.#bursts?.received;
+    const count = bursts.take();
+    if (burst === undefined || count === undefined) return undefined;
+    let last: Endpoint | undefined;
+    for (let i = 0; i < count && !this.#isClosed; i++) {
+      if (last === undefined || !burst.isFrom(i, last)) {
+        const sender = burst.sender(i);
+        last = sender && this.#names.remembered(sender);
+      }
+      if (last === undefined) this.counters.unnamed++;
+      else this.#options.onDatagram(burst.datagram(i), last);
+    }
+    return count;
+  }
+
   async #sendLoop(first: DatagramBatch): Promise<void> {
     const { port, onSent } = this.#options;
     let batch: DatagramBatch | undefined = first;
+    let unbroken = 0;
+    // Who kicked is in a turn of its own, which `onSent` may begin anew.
+    await null;
     while (batch !== undefined && !this.#isClosed) {
       let bytes = 0;
-      for (let i = 0; i < batch.count && !this.#isClosed; i++) {
-        const endpoint = batch.endpoints[i];
-        const datagram = batch.datagram(i);
-        if (endpoint === undefined) continue;
-        if (await this.#send(datagram, endpoint)) bytes += datagram.length;
+      for (let i = 0; i < batch.count && !this.#isClosed;) {
+        const run = this.#runAt(batch, i);
+        if (this.#sendRun(batch, run)) {
+          unbroken += run.end - run.first;
+          bytes += batch.startOf(run.end) - batch.startOf(run.first);
+        } else {
+          bytes += await this.#sendEach(batch, run);
+        }
+        i = run.end;
+      }
+      if (unbroken >= MAX_UNBROKEN) {
+        unbroken = 0;
+        await eventLoopTurn();
       }
       port.release(batch);
       if (this.#isClosed) return;
@@ -214,10 +259,36 @@ export class UdpSockets {
     this.#sending = undefined;
   }
 
+  #runAt(batch: DatagramBatch, first: number): Run {
+    const endpoint = batch.endpoints[first];
+    if (endpoint === undefined) throw new RangeError(`Cannot send datagram ${first}: none there`);
+    const bursts = this.#sockets.get(familyOf(endpoint.address))?.bursts;
+    return { first, end: bursts?.endOf(batch, first) ?? first + 1, endpoint };
+  }
+
+  /** Whether all left with one call. */
+  #sendRun(batch: DatagramBatch, run: Run): boolean {
+    const bursts = this.#sockets.get(familyOf(run.endpoint.address))?.bursts;
+    if (bursts === undefined || this.#names.targetOf(run.endpoint) === "not-permitted") {
+      return false;
+    }
+    return bursts.send(batch, run);
+  }
+
+  /** One after the other; the bytes that left. */
+  async #sendEach(batch: DatagramBatch, { first, end, endpoint }: Run): Promise<number> {
+    let bytes = 0;
+    for (let i = first; i < end && !this.#isClosed; i++) {
+      const datagram = batch.datagram(i);
+      if (await this.#send(datagram, endpoint)) bytes += datagram.length;
+    }
+    return bytes;
+  }
+
   /** Losing a datagram is the network's right: an error is told once it says something of the way there. */
   async #send(datagram: Uint8Array, endpoint: Endpoint): Promise<boolean> {
     const socket = this.#sockets.get(familyOf(endpoint.address));
-    const target = this.#targetOf(endpoint);
+    const target = this.#names.targetOf(endpoint);
     if (socket === undefined || target === "not-permitted") {
       this.counters.unsendable++;
       return false;
@@ -233,32 +304,11 @@ export class UdpSockets {
       return false;
     }
   }
+}
 
-  #targetOf(endpoint: Endpoint): Target {
-    const known = this.#targets.get(endpoint);
-    if (known !== undefined) return known;
-    const hostname = formatAddress(endpoint.address);
-    const host = formatEndpoint(endpoint);
-    const isOk = this.#isEverythingPermitted || isPermitted({ name: "net", host });
-    const target: Target = isOk
-      ? { transport: "udp", hostname, port: endpoint.port }
-      : "not-permitted";
-    this.#targets.set(endpoint, target);
-    return target;
-  }
-
-  /** One object for each sender as long as it is remembered, so that who handles datagrams may compare identities. */
-  #senderOf({ hostname, port }: Deno.NetAddr): Endpoint | undefined {
-    const key = `${hostname} ${port}`;
-    const known = this.#senders.get(key);
-    if (known !== undefined) return known;
-    const address = parseAddress(hostname);
-    if (address === undefined) return undefined;
-    const endpoint: Endpoint = { address, port };
-    if (this.#senders.size >= MAX_KNOWN_SENDERS) this.#senders.clear();
-    this.#senders.set(key, endpoint);
-    return endpoint;
-  }
+/** Other sockets, timers and files have theirs. */
+function eventLoopTurn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
 }
 
 /** What was received, or nothing when the socket failed. */
@@ -281,10 +331,6 @@ async function isReadySoon(receiving: Promise<unknown>): Promise<boolean> {
   receiving.then(onDone, onDone);
   for (let i = 0; i < READY_MICROTASKS && !isReady; i++) await null;
   return isReady;
-}
-
-function isPermitted(permission: Deno.PermissionDescriptor): boolean {
-  return Deno.permissions.querySync(permission).state === "granted";
 }
 
 /** Errors of the system's calls carry its code; what the runtime refuses, and a socket that we closed, have a class. */

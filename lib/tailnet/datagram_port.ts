@@ -40,6 +40,10 @@ export class DatagramBatch {
     return index === 0 ? 0 : this.ends[index - 1] ?? 0;
   }
 
+  lengthOf(index: number): number {
+    return (this.ends[index] ?? 0) - this.startOf(index);
+  }
+
   /** A view, valid until the batch is released. */
   datagram(index: number): Uint8Array<ArrayBuffer> {
     return this.buffer.subarray(this.startOf(index), this.ends[index] ?? 0);

@@ -1,0 +1,107 @@
+/**
+ * Many datagrams a call, on the sockets that the runtime opened, where the C library can be called. Whatever it refuses
+ * is left to the runtime's own calls, one datagram each, which wait for room and say what an error means; so does the
+ * runtime wait for what arrives. Nothing is called for a descriptor that is no longer the socket's.
+ */
+import type { DatagramBatch } from "../tailnet/datagram_port.ts";
+import type { AddressFamily, Endpoint } from "../wire/endpoint.ts";
+import { growReceiveBuffer } from "./receive_buffer.ts";
+import { ReceiveBurst } from "./receive_burst.ts";
+import { endOfRun, knowsSegments, type Run, SendBurst } from "./send_burst.ts";
+import { type SocketCalls, SystemSocket } from "./socket_calls.ts";
+
+/** errno(3). */
+const EINTR = 4;
+const EIO = 5;
+const EAGAIN = 11;
+const EINVAL = 22;
+const ENOSYS = 38;
+
+/** What all sockets share: the library, and the buffers of a call, which is over before the next one. */
+export class DatagramBursts {
+  readonly calls: SocketCalls;
+  readonly received: ReceiveBurst;
+  readonly sending: SendBurst;
+
+  /** `calls` are closed with this; what is longer than `slotBytes` is cut off when it arrives. */
+  constructor(calls: SocketCalls, slotBytes: number) {
+    this.calls = calls;
+    this.received = new ReceiveBurst(calls, slotBytes);
+    this.sending = new SendBurst(calls);
+  }
+
+  /** The socket of the runtime's that has the port; `undefined`: it cannot be found. */
+  attach(localPort: number, family: AddressFamily): BurstSocket | undefined {
+    const socket = SystemSocket.find(this.calls, localPort, family);
+    return socket === undefined ? undefined : new BurstSocket(this, socket);
+  }
+
+  close(): void {
+    this.calls.close();
+  }
+}
+
+export class BurstSocket {
+  /** What it holds while nobody reads it, as the kernel counts; `undefined`: as usual. */
+  readonly bufferBytes: number | undefined;
+  /** Calls that were refused, other than for want of room: the plain path took over. */
+  refused = 0;
+  readonly #all: DatagramBursts;
+  readonly #socket: SystemSocket;
+  #canReceive = true;
+  #canSend = true;
+  #canSegment: boolean;
+  /** The way there takes no segments of that length: its MTU is smaller, and the kernel cuts no segment in fragments. */
+  readonly #unsegmented = new WeakSet<Endpoint>();
+
+  constructor(all: DatagramBursts, socket: SystemSocket) {
+    this.#all = all;
+    this.#socket = socket;
+    this.bufferBytes = growReceiveBuffer(all.calls, socket.fd);
+    this.#canSegment = knowsSegments(all.calls, socket);
+  }
+
+  /** How many datagrams waited, which `DatagramBursts.received` has now; `undefined`: there is no telling. */
+  take(): number | undefined {
+    if (!this.#canReceive || !this.#socket.isThere()) return undefined;
+    const count = this.#all.received.take(this.#socket);
+    if (count >= 0) return count;
+    if (count === -EAGAIN) return 0;
+    if (count === -EINTR) return undefined;
+    this.refused++;
+    this.#canReceive = false;
+    return undefined;
+  }
+
+  /** Behind the last datagram that can leave together with the first. */
+  endOf(batch: DatagramBatch, first: number): number {
+    const endpoint = batch.endpoints[first];
+    const isOne = !this.#canSend || !this.#canSegment || endpoint === undefined ||
+      this.#unsegmented.has(endpoint);
+    return isOne ? first + 1 : endOfRun(batch, first);
+  }
+
+  /** Whether they left; if not, each must leave by the plain path. */
+  send(batch: DatagramBatch, run: Run): boolean {
+    if (!this.#canSend || !this.#socket.isThere()) return false;
+    const result = this.#all.sending.send(this.#socket, batch, run);
+    if (result >= 0) return true;
+    switch (-result) {
+      case EAGAIN:
+      case EINTR:
+        return false;
+      case ENOSYS:
+        this.#canSend = false;
+        break;
+      case EIO:
+        // The device cannot make the checksums of what it did not cut.
+        this.#canSegment = false;
+        break;
+      case EINVAL:
+        this.#unsegmented.add(run.endpoint);
+        break;
+    }
+    this.refused++;
+    return false;
+  }
+}

@@ -1,0 +1,60 @@
+/** Endpoints as the platform names them: where a datagram may be sent to, and who sent one. */
+import { formatAddress, formatEndpoint, parseAddress } from "../tailnet/endpoint_text.ts";
+import type { Endpoint } from "../wire/endpoint.ts";
+
+/** Where the platform sends for an endpoint; nowhere when that is not permitted. */
+type Target = Deno.NetAddr | "not-permitted";
+
+/** Senders that are remembered by their text. */
+const MAX_KNOWN_SENDERS = 256;
+
+export class EndpointNames {
+  readonly #senders = new Map<string, Endpoint>();
+  readonly #targets = new WeakMap<Endpoint, Target>();
+  readonly #isEverythingPermitted = isPermitted({ name: "net" });
+
+  /** With port 0 the whole host must be permitted; the runtime would ask on the terminal. */
+  mayListen(hostname: string): boolean {
+    const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+    return this.#isEverythingPermitted || isPermitted({ name: "net", host });
+  }
+
+  targetOf(endpoint: Endpoint): Target {
+    const known = this.#targets.get(endpoint);
+    if (known !== undefined) return known;
+    const hostname = formatAddress(endpoint.address);
+    const host = formatEndpoint(endpoint);
+    const isOk = this.#isEverythingPermitted || isPermitted({ name: "net", host });
+    const target: Target = isOk
+      ? { transport: "udp", hostname, port: endpoint.port }
+      : "not-permitted";
+    this.#targets.set(endpoint, target);
+    return target;
+  }
+
+  /** One object for each sender as long as it is remembered, so that who handles datagrams may compare identities. */
+  senderOf({ hostname, port }: Deno.NetAddr): Endpoint | undefined {
+    const key = `${hostname} ${port}`;
+    const known = this.#senders.get(key);
+    if (known !== undefined) return known;
+    const address = parseAddress(hostname);
+    return address === undefined ? undefined : this.#remember(key, { address, port });
+  }
+
+  /** The object that there is for that sender. */
+  remembered(sender: Endpoint): Endpoint {
+    // As the platform names it.
+    const key = `${formatAddress(sender.address)} ${sender.port}`;
+    return this.#senders.get(key) ?? this.#remember(key, sender);
+  }
+
+  #remember(key: string, sender: Endpoint): Endpoint {
+    if (this.#senders.size >= MAX_KNOWN_SENDERS) this.#senders.clear();
+    this.#senders.set(key, sender);
+    return sender;
+  }
+}
+
+function isPermitted(permission: Deno.PermissionDescriptor): boolean {
+  return Deno.permissions.querySync(permission).state === "granted";
+}

@@ -1,0 +1,129 @@
+/**
+ * Datagrams that wait in a socket, taken with one call (recvmmsg(2)). The runtime takes one a call and tells when there is
+ * something: what waits behind that one is taken here.
+ *   struct mmsghdr, 64 bytes: name u64 | namelen u32 | pad 4 | iov u64 | iovlen u64 | control u64 | controllen u64 |
+ *   flags u32 | pad 4 | received u32 | pad 4; struct iovec: base u64 | length u64
+ */
+import { mapIpv4 } from "../wire/endpoint.ts";
+import type { Endpoint } from "../wire/endpoint.ts";
+import {
+  addressOf,
+  AF_INET,
+  AF_INET6,
+  IPV4_ADDRESS_OFFSET,
+  IPV6_ADDRESS_OFFSET,
+  IS_LITTLE_ENDIAN,
+  MSG_DONTWAIT,
+  PORT_OFFSET,
+  SOCKADDR_IN6_BYTES,
+  type SocketCalls,
+  type SystemSocket,
+  writePointer,
+} from "./socket_calls.ts";
+
+/** More would keep what they led to waiting. */
+export const BURST_DATAGRAMS = 64;
+const HEADER_BYTES = 64;
+const NAME_LENGTH_OFFSET = 8;
+const IOV_OFFSET = 16;
+const IOV_COUNT_OFFSET = 24;
+const RECEIVED_OFFSET = 56;
+const IOVEC_BYTES = 16;
+const IOVEC_LENGTH_OFFSET = 8;
+const NAME_BYTES = 32;
+const IPV6_BYTES = 16;
+const IPV4_BYTES = 4;
+
+export class ReceiveBurst {
+  readonly #calls: SocketCalls;
+  readonly #slotBytes: number;
+  readonly #slots: Uint8Array<ArrayBuffer>;
+  readonly #headers = new Uint8Array(BURST_DATAGRAMS * HEADER_BYTES);
+  readonly #headersView = new DataView(this.#headers.buffer);
+  /** Held here: the headers have only their addresses. */
+  readonly #iovecs = new Uint8Array(BURST_DATAGRAMS * IOVEC_BYTES);
+  readonly #names = new Uint8Array(BURST_DATAGRAMS * NAME_BYTES);
+  readonly #namesView = new DataView(this.#names.buffer);
+  /** Views of the slots as long as the last datagram there was: in bulk all are alike. */
+  readonly #views: Uint8Array<ArrayBuffer>[] = [];
+
+  /** What is longer than a slot is cut off. */
+  constructor(calls: SocketCalls, slotBytes: number) {
+    this.#calls = calls;
+    this.#slotBytes = slotBytes;
+    this.#slots = new Uint8Array(BURST_DATAGRAMS * slotBytes);
+    const [slots, iovecs, names] = [this.#slots, this.#iovecs, this.#names].map(addressOf);
+    if (slots === undefined || iovecs === undefined || names === undefined) return;
+    const iovecsView = new DataView(this.#iovecs.buffer);
+    const headers = this.#headersView;
+    for (let i = 0; i < BURST_DATAGRAMS; i++) {
+      const iovec = i * IOVEC_BYTES;
+      writePointer(iovecsView, iovec, slots + i * slotBytes);
+      iovecsView.setUint32(iovec + IOVEC_LENGTH_OFFSET, slotBytes, IS_LITTLE_ENDIAN);
+      const header = i * HEADER_BYTES;
+      writePointer(headers, header, names + i * NAME_BYTES);
+      writePointer(headers, header + IOV_OFFSET, iovecs + iovec);
+      headers.setUint32(header + IOV_COUNT_OFFSET, 1, IS_LITTLE_ENDIAN);
+      this.#views.push(this.#slots.subarray(i * slotBytes, i * slotBytes));
+    }
+  }
+
+  /** How many there were; or the error's number, negative. */
+  take(socket: SystemSocket): number {
+    for (let i = 0; i < BURST_DATAGRAMS; i++) {
+      const offset = i * HEADER_BYTES + NAME_LENGTH_OFFSET;
+      this.#headersView.setUint32(offset, SOCKADDR_IN6_BYTES, IS_LITTLE_ENDIAN);
+    }
+    return this.#calls.recvmmsg(socket.fd, this.#headers, BURST_DATAGRAMS, MSG_DONTWAIT);
+  }
+
+  /** A view, valid until the next call of `take`. */
+  datagram(index: number): Uint8Array<ArrayBuffer> {
+    const received = index * HEADER_BYTES + RECEIVED_OFFSET;
+    const length = this.#headersView.getUint32(received, IS_LITTLE_ENDIAN);
+    const known = this.#views[index];
+    if (known?.length === length) return known;
+    const start = index * this.#slotBytes;
+    return this.#views[index] = this.#slots.subarray(start, start + length);
+  }
+
+  isFrom(index: number, { address, port }: Endpoint): boolean {
+    const name = index * NAME_BYTES;
+    if (this.#namesView.getUint16(name + PORT_OFFSET) !== port) return false;
+    const family = this.#namesView.getUint16(name, IS_LITTLE_ENDIAN);
+    const bytes = family === AF_INET ? IPV4_BYTES : IPV6_BYTES;
+    const offset = name + (family === AF_INET ? IPV4_ADDRESS_OFFSET : IPV6_ADDRESS_OFFSET);
+    const skipped = IPV6_BYTES - bytes;
+    for (let i = 0; i < bytes; i++) {
+      if (this.#names[offset + i] !== address[skipped + i]) return false;
+    }
+    return family === AF_INET6 || isMapped(address);
+  }
+
+  /** Nothing for a family that we do not know. */
+  sender(index: number): Endpoint | undefined {
+    const name = index * NAME_BYTES;
+    const port = this.#namesView.getUint16(name + PORT_OFFSET);
+    switch (this.#namesView.getUint16(name, IS_LITTLE_ENDIAN)) {
+      case AF_INET: {
+        const start = name + IPV4_ADDRESS_OFFSET;
+        return { address: mapIpv4(this.#names.subarray(start, start + IPV4_BYTES)), port };
+      }
+      case AF_INET6: {
+        const start = name + IPV6_ADDRESS_OFFSET;
+        return { address: this.#names.slice(start, start + IPV6_BYTES), port };
+      }
+      default:
+        return undefined;
+    }
+  }
+}
+
+/** `::ffff:0:0/96`, without a view of it. */
+function isMapped(address: Uint8Array): boolean {
+  const skipped = IPV6_BYTES - IPV4_BYTES;
+  for (let i = 0; i < skipped; i++) {
+    if (address[i] !== (i < skipped - 2 ? 0 : 0xff)) return false;
+  }
+  return true;
+}
