@@ -4,8 +4,7 @@
  *   struct mmsghdr, 64 bytes: name u64 | namelen u32 | pad 4 | iov u64 | iovlen u64 | control u64 | controllen u64 |
  *   flags u32 | pad 4 | received u32 | pad 4; struct iovec: base u64 | length u64
  */
-import { mapIpv4 } from "../wire/endpoint.ts";
-import type { Endpoint } from "../wire/endpoint.ts";
+import { type Endpoint, mapIpv4 } from "../wire/endpoint.ts";
 import {
   addressOf,
   AF_INET,

@@ -1,0 +1,294 @@
+/** Many datagrams a call beside one a call: the same arrive, whatever the C library refuses and whenever. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { SocketCalls } from "../../lib/io/socket_calls.ts";
+import { UdpSockets } from "../../lib/io/udp_sockets.ts";
+import { DatagramPort } from "../../lib/tailnet/datagram_port.ts";
+import { type Endpoint, mapIpv4 } from "../../lib/wire/endpoint.ts";
+import { callsOfSystem, isLinux } from "./udp_support.ts";
+
+const EIO = 5;
+const EAGAIN = 11;
+const EINVAL = 22;
+const ENOSYS = 38;
+const ENOPROTOOPT = 92;
+const ENETUNREACH = 101;
+const UDP_SEGMENT = 103;
+/** Where a `struct msghdr` has the length of its control messages. */
+const CONTROL_LENGTH_OFFSET = 40;
+const FULL_BYTES = 1_312;
+
+interface Side extends AsyncDisposable {
+  readonly sockets: UdpSockets;
+  readonly port: DatagramPort;
+  readonly endpoint: Endpoint;
+  readonly received: Uint8Array[];
+  readonly senders: Set<Endpoint>;
+  readonly unsendable: Endpoint[];
+  /** Resolves when so many are there. */
+  count(n: number): Promise<void>;
+}
+
+function open(calls: SocketCalls | undefined, onSent: () => void = () => {}): Side {
+  const port = new DatagramPort();
+  const received: Uint8Array[] = [];
+  const senders = new Set<Endpoint>();
+  const unsendable: Endpoint[] = [];
+  let wanted = { count: Infinity, resolve: () => {} };
+  const sockets = new UdpSockets({
+    port,
+    bind: { ipv4: "127.0.0.1" },
+    onDatagram: (bytes, from) => {
+      received.push(bytes.slice());
+      senders.add(from);
+      if (received.length >= wanted.count) wanted.resolve();
+    },
+    onPause: () => {},
+    onSent,
+    onUnsendable: (endpoint) => void unsendable.push(endpoint),
+    onLost: () => {},
+    onFault: (error) => {
+      throw error;
+    },
+    calls,
+  });
+  const localPort = sockets.ports.ipv4;
+  assert(localPort !== undefined);
+  return {
+    sockets,
+    port,
+    endpoint: { address: mapIpv4(new Uint8Array([127, 0, 0, 1])), port: localPort },
+    received,
+    senders,
+    unsendable,
+    count: (count) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      wanted = { count, resolve };
+      if (received.length >= count) resolve();
+      return promise;
+    },
+    [Symbol.asyncDispose]: () => sockets.close(),
+  };
+}
+
+/** What of the library's calls was made. */
+interface Watched {
+  readonly calls: SocketCalls;
+  /** Datagrams, or runs of them, by whether they were to be cut apart. */
+  readonly sends: { one: number; run: number };
+  receives: number;
+}
+
+/** The real ones but for what `instead` answers. */
+function watch(instead: Partial<Pick<SocketCalls, "sendmsg" | "recvmmsg">> = {}): Watched {
+  const real = callsOfSystem();
+  const { sendmsg = real.sendmsg, recvmmsg = real.recvmmsg } = instead;
+  const watched: Watched = {
+    calls: {
+      ...real,
+      sendmsg: (fd, header, flags) => {
+        watched.sends[header[CONTROL_LENGTH_OFFSET] === 0 ? "one" : "run"]++;
+        return sendmsg(fd, header, flags);
+      },
+      recvmmsg: (...args) => {
+        watched.receives++;
+        return recvmmsg(...args);
+      },
+    },
+    sends: { one: 0, run: 0 },
+    receives: 0,
+  };
+  return watched;
+}
+
+/** Datagram `index` of that length, unlike all others if it is long enough. */
+function datagram(length: number, index: number): Uint8Array {
+  const bytes = new Uint8Array(length).fill(index);
+  bytes.set([index >> 8, index].slice(0, length));
+  return bytes;
+}
+
+async function send(from: Side, to: Side, lengths: readonly number[]): Promise<void> {
+  const before = to.received.length;
+  lengths.forEach((length, i) => assert(from.port.send(datagram(length, i), to.endpoint)));
+  from.sockets.kick();
+  await to.count(before + lengths.length);
+}
+
+/** Lengths as flows have them: runs of equal ones with others between. */
+const lengths = fc.array(
+  fc.record({
+    length: fc.oneof(fc.constantFrom(0, 1, 32, FULL_BYTES), fc.nat({ max: FULL_BYTES })),
+    times: fc.integer({ min: 1, max: 12 }),
+  }),
+  { minLength: 1, maxLength: 12 },
+).map((runs) =>
+  runs.flatMap(({ length, times }) => Array<number>(times).fill(length)).slice(0, 48)
+);
+
+Deno.test({
+  name: "UdpSockets: the same datagrams arrive with many a call as with one, on either side",
+  ignore: !isLinux,
+  fn: async () => {
+    await using plain = open(undefined);
+    await using plainTo = open(undefined);
+    const watched = watch();
+    await using bursts = open(watched.calls);
+    const watchedTo = watch();
+    await using burstsTo = open(watchedTo.calls);
+    const pairs = [plain, bursts].flatMap((from) => [plainTo, burstsTo].map((to) => [from, to]));
+    await fc.assert(
+      fc.asyncProperty(lengths, async (lengths) => {
+        const expected = lengths.map(datagram);
+        for (const [from, to] of pairs) {
+          if (from === undefined || to === undefined) continue;
+          to.received.length = 0;
+          await send(from, to, lengths);
+          assert.deepEqual(to.received, expected);
+        }
+      }),
+      { numRuns: 40 },
+    );
+    assert(watched.sends.run > 0 && watched.sends.one > 0, "runs and single ones left");
+    assert(watchedTo.receives > 0);
+    for (const to of [plainTo, burstsTo]) {
+      assert.equal(to.senders.size, 2, "one object for a sender, however it was heard");
+    }
+  },
+});
+
+Deno.test({
+  name: "UdpSockets: datagrams to several addresses go where they belong",
+  ignore: !isLinux,
+  fn: async () => {
+    await using a = open(callsOfSystem());
+    await using b = open(callsOfSystem());
+    await using c = open(undefined);
+    const turns = [b, b, c, c, b, c, b, b, b];
+    turns.forEach((to, i) => assert(a.port.send(datagram(64, i), to.endpoint)));
+    a.sockets.kick();
+    for (const side of [b, c]) {
+      const expected = turns.flatMap((to, i) => to === side ? [datagram(64, i)] : []);
+      await side.count(expected.length);
+      assert.deepEqual(side.received, expected);
+    }
+  },
+});
+
+const RUN = Array<number>(20).fill(FULL_BYTES);
+
+/** What is tried again after a run was refused twice, two runs each, to two addresses. */
+const SEND_ROWS = [
+  { name: "no room", errno: EAGAIN, sends: { one: 0, run: 4 } },
+  { name: "no way there", errno: ENETUNREACH, sends: { one: 0, run: 4 } },
+  { name: "a device that cannot", errno: EIO, sends: { one: 60, run: 1 } },
+  { name: "segments that are too long for the way", errno: EINVAL, sends: { one: 40, run: 2 } },
+  { name: "no such call", errno: ENOSYS, sends: { one: 0, run: 1 } },
+] as const;
+
+for (const { name, errno, sends } of SEND_ROWS) {
+  Deno.test({
+    name: `UdpSockets sends one datagram a call when the kernel refuses: ${name}`,
+    ignore: !isLinux,
+    fn: async () => {
+      const watched = watch({ sendmsg: () => -errno });
+      await using a = open(watched.calls);
+      await using b = open(undefined);
+      await using c = open(undefined);
+      for (const to of [b, b, c, c]) await send(a, to, RUN);
+      for (const to of [b, c]) {
+        assert.deepEqual(to.received, [...RUN.map(datagram), ...RUN.map(datagram)]);
+      }
+      assert.deepEqual(watched.sends, sends);
+      assert.deepEqual(a.unsendable, []);
+    },
+  });
+}
+
+/** After two batches. */
+const RECEIVE_ROWS = [
+  { name: "nothing there", errno: EAGAIN, isTriedAgain: true },
+  { name: "no such call", errno: ENOSYS, isTriedAgain: false },
+  { name: "anything else", errno: EIO, isTriedAgain: false },
+] as const;
+
+for (const { name, errno, isTriedAgain } of RECEIVE_ROWS) {
+  Deno.test({
+    name: `UdpSockets receives one datagram a call when the kernel says: ${name}`,
+    ignore: !isLinux,
+    fn: async () => {
+      const watched = watch({ recvmmsg: () => -errno });
+      await using a = open(undefined);
+      await using b = open(watched.calls);
+      await send(a, b, RUN);
+      await send(a, b, RUN);
+      assert.deepEqual(b.received, [...RUN.map(datagram), ...RUN.map(datagram)]);
+      assert(isTriedAgain ? watched.receives > 1 : watched.receives === 1, `${watched.receives}`);
+    },
+  });
+}
+
+Deno.test({
+  name: "UdpSockets sends no run to a kernel that would send it as one datagram",
+  ignore: !isLinux,
+  fn: async () => {
+    const watched = watch();
+    const { getsockopt } = watched.calls;
+    await using a = open({
+      ...watched.calls,
+      getsockopt: (fd, level, name, ...rest) =>
+        name === UDP_SEGMENT ? -ENOPROTOOPT : getsockopt(fd, level, name, ...rest),
+    });
+    await using b = open(undefined);
+    await send(a, b, RUN);
+    assert.deepEqual(watched.sends, { one: RUN.length, run: 0 });
+  },
+});
+
+Deno.test({
+  name: "UdpSockets calls for no descriptor that is another socket's by now",
+  ignore: !isLinux,
+  fn: async () => {
+    const watched = watch();
+    await using other = open(undefined);
+    let isReused = false;
+    const { getsockopt } = watched.calls;
+    const cookie = 57;
+    const calls: SocketCalls = {
+      ...watched.calls,
+      getsockopt: (fd, level, name, value, length) => {
+        const result = getsockopt(fd, level, name, value, length);
+        if (isReused && name === cookie) value.set([(value[0] ?? 0) ^ 1]);
+        return result;
+      },
+    };
+    await using a = open(calls);
+    await send(other, a, RUN);
+    await send(a, other, RUN);
+    const before = { receives: watched.receives, ...watched.sends };
+    assert.equal(before.run, 1);
+    isReused = true;
+    await send(other, a, RUN);
+    await send(a, other, RUN);
+    assert.deepEqual({ receives: watched.receives, ...watched.sends }, before);
+  },
+});
+
+Deno.test({
+  name: "UdpSockets lets timers have their turn while batch follows batch",
+  ignore: !isLinux,
+  fn: async () => {
+    let isOver = false;
+    await using b = open(callsOfSystem());
+    const a: Side = open(callsOfSystem(), () => {
+      if (!isOver) a.port.send(datagram(64, 0), b.endpoint);
+    });
+    await using _ = a;
+    const timer = new Promise<void>((resolve) => setTimeout(resolve, 1));
+    a.port.send(datagram(64, 0), b.endpoint);
+    a.sockets.kick();
+    await timer;
+    isOver = true;
+    await a.sockets.drained();
+  },
+});
