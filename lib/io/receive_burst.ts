@@ -5,12 +5,13 @@
  *   flags u32 | pad 4 | received u32 | pad 4; struct iovec: base u64 | length u64
  */
 import { type Endpoint, mapIpv4 } from "../wire/endpoint.ts";
+import { IPV6_ADDRESS_BYTES } from "../wire/ipv6.ts";
 import {
   addressOf,
   AF_INET,
   AF_INET6,
-  IPV4_ADDRESS_OFFSET,
-  IPV6_ADDRESS_OFFSET,
+  IN6_ADDRESS_OFFSET,
+  IN_ADDRESS_OFFSET,
   IS_LITTLE_ENDIAN,
   MSG_DONTWAIT,
   PORT_OFFSET,
@@ -30,7 +31,6 @@ const RECEIVED_OFFSET = 56;
 const IOVEC_BYTES = 16;
 const IOVEC_LENGTH_OFFSET = 8;
 const NAME_BYTES = 32;
-const IPV6_BYTES = 16;
 const IPV4_BYTES = 4;
 
 export class ReceiveBurst {
@@ -90,9 +90,9 @@ export class ReceiveBurst {
     const name = index * NAME_BYTES;
     if (this.#namesView.getUint16(name + PORT_OFFSET) !== port) return false;
     const family = this.#namesView.getUint16(name, IS_LITTLE_ENDIAN);
-    const bytes = family === AF_INET ? IPV4_BYTES : IPV6_BYTES;
-    const offset = name + (family === AF_INET ? IPV4_ADDRESS_OFFSET : IPV6_ADDRESS_OFFSET);
-    const skipped = IPV6_BYTES - bytes;
+    const bytes = family === AF_INET ? IPV4_BYTES : IPV6_ADDRESS_BYTES;
+    const offset = name + (family === AF_INET ? IN_ADDRESS_OFFSET : IN6_ADDRESS_OFFSET);
+    const skipped = IPV6_ADDRESS_BYTES - bytes;
     for (let i = 0; i < bytes; i++) {
       if (this.#names[offset + i] !== address[skipped + i]) return false;
     }
@@ -105,12 +105,12 @@ export class ReceiveBurst {
     const port = this.#namesView.getUint16(name + PORT_OFFSET);
     switch (this.#namesView.getUint16(name, IS_LITTLE_ENDIAN)) {
       case AF_INET: {
-        const start = name + IPV4_ADDRESS_OFFSET;
+        const start = name + IN_ADDRESS_OFFSET;
         return { address: mapIpv4(this.#names.subarray(start, start + IPV4_BYTES)), port };
       }
       case AF_INET6: {
-        const start = name + IPV6_ADDRESS_OFFSET;
-        return { address: this.#names.slice(start, start + IPV6_BYTES), port };
+        const start = name + IN6_ADDRESS_OFFSET;
+        return { address: this.#names.slice(start, start + IPV6_ADDRESS_BYTES), port };
       }
       default:
         return undefined;
@@ -120,7 +120,7 @@ export class ReceiveBurst {
 
 /** `::ffff:0:0/96`, without a view of it. */
 function isMapped(address: Uint8Array): boolean {
-  const skipped = IPV6_BYTES - IPV4_BYTES;
+  const skipped = IPV6_ADDRESS_BYTES - IPV4_BYTES;
   for (let i = 0; i < skipped; i++) {
     if (address[i] !== (i < skipped - 2 ? 0 : 0xff)) return false;
   }

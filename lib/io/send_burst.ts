@@ -10,8 +10,8 @@ import {
   addressOf,
   AF_INET,
   AF_INET6,
-  IPV4_ADDRESS_OFFSET,
-  IPV6_ADDRESS_OFFSET,
+  IN6_ADDRESS_OFFSET,
+  IN_ADDRESS_OFFSET,
   IS_LITTLE_ENDIAN,
   MSG_DONTWAIT,
   PORT_OFFSET,
@@ -120,7 +120,7 @@ export class SendBurst {
     this.#header.fill(0, NAME);
     view.setUint16(NAME, isIpv4 ? AF_INET : AF_INET6, IS_LITTLE_ENDIAN);
     view.setUint16(NAME + PORT_OFFSET, endpoint.port);
-    const offset = NAME + (isIpv4 ? IPV4_ADDRESS_OFFSET : IPV6_ADDRESS_OFFSET);
+    const offset = NAME + (isIpv4 ? IN_ADDRESS_OFFSET : IN6_ADDRESS_OFFSET);
     this.#header.set(ipv4 ?? endpoint.address, offset);
     const bytes = isIpv4 ? SOCKADDR_IN_BYTES : SOCKADDR_IN6_BYTES;
     view.setUint32(NAME_LENGTH_OFFSET, bytes, IS_LITTLE_ENDIAN);

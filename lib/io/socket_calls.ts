@@ -35,8 +35,8 @@ export const SOCKADDR_IN_BYTES = 16;
 /** `struct sockaddr_in6`: family u16 | port u16, big-endian | flow u32 | address 16 | scope u32. */
 export const SOCKADDR_IN6_BYTES = 28;
 export const PORT_OFFSET = 2;
-export const IPV4_ADDRESS_OFFSET = 4;
-export const IPV6_ADDRESS_OFFSET = 8;
+export const IN_ADDRESS_OFFSET = 4;
+export const IN6_ADDRESS_OFFSET = 8;
 export const IS_LITTLE_ENDIAN = true;
 /** For one call (send(2)). */
 export const MSG_DONTWAIT = 0x40;
