@@ -17,15 +17,31 @@ const EAGAIN = 11;
 const EINVAL = 22;
 const ENOSYS = 38;
 
+/** From now on less leaves or comes with a call; what the system said is a number of errno(3). */
+export interface Refusal {
+  readonly call: "recvmmsg" | "sendmsg" | "UDP_SEGMENT";
+  readonly errno: number;
+}
+
+export interface DatagramBurstsOptions {
+  /** Are closed with this. */
+  readonly calls: SocketCalls;
+  /** What is longer is cut off when it arrives. */
+  readonly slotBytes: number;
+  /** Once for each socket and call, and once for each endpoint. */
+  readonly onRefused: (refusal: Refusal) => void;
+}
+
 /** What all sockets share: the library, and the buffers of a call, which is over before the next one. */
 export class DatagramBursts {
   readonly calls: SocketCalls;
   readonly received: ReceiveBurst;
   readonly sending: SendBurst;
+  readonly onRefused: (refusal: Refusal) => void;
 
-  /** `calls` are closed with this; what is longer than `slotBytes` is cut off when it arrives. */
-  constructor(calls: SocketCalls, slotBytes: number) {
+  constructor({ calls, slotBytes, onRefused }: DatagramBurstsOptions) {
     this.calls = calls;
+    this.onRefused = onRefused;
     this.received = new ReceiveBurst(calls, slotBytes);
     this.sending = new SendBurst(calls);
   }
@@ -44,8 +60,6 @@ export class DatagramBursts {
 export class BurstSocket {
   /** What it holds while nobody reads it, as the kernel counts; `undefined`: as usual. */
   readonly bufferBytes: number | undefined;
-  /** Calls that were refused, other than for want of room: the plain path took over. */
-  refused = 0;
   readonly #all: DatagramBursts;
   readonly #socket: SystemSocket;
   #canReceive = true;
@@ -68,8 +82,8 @@ export class BurstSocket {
     if (count >= 0) return count;
     if (count === -EAGAIN) return 0;
     if (count === -EINTR) return undefined;
-    this.refused++;
     this.#canReceive = false;
+    this.#all.onRefused({ call: "recvmmsg", errno: -count });
     return undefined;
   }
 
@@ -86,22 +100,18 @@ export class BurstSocket {
     if (!this.#canSend || !this.#socket.isThere()) return false;
     const result = this.#all.sending.send(this.#socket, batch, run);
     if (result >= 0) return true;
-    switch (-result) {
-      case EAGAIN:
-      case EINTR:
-        return false;
-      case ENOSYS:
-        this.#canSend = false;
-        break;
-      case EIO:
-        // The device cannot make the checksums of what it did not cut.
-        this.#canSegment = false;
-        break;
-      case EINVAL:
-        this.#unsegmented.add(run.endpoint);
-        break;
-    }
-    this.refused++;
+    this.#learn(-result, run);
     return false;
+  }
+
+  /** The rest is for the plain path to tell: it meets with the same. */
+  #learn(errno: number, { first, end, endpoint }: Run): void {
+    const isRun = end - first > 1;
+    if (errno === ENOSYS) this.#canSend = false;
+    // The device cannot make the checksums of what it did not cut.
+    else if (errno === EIO && isRun) this.#canSegment = false;
+    else if (errno === EINVAL && isRun) this.#unsegmented.add(endpoint);
+    else return;
+    this.#all.onRefused({ call: errno === ENOSYS ? "sendmsg" : "UDP_SEGMENT", errno });
   }
 }

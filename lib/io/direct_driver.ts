@@ -68,6 +68,7 @@ export class DirectDriver implements Companion {
       },
       onUnsendable: (endpoint) => this.#handleUnsendable(endpoint),
       onLost: () => this.#handleLost(),
+      onRefused: ({ call, errno }) => log.debug("UDP by one datagram a call", { call, errno }),
       onFault,
     });
     for (const problem of this.#sockets.problems) log.info("no direct connection", { problem });

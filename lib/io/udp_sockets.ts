@@ -8,7 +8,7 @@ import type { DatagramBatch, DatagramPort } from "../tailnet/datagram_port.ts";
 import { type AddressFamily, type Endpoint, familyOf } from "../wire/endpoint.ts";
 import { closeQuietly } from "./conn.ts";
 import { EndpointNames } from "./endpoint_names.ts";
-import { type BurstSocket, DatagramBursts } from "./datagram_bursts.ts";
+import { type BurstSocket, DatagramBursts, type Refusal } from "./datagram_bursts.ts";
 import { BURST_DATAGRAMS } from "./receive_burst.ts";
 import type { Run } from "./send_burst.ts";
 import { openSocketCalls, type SocketCalls } from "./socket_calls.ts";
@@ -30,6 +30,8 @@ export interface UdpSocketsOptions {
   readonly onLost: () => void;
   /** Something threw that is no failure of the network, one of the callbacks perhaps. */
   readonly onFault: (error: unknown) => void;
+  /** Less leaves or comes with a call than could: nothing is lost by that but time. */
+  readonly onRefused?: (refusal: Refusal) => void;
   /** Is closed with the sockets. @default the system's, where it may be called */
   readonly calls?: SocketCalls | undefined;
 }
@@ -75,7 +77,10 @@ export class UdpSockets {
   constructor(options: UdpSocketsOptions) {
     this.#options = options;
     const calls = "calls" in options ? options.calls : openSocketCalls();
-    this.#bursts = calls === undefined ? undefined : new DatagramBursts(calls, RECEIVE_BYTES);
+    const onRefused = options.onRefused ?? (() => {});
+    this.#bursts = calls === undefined
+      ? undefined
+      : new DatagramBursts({ calls, slotBytes: RECEIVE_BYTES, onRefused });
     for (const family of FAMILIES) this.#open(family);
   }
 

@@ -25,15 +25,18 @@ interface Side extends AsyncDisposable {
   readonly received: Uint8Array[];
   readonly senders: Set<Endpoint>;
   readonly unsendable: Endpoint[];
+  /** The calls that were refused. */
+  readonly refused: string[];
   /** Resolves when so many are there. */
   count(n: number): Promise<void>;
 }
 
-function open(calls: SocketCalls | undefined, onSent: () => void = () => {}): Side {
+function open(calls: SocketCalls | undefined, onSent = () => {}): Side {
   const port = new DatagramPort();
   const received: Uint8Array[] = [];
   const senders = new Set<Endpoint>();
   const unsendable: Endpoint[] = [];
+  const refused: string[] = [];
   let wanted = { count: Infinity, resolve: () => {} };
   const sockets = new UdpSockets({
     port,
@@ -47,6 +50,7 @@ function open(calls: SocketCalls | undefined, onSent: () => void = () => {}): Si
     onSent,
     onUnsendable: (endpoint) => void unsendable.push(endpoint),
     onLost: () => {},
+    onRefused: ({ call, errno }) => void refused.push(`${call} ${errno}`),
     onFault: (error) => {
       throw error;
     },
@@ -61,6 +65,7 @@ function open(calls: SocketCalls | undefined, onSent: () => void = () => {}): Si
     received,
     senders,
     unsendable,
+    refused,
     count: (count) => {
       const { promise, resolve } = Promise.withResolvers<void>();
       wanted = { count, resolve };
@@ -179,14 +184,24 @@ const RUN = Array<number>(20).fill(FULL_BYTES);
 
 /** What is tried again after a run was refused twice, two runs each, to two addresses. */
 const SEND_ROWS = [
-  { name: "no room", errno: EAGAIN, sends: { one: 0, run: 4 } },
-  { name: "no way there", errno: ENETUNREACH, sends: { one: 0, run: 4 } },
-  { name: "a device that cannot", errno: EIO, sends: { one: 60, run: 1 } },
-  { name: "segments that are too long for the way", errno: EINVAL, sends: { one: 40, run: 2 } },
-  { name: "no such call", errno: ENOSYS, sends: { one: 0, run: 1 } },
+  { name: "no room", errno: EAGAIN, sends: { one: 0, run: 4 }, refused: [] },
+  { name: "no way there", errno: ENETUNREACH, sends: { one: 0, run: 4 }, refused: [] },
+  {
+    name: "a device that cannot",
+    errno: EIO,
+    sends: { one: 60, run: 1 },
+    refused: ["UDP_SEGMENT 5"],
+  },
+  {
+    name: "segments that are too long for the way",
+    errno: EINVAL,
+    sends: { one: 40, run: 2 },
+    refused: ["UDP_SEGMENT 22", "UDP_SEGMENT 22"],
+  },
+  { name: "no such call", errno: ENOSYS, sends: { one: 0, run: 1 }, refused: ["sendmsg 38"] },
 ] as const;
 
-for (const { name, errno, sends } of SEND_ROWS) {
+for (const { name, errno, sends, refused } of SEND_ROWS) {
   Deno.test({
     name: `UdpSockets sends one datagram a call when the kernel refuses: ${name}`,
     ignore: !isLinux,
@@ -200,6 +215,7 @@ for (const { name, errno, sends } of SEND_ROWS) {
         assert.deepEqual(to.received, [...RUN.map(datagram), ...RUN.map(datagram)]);
       }
       assert.deepEqual(watched.sends, sends);
+      assert.deepEqual(a.refused, refused);
       assert.deepEqual(a.unsendable, []);
     },
   });
@@ -224,6 +240,7 @@ for (const { name, errno, isTriedAgain } of RECEIVE_ROWS) {
       await send(a, b, RUN);
       assert.deepEqual(b.received, [...RUN.map(datagram), ...RUN.map(datagram)]);
       assert(isTriedAgain ? watched.receives > 1 : watched.receives === 1, `${watched.receives}`);
+      assert.deepEqual(b.refused, isTriedAgain ? [] : [`recvmmsg ${errno}`]);
     },
   });
 }
