@@ -28,7 +28,7 @@ export interface DatagramBurstsOptions {
   readonly calls: SocketCalls;
   /** What is longer is cut off when it arrives. */
   readonly slotBytes: number;
-  /** Once for each socket and call, and once for each endpoint. */
+  /** Once for each socket and call. */
   readonly onRefused: (refusal: Refusal) => void;
 }
 
@@ -104,14 +104,19 @@ export class BurstSocket {
     return false;
   }
 
-  /** The rest is for the plain path to tell: it meets with the same. */
+  /** Everything else is for the plain path to tell, which meets with it as well. */
   #learn(errno: number, { first, end, endpoint }: Run): void {
     const isRun = end - first > 1;
-    if (errno === ENOSYS) this.#canSend = false;
-    // The device cannot make the checksums of what it did not cut.
-    else if (errno === EIO && isRun) this.#canSegment = false;
-    else if (errno === EINVAL && isRun) this.#unsegmented.add(endpoint);
-    else return;
-    this.#all.onRefused({ call: errno === ENOSYS ? "sendmsg" : "UDP_SEGMENT", errno });
+    if (errno === ENOSYS) {
+      this.#canSend = false;
+      this.#all.onRefused({ call: "sendmsg", errno });
+    } else if (errno === EIO && isRun) {
+      // The device cannot make the checksums of what it did not cut.
+      this.#canSegment = false;
+      this.#all.onRefused({ call: "UDP_SEGMENT", errno });
+    } else if (errno === EINVAL && isRun) {
+      // Or the endpoint is wrong, which will be told.
+      this.#unsegmented.add(endpoint);
+    }
   }
 }
