@@ -16,6 +16,7 @@ const EIO = 5;
 const EAGAIN = 11;
 const EINVAL = 22;
 const ENOSYS = 38;
+const EMSGSIZE = 90;
 
 /** From now on less leaves or comes with a call; what the system said is a number of errno(3). */
 export interface Refusal {
@@ -114,8 +115,8 @@ export class BurstSocket {
       // The device cannot make the checksums of what it did not cut.
       this.#canSegment = false;
       this.#all.onRefused({ call: "UDP_SEGMENT", errno });
-    } else if (errno === EINVAL && isRun) {
-      // Or the endpoint is wrong, which will be told.
+    } else if ((errno === EINVAL || errno === EMSGSIZE) && isRun) {
+      // The second since Linux 6.14. Or the endpoint is wrong, which will be told.
       this.#unsegmented.add(endpoint);
     }
   }

@@ -11,6 +11,7 @@ const EIO = 5;
 const EAGAIN = 11;
 const EINVAL = 22;
 const ENOSYS = 38;
+const EMSGSIZE = 90;
 const ENOPROTOOPT = 92;
 const ENETUNREACH = 101;
 const UDP_SEGMENT = 103;
@@ -198,6 +199,12 @@ const SEND_ROWS = [
     sends: { one: 40, run: 2 },
     refused: [],
   },
+  {
+    name: "the same, as it says since 6.14",
+    errno: EMSGSIZE,
+    sends: { one: 40, run: 2 },
+    refused: [],
+  },
   { name: "no such call", errno: ENOSYS, sends: { one: 0, run: 1 }, refused: ["sendmsg 38"] },
 ] as const;
 
@@ -220,6 +227,37 @@ for (const { name, errno, sends, refused } of SEND_ROWS) {
     },
   });
 }
+
+Deno.test({
+  name: "UdpSockets: everything arrives, once and in order, whatever the kernel refuses and when",
+  ignore: !isLinux,
+  fn: async () => {
+    const answers = fc.array(
+      fc.constantFrom(0, 0, 0, EAGAIN, EIO, EINVAL, ENOSYS, ENETUNREACH),
+      { minLength: 1, maxLength: 16 },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(lengths, { maxLength: 4 }), answers, async (batches, answers) => {
+        let asked = 0;
+        const refusal = () => -(answers[asked++ % answers.length] ?? 0);
+        const real = callsOfSystem();
+        await using a = open({
+          ...real,
+          sendmsg: (...args) => refusal() || real.sendmsg(...args),
+        });
+        const realTo = callsOfSystem();
+        await using b = open({
+          ...realTo,
+          recvmmsg: (...args) => refusal() || realTo.recvmmsg(...args),
+        });
+        for (const lengths of batches) await send(a, b, lengths);
+        assert.deepEqual(b.received, batches.flatMap((lengths) => lengths.map(datagram)));
+        assert.deepEqual(a.unsendable, []);
+      }),
+      { numRuns: 40 },
+    );
+  },
+});
 
 /** After two batches. */
 const RECEIVE_ROWS = [
