@@ -116,7 +116,7 @@ export class BurstSocket {
       this.#canSegment = false;
       this.#all.onRefused({ call: "UDP_SEGMENT", errno });
     } else if ((errno === EINVAL || errno === EMSGSIZE) && isRun) {
-      // The second since Linux 6.14. Or the endpoint is wrong, which will be told.
+      // Newer kernels say the second. Or the endpoint is wrong, which will be told.
       this.#unsegmented.add(endpoint);
     }
   }

@@ -200,7 +200,7 @@ const SEND_ROWS = [
     refused: [],
   },
   {
-    name: "the same, as it says since 6.14",
+    name: "the same, as newer kernels say it",
     errno: EMSGSIZE,
     sends: { one: 40, run: 2 },
     refused: [],
