@@ -70,9 +70,10 @@ async function open(parts: Parts, peerWithin: readonly string[]): Promise<Place>
   const host = parts.link?.far.host ?? parts.host;
   const peer = stack.use(await Peer.start(["--host", host], peerWithin));
   const bundle = fromFileUrl(new URL("../../dist/bundle/main.js", import.meta.url));
+  // What the executables may do as well.
   const program = Deno.env.has("HAWSER_PROGRAM")
     ? {}
-    : { program: [...denoRun(), "--no-config", bundle] };
+    : { program: [...denoRun(), "--allow-ffi", "--no-config", bundle] };
   const desk = stack.use(await Desk.open(peer.deployment, program));
   const kept = stack.move();
   return { ...parts, peer, desk, [Symbol.asyncDispose]: () => kept.disposeAsync() };
