@@ -38,7 +38,7 @@ export class DirectSeeker {
     if (this.#timer === undefined) this.#beginAfter(AFTER_USE_MS);
   }
 
-  /** Bytes came from the agent. */
+  /** Bytes came from the agent, or its answer to a ping. */
   handleData(): void {
     if (this.#hasData) return;
     this.#hasData = true;

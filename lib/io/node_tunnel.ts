@@ -229,6 +229,7 @@ export class NodeTunnel implements AgentTunnel {
         return;
       }
       case "pong":
+        this.#seeker?.handleData();
         return this.#answerPings(this.#pingResult(event));
       case "silent":
         log.info("the agent does not answer", { waitsFor: this.#session.silentStatus().step });
