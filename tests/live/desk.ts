@@ -23,6 +23,8 @@ export interface DeskOptions {
   readonly flags?: readonly string[];
   /** The program under test, in words. @default see above */
   readonly program?: readonly string[];
+  /** In front of them, as of a program that runs it elsewhere. @default none */
+  readonly within?: readonly string[];
 }
 
 type RunOptions = Partial<StartOptions>;
@@ -41,10 +43,10 @@ export class Desk implements AsyncDisposable {
   #names = 0;
 
   static async open(deployment: Deployment, options: DeskOptions = {}): Promise<Desk> {
-    const { flags = [], program = programUnderTest() } = options;
+    const { flags = [], program = programUnderTest(), within = [] } = options;
     // Short: paths of sockets have an end at about 100 bytes.
     const home = await Deno.makeTempDir({ prefix: "hawser-" });
-    const desk = new Desk(deployment, home, { words: program, flags });
+    const desk = new Desk(deployment, home, { words: [...within, ...program], flags });
     await desk.#writeConfig();
     return desk;
   }

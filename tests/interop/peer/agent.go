@@ -45,6 +45,7 @@ type agentOptions struct {
 	id           uuid
 	release      release
 	host         netip.Addr
+	namespace    string // see nodeOptions
 	derpMap      derpMap
 	stun         netip.AddrPort
 	blockDirect  bool
@@ -74,6 +75,7 @@ func startAgent(opts agentOptions) (*agent, error) {
 	n, err := newNode(nodeOptions{
 		id:          id,
 		host:        opts.host,
+		namespace:   opts.namespace,
 		addresses:   addresses,
 		derpMap:     opts.derpMap,
 		stun:        opts.stun,

@@ -14,37 +14,51 @@ import (
 
 // udpGate is shared by all sockets that the agent ever opens; its zero value lets everything pass.
 type udpGate struct {
-	dropsIn  atomic.Bool
-	dropsOut atomic.Bool
-	// lossPercent of the packets are lost at random in either direction.
-	lossPercent atomic.Int32
+	in, out atomic.Pointer[gateRule]
 }
 
-const udpUsage = "usage: udp open|closed|closed-in|closed-out|lossy-PERCENT"
+// gateRule is what one direction loses; nil: nothing.
+type gateRule struct {
+	percent int32         // of the packets, at random
+	left    *atomic.Int64 // so many pass and then none; nil: no limit
+}
+
+const udpUsage = "usage: udp open|closed|closed-in|closed-out|lossy-PERCENT|first-PACKETS"
 
 func (g *udpGate) set(mode string) error {
-	if text, isLossy := strings.CutPrefix(mode, "lossy-"); isLossy {
-		percent, err := strconv.Atoi(text)
-		if err != nil || percent < 0 || percent > 100 {
-			return errors.New(udpUsage)
-		}
-		g.lossPercent.Store(int32(percent))
-		g.dropsIn.Store(false)
-		g.dropsOut.Store(false)
-		return nil
-	}
-	in, known := map[string]bool{"open": false, "closed": true, "closed-in": true, "closed-out": false}[mode]
-	if !known {
+	all := &gateRule{percent: 100}
+	var in, out *gateRule
+	name, text, _ := strings.Cut(mode, "-")
+	number, err := strconv.ParseInt(text, 10, 32)
+	isNumber := err == nil && number >= 0
+	switch {
+	case mode == "open":
+	case mode == "closed":
+		in, out = all, all
+	case mode == "closed-in":
+		in = all
+	case mode == "closed-out":
+		out = all
+	case name == "lossy" && isNumber && number <= 100:
+		in = &gateRule{percent: int32(number)}
+		out = in
+	case name == "first" && isNumber:
+		in, out = &gateRule{left: new(atomic.Int64)}, &gateRule{left: new(atomic.Int64)}
+		in.left.Store(number)
+		out.left.Store(number)
+	default:
 		return errors.New(udpUsage)
 	}
-	g.lossPercent.Store(0)
-	g.dropsIn.Store(in)
-	g.dropsOut.Store(mode == "closed" || mode == "closed-out")
+	g.in.Store(in)
+	g.out.Store(out)
 	return nil
 }
 
-func (g *udpGate) loses(drops *atomic.Bool) bool {
-	return drops.Load() || rand.Int31n(100) < g.lossPercent.Load()
+func (r *gateRule) loses() bool {
+	if r == nil {
+		return false
+	}
+	return r.left != nil && r.left.Add(-1) < 0 || rand.Int31n(100) < r.percent
 }
 
 // gatedConn loses what the gate does not let pass. Not being a *net.UDPConn, it gets one packet a call.
@@ -56,7 +70,7 @@ type gatedConn struct {
 func (c gatedConn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 	for {
 		n, from, err := c.UDPConn.ReadFromUDPAddrPort(b)
-		if err != nil || !c.gate.loses(&c.gate.dropsIn) {
+		if err != nil || !c.gate.in.Load().loses() {
 			return n, from, err
 		}
 	}
@@ -65,21 +79,21 @@ func (c gatedConn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 func (c gatedConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		n, from, err := c.UDPConn.ReadFrom(b)
-		if err != nil || !c.gate.loses(&c.gate.dropsIn) {
+		if err != nil || !c.gate.in.Load().loses() {
 			return n, from, err
 		}
 	}
 }
 
 func (c gatedConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
-	if c.gate.loses(&c.gate.dropsOut) {
+	if c.gate.out.Load().loses() {
 		return len(b), nil
 	}
 	return c.UDPConn.WriteToUDPAddrPort(b, to)
 }
 
 func (c gatedConn) WriteTo(b []byte, to net.Addr) (int, error) {
-	if c.gate.loses(&c.gate.dropsOut) {
+	if c.gate.out.Load().loses() {
 		return len(b), nil
 	}
 	return c.UDPConn.WriteTo(b, to)

@@ -13,6 +13,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"runtime"
@@ -25,7 +26,8 @@ import (
 )
 
 const (
-	linkMTU = 1500
+	linkMTU  = 1500
+	linkBits = 24
 	// linkFlight is how many packets may be under way: 50 ms at 10 Gbit/s.
 	linkFlight = 1 << 16
 	// linkInterfaceQueue is the kernel's queue towards us: what we drop is ours to say.
@@ -42,11 +44,11 @@ var (
 func linkCommand(args []string) error {
 	flags, _ := newFlagSet("link")
 	flags.Parse(args)
-	near, err := newLinkEnd(nearHost)
+	near, err := newLinkEnd(netip.PrefixFrom(nearHost, linkBits))
 	if err != nil {
 		return err
 	}
-	far, err := newLinkEnd(farHost)
+	far, err := newLinkEnd(netip.PrefixFrom(farHost, linkBits))
 	if err != nil {
 		return err
 	}
@@ -116,9 +118,40 @@ func parseLinkShape(line string) (s linkShape, err error) {
 type linkEnd struct {
 	namespace int // a descriptor: it keeps the namespace
 	tun       int
+	control   int // a socket of the namespace, by which its interfaces are set
 }
 
-func newLinkEnd(host netip.Addr) (*linkEnd, error) {
+const linkInterface = "link0"
+
+// set changes something of the end's interface.
+func (e *linkEnd) set(request uint, fill func(*unix.Ifreq) error) error {
+	return setInterface(e.control, linkInterface, request, fill)
+}
+
+// setAddress takes the place of the address that the end has.
+func (e *linkEnd) setAddress(own netip.Prefix) error {
+	if err := e.set(unix.SIOCSIFADDR, func(r *unix.Ifreq) error { return r.SetInet4Addr(own.Addr().AsSlice()) }); err != nil {
+		return err
+	}
+	mask := net.CIDRMask(own.Bits(), own.Addr().BitLen())
+	return e.set(unix.SIOCSIFNETMASK, func(r *unix.Ifreq) error { return r.SetInet4Addr(mask) })
+}
+
+func setInterface(control int, name string, request uint, fill func(*unix.Ifreq) error) error {
+	r, err := unix.NewIfreq(name)
+	if err != nil {
+		return err
+	}
+	if err := fill(r); err != nil {
+		return err
+	}
+	if err := unix.IoctlIfreq(control, request, r); err != nil {
+		return fmt.Errorf("set up %s (%#x): %w", name, request, err)
+	}
+	return nil
+}
+
+func newLinkEnd(own netip.Prefix) (*linkEnd, error) {
 	type made struct {
 		end *linkEnd
 		err error
@@ -127,7 +160,7 @@ func newLinkEnd(host netip.Addr) (*linkEnd, error) {
 	go func() {
 		// Never unlocked: a thread in another namespace must end with this goroutine.
 		runtime.LockOSThread()
-		end, err := makeLinkEnd(host)
+		end, err := makeLinkEnd(own)
 		done <- made{end, err}
 	}()
 	m := <-done
@@ -135,7 +168,7 @@ func newLinkEnd(host netip.Addr) (*linkEnd, error) {
 }
 
 // makeLinkEnd takes the calling thread into a new namespace.
-func makeLinkEnd(host netip.Addr) (*linkEnd, error) {
+func makeLinkEnd(own netip.Prefix) (*linkEnd, error) {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		return nil, fmt.Errorf("new network namespace: %w", err)
 	}
@@ -151,8 +184,7 @@ func makeLinkEnd(host netip.Addr) (*linkEnd, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open /dev/net/tun: %w", err)
 	}
-	const name = "link0"
-	request, err := unix.NewIfreq(name)
+	request, err := unix.NewIfreq(linkInterface)
 	if err != nil {
 		return nil, err
 	}
@@ -160,35 +192,30 @@ func makeLinkEnd(host netip.Addr) (*linkEnd, error) {
 	if err := unix.IoctlIfreq(tun, unix.TUNSETIFF, request); err != nil {
 		return nil, fmt.Errorf("TUNSETIFF: %w", err)
 	}
-	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	control, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(socket)
+	end := &linkEnd{namespace, tun, control}
+	if err := end.setAddress(own); err != nil {
+		return nil, err
+	}
+	up := func(r *unix.Ifreq) error { r.SetUint16(unix.IFF_UP | unix.IFF_RUNNING); return nil }
 	for _, step := range []struct {
 		interfaceName string
 		request       uint
-		set           func(*unix.Ifreq) error
+		fill          func(*unix.Ifreq) error
 	}{
-		{name, unix.SIOCSIFADDR, func(r *unix.Ifreq) error { return r.SetInet4Addr(host.AsSlice()) }},
-		{name, unix.SIOCSIFNETMASK, func(r *unix.Ifreq) error { return r.SetInet4Addr([]byte{255, 255, 255, 0}) }},
-		{name, unix.SIOCSIFMTU, func(r *unix.Ifreq) error { r.SetUint32(linkMTU); return nil }},
-		{name, unix.SIOCSIFTXQLEN, func(r *unix.Ifreq) error { r.SetUint32(linkInterfaceQueue); return nil }},
-		{name, unix.SIOCSIFFLAGS, func(r *unix.Ifreq) error { r.SetUint16(unix.IFF_UP | unix.IFF_RUNNING); return nil }},
-		{"lo", unix.SIOCSIFFLAGS, func(r *unix.Ifreq) error { r.SetUint16(unix.IFF_UP | unix.IFF_RUNNING); return nil }},
+		{linkInterface, unix.SIOCSIFMTU, func(r *unix.Ifreq) error { r.SetUint32(linkMTU); return nil }},
+		{linkInterface, unix.SIOCSIFTXQLEN, func(r *unix.Ifreq) error { r.SetUint32(linkInterfaceQueue); return nil }},
+		{linkInterface, unix.SIOCSIFFLAGS, up},
+		{"lo", unix.SIOCSIFFLAGS, up},
 	} {
-		request, err := unix.NewIfreq(step.interfaceName)
-		if err != nil {
+		if err := setInterface(control, step.interfaceName, step.request, step.fill); err != nil {
 			return nil, err
-		}
-		if err := step.set(request); err != nil {
-			return nil, err
-		}
-		if err := unix.IoctlIfreq(socket, step.request, request); err != nil {
-			return nil, fmt.Errorf("set up %s (%#x): %w", step.interfaceName, step.request, err)
 		}
 	}
-	return &linkEnd{namespace, tun}, nil
+	return end, nil
 }
 
 // linkWay is one direction of the wire.

@@ -4,6 +4,7 @@
 //	peer serve   a whole deployment on one address: REST, coordinator, relay, STUN, workspace agent
 //	peer dial    a client of it, the yardstick of benchmarks
 //	peer link    a wire with delay, loss and a limit between two network namespaces (Linux)
+//	peer lan     a local network behind a NAT, of network namespaces (Linux)
 //
 // README.md beside this file lists flags, commands and ports.
 package main
@@ -34,6 +35,8 @@ func main() {
 		err = dialCommand(os.Args[2:])
 	case "link":
 		err = linkCommand(os.Args[2:])
+	case "lan":
+		err = lanCommand(os.Args[2:])
 	default:
 		usage()
 	}
@@ -44,7 +47,7 @@ func main() {
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: peer serve [flags]\n       peer dial [flags] stdio | run COMMAND | first-byte | ping | down BYTES | up BYTES\n       peer link")
+	fmt.Fprintln(os.Stderr, "usage: peer serve [flags]\n       peer dial [flags] stdio | run COMMAND | first-byte | ping | down BYTES | up BYTES\n       peer link\n       peer lan")
 	os.Exit(2)
 }
 

@@ -54,6 +54,7 @@ func setDebugKnobs(relayOnly, plainHTTP, websocket bool) {
 type nodeOptions struct {
 	id          int64      // as announced; 0 draws a random one
 	host        netip.Addr // local address of the UDP socket
+	namespace   string     // path of the network namespace of that socket; "": our own
 	addresses   []netip.Prefix
 	derpMap     derpMap
 	stun        netip.AddrPort // see derpMap.forMagicsock
@@ -91,8 +92,9 @@ type nodePeer struct {
 // boundListener makes magicsock bind its IPv4 socket to one address and have no IPv6 socket at all. With a gate, packets
 // go through it.
 type boundListener struct {
-	host netip.Addr
-	gate *udpGate
+	host      netip.Addr
+	namespace string
+	gate      *udpGate
 }
 
 func (l boundListener) ListenPacket(_ context.Context, network, address string) (net.PacketConn, error) {
@@ -103,7 +105,16 @@ func (l boundListener) ListenPacket(_ context.Context, network, address string) 
 	if err != nil {
 		return nil, err
 	}
-	conn, err := net.ListenUDP(network, net.UDPAddrFromAddrPort(netip.AddrPortFrom(l.host, port.Port())))
+	var conn *net.UDPConn
+	listen := func() (err error) {
+		conn, err = net.ListenUDP(network, net.UDPAddrFromAddrPort(netip.AddrPortFrom(l.host, port.Port())))
+		return err
+	}
+	if l.namespace == "" {
+		err = listen()
+	} else {
+		err = inNamespace(l.namespace, listen)
+	}
 	if err != nil || l.gate == nil {
 		return conn, err
 	}
@@ -136,7 +147,7 @@ func newNode(opts nodeOptions) (_ *node, err error) {
 		HealthTracker:          health.NewTracker(n.bus),
 		DisablePortMapper:      true,
 		EndpointsFunc:          n.setEndpoints,
-		TestOnlyPacketListener: boundListener{opts.host, opts.gate},
+		TestOnlyPacketListener: boundListener{opts.host, opts.namespace, opts.gate},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("magicsock: %w", err)

@@ -49,6 +49,8 @@ func serveCommand(args []string) error {
 	releaseText := flags.String("release", newestRelease.String(), "what the server is, v0.24.0 or later")
 	agentReleaseText := flags.String("agent-release", "", "what its agent is; default the same")
 	gated := flags.Bool("udp-gate", false, "the command `udp` decides whether the agent's UDP passes; slower than without")
+	agentNamespace := flags.String("agent-namespace", "", "path of the network namespace of the agent's UDP socket (Linux)")
+	agentHost := flags.String("agent-host", "", "IPv4 address of that socket; default --host")
 	flags.Parse(args)
 	logf := newLogger(*verbose)
 	setDebugKnobs(*relayOnly, true, false)
@@ -69,6 +71,12 @@ func serveCommand(args []string) error {
 	hostAddr, err := netip.ParseAddr(*host)
 	if err != nil {
 		return err
+	}
+	agentHostAddr := hostAddr
+	if *agentHost != "" {
+		if agentHostAddr, err = netip.ParseAddr(*agentHost); err != nil {
+			return err
+		}
 	}
 	if *dir == "" {
 		if *dir, err = os.UserHomeDir(); err != nil {
@@ -118,7 +126,7 @@ func serveCommand(args []string) error {
 	s.movedPort = agentListener.Addr().(*net.TCPAddr).Port
 
 	s.agentOptions = agentOptions{
-		release: agentRelease, host: hostAddr, derpMap: newDERPMap(*host, s.movedPort, stunPort), stun: stun,
+		release: agentRelease, host: agentHostAddr, namespace: *agentNamespace, derpMap: newDERPMap(*host, s.movedPort, stunPort), stun: stun,
 		blockDirect: *relayOnly, ssh: s.ssh, coordination: s.coordination, logf: logf,
 	}
 	if *gated {
