@@ -11,6 +11,7 @@ import { CONNECTION_LOST_TEXT, type ConnectionEnd, SshLostError } from "./ends.t
 import { RemoteFiles } from "./remote_files.ts";
 import type { SessionRequest } from "../base/session.ts";
 import { PreparedSession, type SshSession } from "./session.ts";
+import type { SshChannel } from "./ssh2_channel.ts";
 import { type IncomingConnection, loadSsh2, SshTransport } from "./ssh2_client.ts";
 
 const HANDSHAKE_TIMEOUT_MS = 30_000;
@@ -31,12 +32,20 @@ export interface SshConnectionOptions {
   readonly keepalive?: KeepaliveOptions;
   /** @default 30_000 */
   readonly handshakeTimeoutMs?: number;
+  /** A session will be opened, and is asked for together with the authentication: the first that is prepared. @default false */
+  readonly opensSession?: boolean;
   /** Gives up the handshake; once that is done, as `SshConnection.leave`. */
   readonly signal?: AbortSignal;
 }
 
 /** Takes connections from the workspace for one forward. */
 export type IncomingHandler = (connection: IncomingConnection) => void;
+
+/** A session channel, and how long it took. */
+interface OpenedChannel {
+  readonly channel: SshChannel;
+  readonly tookMs: number;
+}
 
 export class SshConnection implements AsyncDisposable {
   /** Resolves once, when the connection is over; never rejects. */
@@ -46,6 +55,8 @@ export class SshConnection implements AsyncDisposable {
   readonly #forwards: Map<string, IncomingHandler>;
   readonly #over = new AbortController();
   readonly #handshakeMs: number;
+  /** Asked for with the authentication, and not used yet. */
+  #ahead: Promise<OpenedChannel> | undefined;
   #isClosing = false;
   #deadMessage: string | undefined;
   /** The shortest time that a request and its answer took. */
@@ -60,12 +71,14 @@ export class SshConnection implements AsyncDisposable {
       readonly clock: SshClock;
       readonly forwards: Map<string, IncomingHandler>;
       readonly handshakeMs: number;
+      readonly ahead: Promise<OpenedChannel> | undefined;
     },
   ) {
     this.#transport = transport;
     this.#clock = options.clock;
     this.#forwards = options.forwards;
     this.#handshakeMs = options.handshakeMs;
+    this.#ahead = options.ahead;
     this.closed = transport.closed.then((error) => {
       this.#over.abort();
       if (this.#deadMessage !== undefined) return { kind: "dead", message: this.#deadMessage };
@@ -83,10 +96,10 @@ export class SshConnection implements AsyncDisposable {
 
   /** Opens a session in which nothing runs yet. Rejects with `UserError` when the workspace refuses it. */
   async prepareSession(): Promise<PreparedSession> {
-    const askedAt = this.#clock.now();
+    const opening = this.#ahead ?? openChannel(this.#transport, this.#clock);
+    this.#ahead = undefined;
     try {
-      const channel = await this.#transport.openSession();
-      const tookMs = this.#clock.now() - askedAt;
+      const { channel, tookMs } = await opening;
       this.#roundTripMs = Math.min(this.#roundTripMs ?? tookMs, tookMs);
       return new PreparedSession(channel, {
         connectionClosed: this.closed,
@@ -258,6 +271,7 @@ export async function connectSsh(
   const keepalive = new Keepalive(options.keepalive ?? { intervalMs: 0 }, clock.now());
   const forwards = new Map<string, IncomingHandler>();
   let refusal: unknown;
+  let ahead: Promise<OpenedChannel> | undefined;
   const transport = new SshTransport(ssh2, stream, {
     username: options.username ?? "coder",
     verifyHostKey: async (key) => {
@@ -275,6 +289,11 @@ export async function connectSsh(
       else handler(incoming);
     },
     onReceived: () => keepalive.handleReceived(clock.now()),
+    onAsked: () => {
+      if (options.opensSession !== true) return;
+      ahead = openChannel(transport, clock);
+      ahead.catch(() => {}); // told to whoever prepares a session
+    },
   });
   const startedAt = clock.now();
   const done = new AbortController();
@@ -299,11 +318,17 @@ export async function connectSsh(
     await late;
   }
   const handshakeMs = clock.now() - startedAt;
-  const connection = new SshConnection(transport, { clock, forwards, handshakeMs });
+  const connection = new SshConnection(transport, { clock, forwards, handshakeMs, ahead });
   giveUp = () => connection.leave();
   if (signal?.aborted) connection.leave();
   scope(connection.runKeepalive(keepalive), transport);
   return connection;
+}
+
+async function openChannel(transport: SshTransport, clock: SshClock): Promise<OpenedChannel> {
+  const askedAt = clock.now();
+  const channel = await transport.openSession();
+  return { channel, tookMs: clock.now() - askedAt };
 }
 
 /** A task of the connection that fails takes it with it, and the reason into the end. */

@@ -1,5 +1,5 @@
 /**
- * With `ssh2_channel.ts`, `ssh2_agent.ts` and `ssh2_load.ts` the only file that knows npm ssh2: all else in this room speaks of `SshTransport` and `SshChannel`.
+ * With `ssh2_channel.ts`, `ssh2_agent.ts`, `ssh2_authentication.ts` and `ssh2_load.ts` the only file that knows npm ssh2: all else in this room speaks of `SshTransport` and `SshChannel`.
  * ssh2 keeps the SSH transport and connection protocols (RFC 4253, RFC 4254); sessions, forwards and policy are ours.
  * Its own timers stay off: time limits and keepalives belong to `connection.ts`, which is handed a clock.
  */
@@ -8,6 +8,7 @@ import { ExpectedError } from "../base/errors.ts";
 import type { ByteStream, StreamEnd } from "../base/stream.ts";
 import { ByteStreamDuplex } from "./duplex.ts";
 import { forwardedAgent } from "./ssh2_agent.ts";
+import { authenticateAtOnce } from "./ssh2_authentication.ts";
 import { SshChannel } from "./ssh2_channel.ts";
 import { prepareSsh2 } from "./ssh2_load.ts";
 import type {
@@ -57,6 +58,8 @@ export interface SshTransportOptions {
   readonly dialAgent?: () => Promise<ByteStream>;
   readonly onIncoming: (connection: IncomingConnection) => void;
   readonly onReceived: () => void;
+  /** Called when authentication was asked for and sessions may be, without waiting for the answer: a refusal ends them with the connection. */
+  readonly onAsked: () => void;
 }
 
 interface LoadedSsh2 {
@@ -150,6 +153,7 @@ export class SshTransport {
         ? {}
         : { agent: forwardedAgent(new ssh2.BaseAgent(), options.dialAgent) }),
     });
+    authenticateAtOnce(this.#client._protocol, options);
   }
 
   /** Opens a session channel on which nothing runs yet. */

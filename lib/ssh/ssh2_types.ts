@@ -2,7 +2,7 @@
  * The part of npm ssh2 1.17.0 that `ssh2_client.ts` uses, as its source has it. `@types/ssh2` is not used: it describes neither
  * the private parts below nor `lib/client.js` and brings another set of Node's types. Names with an underscore are ssh2's
  * own: it has no public way to open a session without starting a program, to ask for an answer to `env`, to send a
- * keepalive of ours, or to send a BREAK. The version is pinned for them.
+ * keepalive of ours, to send a BREAK, or to ask for something without waiting for what it asked for before. The version is pinned for them.
  */
 import type { Buffer } from "node:buffer";
 import type { Duplex, Readable } from "node:stream";
@@ -137,6 +137,10 @@ export interface Ssh2Client {
 }
 
 export interface Ssh2Protocol {
+  /** Called by ssh2 itself when keys are exchanged for the first time. */
+  service(name: string): void;
+  /** Called by ssh2 itself when the service is granted. */
+  authNone(username: string): void;
   session(channel: number, windowBytes: number, packetBytes: number): void;
   env(channel: number, name: string, value: string, wantReply: true): void;
   pty(

@@ -32,6 +32,8 @@ class Lane {
   isEnded = false;
   /** Nothing of it arrives any more. */
   isFrozen = false;
+  /** What was written before anybody held it back: so much may still arrive. */
+  #heldBehind: number | undefined;
   #readerBroken: StreamError | undefined;
   #writerBroken: StreamError | undefined;
   #wakeReader: (() => void) | undefined;
@@ -43,14 +45,14 @@ class Lane {
   }
 
   async read(into: Uint8Array): Promise<number | null> {
-    while (this.#bytes === 0 || this.isFrozen) {
+    while (this.#arriving() === 0 || this.isFrozen) {
       if (this.#readerBroken !== undefined) throw this.#readerBroken;
-      if (this.isEnded && !this.isFrozen) return null;
+      if (this.isEnded && this.#bytes === 0 && !this.isFrozen) return null;
       await new Promise<void>((resolve) => this.#wakeReader = resolve);
     }
     if (this.#readerBroken !== undefined) throw this.#readerBroken;
     let count = 0;
-    const wanted = Math.min(into.length, this.#maxRead);
+    const wanted = Math.min(into.length, this.#maxRead, this.#arriving());
     for (let chunk = this.#chunks[0]; chunk !== undefined; chunk = this.#chunks[0]) {
       if (count === wanted) break;
       const part = chunk.subarray(0, wanted - count);
@@ -60,8 +62,22 @@ class Lane {
       else this.#chunks[0] = chunk.subarray(part.length);
     }
     this.#bytes -= count;
+    if (this.#heldBehind !== undefined) this.#heldBehind -= count;
     this.#wakeWriter?.();
     return count;
+  }
+
+  hold(): void {
+    this.#heldBehind = this.#bytes;
+  }
+
+  letGo(): void {
+    this.#heldBehind = undefined;
+    this.#wakeReader?.();
+  }
+
+  #arriving(): number {
+    return this.#heldBehind ?? this.#bytes;
   }
 
   async write(bytes: Uint8Array): Promise<void> {
@@ -153,6 +169,15 @@ export class PipeEnd implements ByteStream {
   freeze(): void {
     this.#in.isFrozen = true;
     this.#out.isFrozen = true;
+  }
+
+  /** What is written to us from now on waits, until `letGo`. */
+  hold(): void {
+    this.#in.hold();
+  }
+
+  letGo(): void {
+    this.#in.letGo();
   }
 
   breakWith(end: StreamEnd): void {

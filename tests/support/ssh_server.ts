@@ -66,6 +66,8 @@ export interface TestSshServerOptions {
     reject: () => void,
   ) => void;
   readonly pipe?: BytePipeOptions;
+  /** Whether nobody is let in. @default false */
+  readonly refusesAuthentication?: boolean;
 }
 
 export interface ForwardDetails {
@@ -169,7 +171,10 @@ export class TestSshServer {
   #serve(connection: ServerConnection): void {
     connection
       .on("error", () => {})
-      .on("authentication", (context: { accept(): void }) => context.accept())
+      .on("authentication", (context: { accept(): void; reject(): void }) => {
+        if (this.#options.refusesAuthentication === true) context.reject();
+        else context.accept();
+      })
       .on("session", (accept: () => SessionEvents) => this.#serveSession(accept()))
       .on("request", (
         accept: ((port?: number) => void) | undefined,

@@ -71,6 +71,7 @@ export async function runSession(
       ...(dialAgent === undefined ? {} : { dialAgent }),
       keepalive: { intervalMs: options.keepaliveIntervalMs, countMax: options.keepaliveCount },
       verifyHostKey: hostKeyVerifier(steps, connected, session),
+      opensSession: !options.noCommand && options.stdioForward === "",
       signal: over,
     });
     await using forwards = await makeForwards(steps, connection, options);
