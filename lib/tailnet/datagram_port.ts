@@ -16,7 +16,12 @@ export const MAX_DATAGRAM_BYTES = 1_312;
  */
 const DEFAULT_BURST_BYTES = 72 * 1024;
 const DEFAULT_BUFFER_BYTES = 208 * 1024;
-/** More would fill the queues on the way instead: from there on the rate tells. */
+/**
+ * What the queues on the way take before anything is known of its rate: as little as a narrow link's, or what a way of 50 Mbit/s
+ * has under way, for a long one takes many round trips to find its rate. From there on the rate tells.
+ */
+const LIKELY_QUEUE_BYTES = 128 * 1024;
+const LIKELY_BYTES_PER_MS = 6_250;
 const MAX_BURST_BYTES = 1024 * 1024;
 /** What sealing writes behind a packet before the length is known: padding and tag. */
 const SLACK_BYTES = 32;
@@ -68,7 +73,7 @@ export class DatagramPort {
   #last: Endpoint | undefined;
   /** Packets for which there was no room. */
   dropped = 0;
-  #burstBytes = DEFAULT_BURST_BYTES;
+  #heldBytes = DEFAULT_BURST_BYTES;
   #isShort = false;
   /** A closed port takes nothing. */
   isOpen = false;
@@ -77,16 +82,17 @@ export class DatagramPort {
     this.#slot = { buffer: this.#filling.buffer, offset: 0 };
   }
 
-  /** Data that a socket holds while nobody reads it. */
-  get burstBytes(): number {
-    return this.#burstBytes;
+  /** What may come in one go, by a way whose least round trip is that long: our socket and the queues on the way must hold it. */
+  burstBytes(rttMs = 0): number {
+    const likely = Math.max(LIKELY_QUEUE_BYTES, LIKELY_BYTES_PER_MS * rttMs);
+    return Math.floor(Math.min(this.#heldBytes, likely, MAX_BURST_BYTES));
   }
 
   /** The receive buffers of the sockets, as the kernel counts them; `undefined` for what is usual. */
   setBuffers(buffers: readonly (number | undefined)[]): void {
     const least = Math.min(...buffers.map((bytes) => bytes ?? DEFAULT_BUFFER_BYTES));
     const held = Math.floor(DEFAULT_BURST_BYTES * (least / DEFAULT_BUFFER_BYTES));
-    this.#burstBytes = Math.max(DEFAULT_BURST_BYTES, Math.min(MAX_BURST_BYTES, held));
+    this.#heldBytes = Math.max(DEFAULT_BURST_BYTES, held);
   }
 
   /** As `Path.slot`. */

@@ -81,7 +81,8 @@ export class Direct {
   /** The way that packets of the peer take to us, when they may come straight; `undefined` while they cannot. */
   receiveWay(id: string, now: Instant): ReceiveWay | undefined {
     if (!this.port.isOpen || !this.paths.isMet(id, now)) return undefined;
-    return { burstBytes: this.port.burstBytes, rttMs: this.paths.inUse(id)?.latencyMs };
+    const rttMs = this.paths.inUse(id)?.latencyMs;
+    return { burstBytes: this.port.burstBytes(rttMs), rttMs };
   }
 
   /** Should be called when data, not mere keepalives, was sent to the peer, whichever way. */
