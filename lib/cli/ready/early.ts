@@ -31,6 +31,8 @@ export interface EarlyOptions<Value extends Endable> {
 export interface EarlyStart {
   /** The tunnel has begun; one that was told before is not it any more. */
   begin(tunnel: AgentTunnel): void;
+  /** Nothing is remembered: the tunnel begins when the deployment has answered, and no other run has left one. */
+  beginLater(): void;
   /** The deployment says something else than that the workspace runs: nothing is begun any more. Idempotent. */
   giveUp(): void;
   /** Gives up, and waits until the agent has heard of it, or might have. */
@@ -54,7 +56,7 @@ class GivenUp extends ExpectedError {
 const HAS_NOT_COME = false;
 const NOTHING = Promise.resolve(HAS_NOT_COME);
 
-export class Early<Value extends Endable> implements EarlyStart, Disposable {
+export class Early<Value extends Endable> implements Omit<EarlyStart, "beginLater">, Disposable {
   readonly #options: EarlyOptions<Value>;
   #held: Held<Value> | undefined;
   #came: Promise<boolean> = NOTHING;

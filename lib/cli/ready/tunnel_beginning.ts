@@ -113,6 +113,7 @@ export class TunnelBeginning {
     if (known === undefined) {
       // A first run finds no shared tunnel: it needs what it would do without then.
       this.#steps.host.tunnels.prepare();
+      this.#options.early?.beginLater();
       return undefined;
     }
     log.debug("begins with the agent of the last run", { agentId: known.agentId });

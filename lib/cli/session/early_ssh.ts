@@ -14,7 +14,7 @@ import type { Steps } from "../ready/steps.ts";
 export interface EarlySshOptions {
   /** Whether a session of another's connection would do. */
   readonly mayShare: boolean;
-  /** Called when there is none, while there is still time to load what one of our own needs. */
+  /** Called, perhaps twice, when there is none, while there is still time to load what one of our own needs. */
   readonly onOwn: () => void;
 }
 
@@ -39,9 +39,11 @@ export function mayShareSsh(options: SshOptions): boolean {
 export class EarlySsh implements EarlyStart, Disposable {
   readonly held: Early<HeldSession>;
   readonly port: Early<ByteStream>;
+  readonly #onOwn: () => void;
 
   constructor({ host: { clock }, log, signal }: Steps, options: EarlySshOptions) {
     const { mayShare, onOwn } = options;
+    this.#onOwn = onOwn;
     this.held = new Early({
       begin: async (tunnel, stop) => {
         const session = mayShare
@@ -77,6 +79,10 @@ export class EarlySsh implements EarlyStart, Disposable {
   begin(tunnel: AgentTunnel): void {
     this.held.begin(tunnel);
     this.port.begin(tunnel);
+  }
+
+  beginLater(): void {
+    this.#onOwn();
   }
 
   giveUp(): void {

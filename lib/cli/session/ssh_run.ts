@@ -49,11 +49,9 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
   using interrupt = new Interrupt(host);
   // From the first instant: OpenSSH speaks first.
   const input = options.stdio ? new EarlyInput(host.stdin) : undefined;
-  // Loading SSH takes as long as reaching the workspace: both at once. Raw bytes never pay for it.
   const isWebOnly = options.webTerminal === "yes";
   const mayShare = !isWebOnly && sharesTunnel(global) && mayShareSsh(options);
   const loading = new SessionLoading();
-  if (input === undefined && !isWebOnly && !mayShare) loading.begin();
   const opening = new AbortController();
   if (input !== undefined) watchInput(host, input, { interrupt, signal: opening.signal });
   try {
@@ -69,6 +67,8 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
     const steps = createSteps({ host, client, progress, log, signal: interrupt.signal });
     const workspace = plan.workspace ?? await pickWorkspace(steps, options);
     if (workspace === undefined) return 1;
+    // Loading SSH takes as long as reaching the workspace, and nothing else runs meanwhile: it begins when the network is waited for.
+    // Raw bytes never pay for it.
     const onOwn = () => input === undefined && loading.begin();
     using early = new EarlySsh(steps, { mayShare, onOwn });
     const connectOptions: ConnectOptions = {
@@ -98,6 +98,7 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
       }),
     });
     if (options.persist !== "" || options.listPersistent) {
+      onOwn();
       const { runPersistent } = await import("./persist/run.ts");
       return await runPersistent(steps, { connect: connectOptions, prepare, interrupt, options });
     }
