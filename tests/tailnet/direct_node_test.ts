@@ -1,6 +1,6 @@
 /** Whole nodes with a way beside the relay: transfers that change ways, and who would use that way to harm us. */
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { ByteWriter } from "../../lib/base/bytes.ts";
+import { ByteWriter, equalBytes } from "../../lib/base/bytes.ts";
 import { generatePrivateKey, publicKey } from "../../lib/crypto/mod.ts";
 import { DiscoPinger, encodeStunResponse, isDisco } from "../../lib/disco/mod.ts";
 import { endpointKey } from "../../lib/wire/endpoint.ts";
@@ -65,6 +65,47 @@ for (const family of ["ipv4", "ipv6"] as const) {
     deepStrictEqual(new Set(changes(world)), new Set(["direct"]));
   });
 }
+
+Deno.test("after a move to a straight way what is said of data that the relay still brings goes over the relay, and nothing else", () => {
+  const down = 60_000_000;
+  const delayMs = 25;
+  /** What the relay has for us waits there as long as the move takes. */
+  const heldMs = 400;
+  /** When packets of ours left for the relay, and when it brought the last of data. */
+  const leftAt: number[] = [];
+  let drainedAt = 0;
+  const world: World = new World({
+    agentSendBytes: down,
+    network: { delayMs, bytesPerMs: 20_000 },
+    fate: ({ source, packet }, now) => {
+      if (equalBytes(source, world.client.session.node.nodePublicKey)) {
+        leftAt.push(now - delayMs);
+        return "forward";
+      }
+      if (packet.length > 1_000) drainedAt = now + heldMs + delayMs;
+      return { delaysMs: [heldMs] };
+    },
+  });
+  world.reach();
+  const bulk = beginTransfer(world, 0);
+  ok(world.until(() => bulk.receivedBytes > BYTES, MINUTE_MS));
+  const { internet, clientHost, agentHost } = world.useDirect({
+    client: "198.51.100.1:41000",
+    agent: "198.51.100.2:42000",
+  });
+  internet.delayMs = 5;
+  const straight = () => clientHost.sentTo.get(endpointKey(agentHost.local))?.count ?? 0;
+  untilDirect(world);
+  const [movedAt, before] = [world.now, straight()];
+  finishTransfer(world, bulk, { up: 0, down });
+  const left = (from: number, to: number) => leftAt.filter((at) => at > from && at < to).length;
+  ok(drainedAt > movedAt + delayMs, "nothing was on its way over the relay");
+  const drain = left(movedAt, drainedAt);
+  ok(drain > 10, `${drain} packets of ours went over the relay while it brought data`);
+  const after = left(drainedAt + 50, world.now);
+  ok(after < 5, `${after} packets of ours went over the relay after that`);
+  ok(straight() - before > 1_000, `${straight() - before} packets went straight`);
+});
 
 Deno.test("a path that dies in either direction or both stalls a transfer for less than a second, and comes back", () => {
   const ways = [{ out: true, in: false }, { out: false, in: true }, { out: true, in: true }];
