@@ -123,7 +123,7 @@ export class SshConnection implements AsyncDisposable {
   /** The files of the workspace. Rejects with `UserError` when it serves none. */
   async openFiles(): Promise<RemoteFiles> {
     try {
-      return new RemoteFiles(await this.#transport.openSftp(), this.closed);
+      return new RemoteFiles(await this.#transport.openSftp(), this.closed, this.#clock);
     } catch (error) {
       throw await this.#failure("sftp", error);
     }

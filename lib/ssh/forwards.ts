@@ -2,6 +2,7 @@
  * Forwards to one far side: `-L`, `-D` and, over SSH, `-R`, several each. Half-closes pass through; what cannot be made is said and,
  * if asked for, ends the command. Connections at a time are bounded: beyond that new ones are closed at once.
  */
+import type { Instant } from "../base/core.ts";
 import { ExpectedError, messageOf, UserError } from "../base/errors.ts";
 import type { ByteStream } from "../base/stream.ts";
 import type { FarSide } from "./far_side.ts";
@@ -12,6 +13,8 @@ import { acceptSocks } from "./socks_client.ts";
 import type { IncomingConnection } from "./ssh2_client.ts";
 
 const DEFAULT_MAX_CONNECTIONS = 512;
+/** Connections that break together are told as one. */
+const BROKEN_EVERY_MS = 5_000;
 /** As OpenSSH exits when `ExitOnForwardFailure` strikes. */
 const FORWARD_FAILURE_CODE = 255;
 
@@ -19,6 +22,7 @@ export interface ForwardHost {
   readonly sockets: LocalSockets;
   /** One line for the user, without its end. */
   readonly print: (line: string) => void;
+  readonly now: () => Instant;
 }
 
 export interface ForwardRequest {
@@ -71,6 +75,9 @@ export class ForwardSet implements AsyncDisposable {
   #dialling = 0;
   #isClosed = false;
   #saidFull = false;
+  #saidBrokenAt: Instant = -Infinity;
+  /** Connections that broke since then without a word. */
+  #unsaidBroken = 0;
 
   /** Use `startForwards`. */
   constructor(far: FarSide, host: ForwardHost, options: ForwardOptions) {
@@ -99,7 +106,7 @@ export class ForwardSet implements AsyncDisposable {
     await this.#listen(forward.listen, `-> ${name}`, async (stream) => {
       try {
         const channel = await this.#far.open(to);
-        await this.#join(stream, channel, `direct to ${name}`);
+        await this.#join(stream, channel, { what: "direct to", name });
       } catch (error) {
         if (!(error instanceof ExpectedError)) throw error;
         stream.abort();
@@ -117,7 +124,8 @@ export class ForwardSet implements AsyncDisposable {
       if (accepted.kind === "failed") {
         this.#say(accepted.message);
       } else {
-        await this.#join(stream, accepted.channel, `dynamic to ${accepted.target}`);
+        const { channel, target: name } = accepted;
+        await this.#join(stream, channel, { what: "dynamic to", name });
       }
     });
   }
@@ -222,8 +230,11 @@ export class ForwardSet implements AsyncDisposable {
     } finally {
       this.#dialling--;
     }
-    await this.#hold(stream, `forwarded from ${incoming.boundTo}`, async () => {
-      await joinStreams(stream, incoming.accept());
+    const { boundTo } = incoming;
+    await this.#hold(stream, `forwarded from ${boundTo}`, async () => {
+      const channel = incoming.accept();
+      const broken = await joinStreams(stream, channel);
+      if (broken?.stream === channel) this.#sayBroken(`from ${boundTo}`, broken.error.message);
     });
   }
 
@@ -245,10 +256,29 @@ export class ForwardSet implements AsyncDisposable {
     }
   }
 
-  /** A stream that breaks is its own affair: the other side sees it broken too. */
-  async #join(stream: ByteStream, channel: ByteStream, what: string): Promise<void> {
-    this.#open.set(stream, what);
-    await joinStreams(stream, channel);
+  /** The other side of a stream that breaks sees it broken too; why is said where it was not this machine's doing. */
+  async #join(
+    stream: ByteStream,
+    channel: ByteStream,
+    { what, name }: { readonly what: string; readonly name: string },
+  ): Promise<void> {
+    this.#open.set(stream, `${what} ${name}`);
+    const broken = await joinStreams(stream, channel);
+    if (broken?.stream === channel) this.#sayBroken(`to ${name}`, broken.error.message);
+  }
+
+  #sayBroken(which: string, why: string): void {
+    const now = this.#host.now();
+    if (now - this.#saidBrokenAt < BROKEN_EVERY_MS) {
+      this.#unsaidBroken++;
+      return;
+    }
+    const others = this.#unsaidBroken === 0 ? "" : `, and ${this.#unsaidBroken} before it`;
+    this.#saidBrokenAt = now;
+    this.#unsaidBroken = 0;
+    this.#say(
+      `Connection ${which} in the workspace broke off: ${why || "no reason given"}${others}`,
+    );
   }
 
   #isFull(): boolean {

@@ -3,7 +3,8 @@
  * of everything with the connection. Paths are the workspace's; relative ones begin in its home folder.
  */
 import { Buffer } from "node:buffer";
-import type { ConnectionEnd } from "./ends.ts";
+import { CONNECTION_LOST_TEXT, type ConnectionEnd, SshLostError } from "./ends.ts";
+import type { SshClock } from "./host.ts";
 import type { Ssh2Sftp } from "./ssh2_types.ts";
 
 /** What every server takes (§6.4, §6.5 name 32768 as what must be taken). */
@@ -11,6 +12,8 @@ const PIECE_BYTES = 32 * 1024;
 /** Pieces in flight: two megabytes, the window of a channel. */
 const MAX_IN_FLIGHT = 64;
 const NO_SUCH_FILE = 2; // §7
+/** The end of a connection and of what is in it come in one go. */
+const TOLD_WITHIN_MS = 1_000;
 
 export interface RemoteEntry {
   readonly name: string;
@@ -22,12 +25,15 @@ export type RemoteStat = Omit<RemoteEntry, "name">;
 
 export class RemoteFiles implements Disposable {
   readonly #sftp: Ssh2Sftp;
+  readonly #clock: SshClock;
   readonly #lost: Promise<never>;
 
-  constructor(sftp: Ssh2Sftp, closed: Promise<ConnectionEnd>) {
+  constructor(sftp: Ssh2Sftp, closed: Promise<ConnectionEnd>, clock: SshClock) {
     this.#sftp = sftp;
+    this.#clock = clock;
     this.#lost = closed.then((end) => {
-      throw new Error(end.kind === "closed" ? "The connection was closed" : end.message);
+      const why = end.kind === "closed" ? "The connection was closed" : end.message;
+      throw new SshLostError(CONNECTION_LOST_TEXT, { cause: undefined, hint: why });
     });
     this.#lost.catch(() => {}); // told to whoever waits
   }
@@ -40,9 +46,7 @@ export class RemoteFiles implements Disposable {
       );
       return statOf(attributes);
     } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === NO_SUCH_FILE) {
-        return undefined;
-      }
+      if (hasCode(error) && error.code === NO_SUCH_FILE) return undefined;
       throw error;
     }
   }
@@ -72,8 +76,8 @@ export class RemoteFiles implements Disposable {
     try {
       await this.#do((done) => this.#sftp.ext_openssh_rename(from, to, done));
     } catch (error) {
-      const isUnknown = error instanceof Error && !("code" in error);
-      if (!isUnknown) throw error;
+      // What the server does not have, ssh2 does not ask for.
+      if (error instanceof SshLostError || hasCode(error)) throw error;
       if (await this.stat(to) !== undefined) await this.remove(to);
       await this.#do((done) => this.#sftp.rename(from, to, done));
     }
@@ -150,15 +154,42 @@ export class RemoteFiles implements Disposable {
     return this.#call<void>((done) => start((error) => done(error ?? undefined, undefined)));
   }
 
-  /** ssh2 leaves what is pending when the connection goes without an answer. */
-  #call<Value>(
+  /** ssh2 leaves what is pending when the connection goes without an answer, or answers it without the reason. */
+  async #call<Value>(
     start: (done: (error: Error | undefined, value: Value) => void) => void,
   ): Promise<Value> {
+    let isAsked = false;
     const answered = new Promise<Value>((resolve, reject) => {
       start((error, value) => error ? reject(error) : resolve(value));
+      isAsked = true;
     });
-    return Promise.race([answered, this.#lost]);
+    try {
+      return await Promise.race([answered, this.#lost]);
+    } catch (error) {
+      if (!isAsked || error instanceof SshLostError || hasCode(error)) throw error;
+      throw await this.#whyUnanswered(error);
+    }
   }
+
+  /** Nobody has answered: with the connection, as a rule, which is about to say so. */
+  async #whyUnanswered(error: unknown): Promise<unknown> {
+    const told = new AbortController();
+    const waited = this.#clock.sleep(TOLD_WITHIN_MS, told.signal).catch(() => {}); // called off
+    try {
+      await Promise.race([this.#lost, waited]);
+    } catch (lost) {
+      return lost;
+    } finally {
+      told.abort();
+    }
+    const hint = "The workspace closed its SFTP";
+    return new SshLostError(CONNECTION_LOST_TEXT, { cause: error, hint });
+  }
+}
+
+/** Whether it is an answer (§7), rather than that there was none. */
+function hasCode(error: unknown): error is Error & { readonly code: unknown } {
+  return error instanceof Error && "code" in error;
 }
 
 function statOf(attributes: {

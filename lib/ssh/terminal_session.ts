@@ -153,7 +153,7 @@ class TerminalSession {
       if (isPty) stopResizing = this.#host.onResize(() => this.#resize());
       if (signal?.aborted) this.#interrupt();
       this.#options.onStarted?.();
-      if (isRaw && stdout.isTerminal) {
+      if (stdout.isTerminal) {
         stopStatus = this.#options.statusLine?.((text) => this.#showStatus(text));
       }
       const filter = isRaw && this.#options.escapeChar !== "none"

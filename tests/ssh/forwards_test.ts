@@ -24,6 +24,7 @@ const SOCKETS = new MemorySockets();
 const LOOPBACK = "127.0.0.1";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+const now = () => 0;
 
 interface Scene {
   readonly connection: SshConnection;
@@ -41,7 +42,7 @@ async function withScene(
   const connection = await connectSsh(server.stream, { clock: new ManualClock() });
   workspace.connection = await server.connected;
   const said: string[] = [];
-  const host = { sockets, print: (line: string) => void said.push(line) };
+  const host = { sockets, print: (line: string) => void said.push(line), now };
   const sets: ForwardSet[] = [];
   const start = async (request: ForwardRequest, options?: ForwardOptions) => {
     const set = await startForwards(sshFarSide(connection), host, request, options);
@@ -364,7 +365,11 @@ Deno.test("forwards are left within two seconds when the network says nothing an
   const server = await TestSshServer.start(workspace.options);
   const clock = new ManualClock();
   const connection = await connectSsh(server.stream, { clock });
-  const set = await startForwards(sshFarSide(connection), { sockets: SOCKETS, print: () => {} }, {
+  const set = await startForwards(sshFarSide(connection), {
+    sockets: SOCKETS,
+    print: () => {},
+    now,
+  }, {
     local: [{ listen: tcp(0), to: tcp(1) }],
     remote: [{ listen: tcp(0), to: tcp(1) }],
   });
@@ -393,7 +398,9 @@ Deno.test("joinStreams() breaks the other side when one breaks", async () => {
   const [b, nearB] = createBytePipe();
   const joining = joinStreams(nearA, nearB);
   a.abort("gone");
-  assert.equal((await joining)?.end.kind, "reset");
+  const broken = await joining;
+  assert.equal(broken?.stream, nearA);
+  assert.equal(broken?.error.end.kind, "reset");
   assert.equal((await b.closed).kind, "reset");
 });
 
@@ -415,6 +422,7 @@ Deno.test("forwards need no more of the far side than streams to what is there",
     await using set = await startForwards(plainFarSide(opened), {
       sockets: SOCKETS,
       print: (line) => said.push(line),
+      now,
     }, { local: [{ listen: tcp(0), to }], dynamic: [{ listen: tcp(0) }] });
     const [local, dynamic] = set.listening;
     assert(local !== undefined && dynamic !== undefined && to.kind === "tcp");
@@ -433,7 +441,7 @@ Deno.test("forwards need no more of the far side than streams to what is there",
 
 Deno.test("remote forward says so when the far side cannot listen", async () => {
   const said: string[] = [];
-  const host = { sockets: SOCKETS, print: (line: string) => void said.push(line) };
+  const host = { sockets: SOCKETS, print: (line: string) => void said.push(line), now };
   const request = { remote: [{ listen: tcp(8_080), to: tcp(80) }] };
   const text = "ssh remote forward: listen on remote SSH address 127.0.0.1:8080: " +
     "nothing can listen over there for us";

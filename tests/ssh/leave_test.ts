@@ -133,6 +133,6 @@ Deno.test("A forwarded stream whose connection is left breaks on the other side 
   server.stream.freeze();
   connection.leave();
   clock.advance(100);
-  assert.match((await joined)?.message ?? "", /closed/);
+  assert.match((await joined)?.error.message ?? "", /closed/);
   assert.equal((await far.closed).kind, "reset");
 });

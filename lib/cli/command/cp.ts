@@ -1,6 +1,9 @@
 /** `cp`: files and folders between this machine and a workspace, over SFTP. Ours: the official command has none. */
 import { UserError } from "../../base/errors.ts";
+import type { TunnelSilence } from "../../base/tunnel.ts";
+import { findCause } from "../../coder/errors.ts";
 import { connectSsh } from "../../ssh/connection.ts";
+import { SshLostError } from "../../ssh/ends.ts";
 import type { RemoteFiles } from "../../ssh/remote_files.ts";
 import { AGENT_SSH_PORT } from "../../tailnet/agent_ports.ts";
 import { switchFlag } from "../grammar/flag.ts";
@@ -11,6 +14,8 @@ import { Copier, type CopyTotals, type FileSide, sizeText } from "../session/cop
 import { type CopyPlan, nameOf, planCopy } from "../session/copy/places.ts";
 import { localSide, remoteSide } from "../session/copy/sides.ts";
 import { hostKeyVerifier } from "../session/host_key.ts";
+import { sayingSilences } from "../session/silence_wait.ts";
+import { lossWithSilence } from "../session/silence_words.ts";
 import { ExitError } from "../terminal/errors.ts";
 import { withClient } from "../workspace/surroundings.ts";
 import { defineCommand } from "./command.ts";
@@ -67,32 +72,49 @@ export const command = defineCommand({
           verifyHostKey: hostKeyVerifier(steps, connected, { options: flags, configuration }),
           signal,
         });
-        using files = await connection.openFiles();
-        const there = remoteSide(connection, files);
-        const here = localSide(await host.fileTree());
-        const isDownload = plan.direction === "download";
-        const copyHost = {
-          from: isDownload ? there : here,
-          to: isDownload ? here : there,
-          toOs: isDownload ? host.os : connected.agent.operatingSystem,
-          now: () => host.clock.now(),
-          say: (line: string) => progress.line(line),
-        };
-        const totals = await progress.during("Copying", async (wait) => {
-          const copier = new Copier(copyHost, wait);
-          for (const [from, to] of await pathsOf(plan, copyHost.to, { files, os: host.os })) {
-            await copier.copy(from, to);
-          }
-          return copier.totals;
+        await using _saying = sayingSilences(steps, {
+          tunnel: connected.tunnel,
+          workspace: connected.target.workspace.name,
         });
-        progress.line(summaryOf(totals));
-        return totals.skipped === 0 ? 0 : 1;
+        try {
+          using files = await connection.openFiles();
+          const there = remoteSide(connection, files);
+          const here = localSide(await host.fileTree());
+          const isDownload = plan.direction === "download";
+          const copyHost = {
+            from: isDownload ? there : here,
+            to: isDownload ? here : there,
+            toOs: isDownload ? host.os : connected.agent.operatingSystem,
+            now: () => host.clock.now(),
+            say: (line: string) => progress.line(line),
+          };
+          const totals = await progress.during("Copying", async (wait) => {
+            const copier = new Copier(copyHost, wait);
+            for (const [from, to] of await pathsOf(plan, copyHost.to, { files, os: host.os })) {
+              await copier.copy(from, to);
+            }
+            return copier.totals;
+          });
+          progress.line(summaryOf(totals));
+          return totals.skipped === 0 ? 0 : 1;
+        } catch (error) {
+          throw lossOf(error, connected.tunnel.silence());
+        }
       } catch (error) {
         if (interrupt.exitCode !== undefined) throw new ExitError(interrupt.exitCode);
         throw error;
       }
     }),
 });
+
+/** What is told of a copy whose connection was lost; else the error as it is. */
+function lossOf(error: unknown, silence: TunnelSilence | undefined): unknown {
+  const lost = findCause(error, SshLostError);
+  if (lost === undefined) return error;
+  const why = lossWithSilence(lost.hint ?? "", silence);
+  const hint = `${why}; the same command goes on with what has arrived`;
+  return new SshLostError(lost.message, { cause: error, hint });
+}
 
 const SLASH = /\//;
 const ANY_SLASH = /[/\\]/;

@@ -98,6 +98,7 @@ async function run(
     far: link.farSide,
     sockets: steps.host.sockets,
     say: (line) => progress.line(line),
+    now: () => steps.host.clock.now(),
   };
   const sets: ForwardSet[] = [];
   const tasks: Promise<void>[] = [];

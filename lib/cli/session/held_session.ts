@@ -9,6 +9,7 @@ import { hostKeyVerifier } from "./host_key.ts";
 import {
   exitCodeOf,
   reasonOf,
+  sayingSilencesOf,
   type SessionBasics,
   silenceLineOf,
   terminalOf,
@@ -52,6 +53,7 @@ export async function runHeldSession(
         return undefined;
       }
       log.info("uses the shared SSH connection");
+      await using _saying = sayingSilencesOf({ steps, connected, session });
       const outcome = await runAtTerminal(remote, terminal, {
         pty,
         term,

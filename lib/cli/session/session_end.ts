@@ -1,7 +1,11 @@
 /** What sessions have in common, whoever's SSH connection they run in: their terminal, and how they end. */
 import type { Host, HostInput, HostOutput } from "../../base/host.ts";
 import { CONNECTION_LOST_CODE, type SessionOutcome } from "../../ssh/ends.ts";
-import type { TerminalHost, TerminalSessionOptions } from "../../ssh/terminal_session.ts";
+import {
+  type TerminalHost,
+  type TerminalSessionOptions,
+  wantsPty,
+} from "../../ssh/terminal_session.ts";
 import type { Configuration } from "../config/config.ts";
 import type { SshOptions } from "../grammar/flags_ssh.ts";
 import type { Connected } from "../ready/connect.ts";
@@ -10,6 +14,7 @@ import { ExitError } from "../terminal/errors.ts";
 import type { Interrupt } from "../terminal/interrupt.ts";
 import { printText } from "../terminal/print.ts";
 import { silenceLine } from "./silence_line.ts";
+import { sayingSilences } from "./silence_wait.ts";
 import { lossWithSilence } from "./silence_words.ts";
 import { type Background, SessionEnded } from "./ssh_background.ts";
 import { escapeCharOf } from "./ssh_checks.ts";
@@ -73,10 +78,12 @@ export function reasonOf(
   return error;
 }
 
-/** What keeps a shell over such an outage. */
+/** What would go on over such an outage. */
 function adviceFor({ options, command, wayBack }: SessionBasics): string {
-  const isShell = command === "" && options.stdioForward === "" && !options.noCommand;
-  return isShell && options.persist === "" ? `; next time, "${wayBack}" keeps the shell` : "";
+  if (options.stdioForward !== "" || options.noCommand || options.persist !== "") return "";
+  return command === ""
+    ? `; next time, "${wayBack}" keeps the shell`
+    : "; a command that is to outlive this runs under nohup or in tmux";
 }
 
 /** Why a session was ended from outside, as what ends the command. */
@@ -84,15 +91,37 @@ export function goneOrLost({ message, isLost }: SessionEnded): SessionLost {
   return new SessionLost(message, { isGone: !isLost });
 }
 
+/**
+ * Says a silence while a session lasts that draws on no terminal: a command whose output goes elsewhere, for whoever sees standard error,
+ * and `-N`. Bytes of other programs, as with `-W`, mostly have somebody else's terminal around them.
+ */
+export function sayingSilencesOf(
+  { steps, connected: { tunnel, target }, session: { options, command } }: Pick<
+    Surroundings,
+    "steps" | "connected" | "session"
+  >,
+): AsyncDisposable | undefined {
+  const { stdin, stdout, stderr } = steps.host;
+  const isPlain = command !== "" && options.stdioForward === "" &&
+    !wantsPty({ command, tty: options.tty, stdin });
+  const isShown = options.noCommand || (isPlain && !stdout.isTerminal && stderr.isTerminal);
+  return isShown ? sayingSilences(steps, { tunnel, workspace: target.workspace.name }) : undefined;
+}
+
 /** The line for a silence, on a terminal that can take it back. */
 export function silenceLineOf(
-  { steps: { host, progress }, connected: { tunnel, target }, session: { options } }: Pick<
+  { steps: { host, progress }, connected: { tunnel, target }, session: { options, command } }: Pick<
     Surroundings,
     "steps" | "connected" | "session"
   >,
 ): Pick<TerminalSessionOptions, "statusLine"> {
   if (host.env("TERM") === "dumb") return {};
-  const escapeChar = escapeCharOf(options.escapeChar);
+  const isTyped = wantsPty({
+    command: command === "" ? undefined : command,
+    tty: options.tty,
+    stdin: host.stdin,
+  });
+  const escapeChar = isTyped ? escapeCharOf(options.escapeChar) : "none";
   const workspace = target.workspace.name;
   return {
     statusLine: silenceLine({ tunnel, clock: host.clock, progress, workspace, escapeChar }),

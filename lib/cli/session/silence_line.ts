@@ -59,14 +59,30 @@ export function silenceLine(
   };
 }
 
+type Told = Pick<SilenceLineOptions, "clock" | "workspace">;
+
 /** One line, the most important first: a narrow terminal shows no more than that. */
 export function silenceWords(
+  silence: TunnelSilence,
+  told: Told & Pick<SilenceLineOptions, "escapeChar">,
+): string {
+  const { escapeChar } = told;
+  const leave = escapeChar === "none" ? "" : `, Enter ${formatEscapeChar(escapeChar)}. leaves`;
+  return wordsOf(silence, told, ` (${formatElapsed(silence.lastedMs)})${leave}`);
+}
+
+/** The same for those who say themselves how long a wait lasts. */
+export function silenceWait(silence: TunnelSilence, told: Told): string {
+  return wordsOf(silence, told, "");
+}
+
+function wordsOf(
   { lastedMs, status }: TunnelSilence,
-  { clock, workspace, escapeChar }: Pick<SilenceLineOptions, "clock" | "workspace" | "escapeChar">,
+  { clock, workspace }: Told,
+  more: string,
 ): string {
   const since = localTime(clock, clock.wallMs() - lastedMs).slice(11, 19);
-  const leave = escapeChar === "none" ? "" : `, Enter ${formatEscapeChar(escapeChar)}. leaves`;
-  const waits = `; waiting for ${waitWords(status)}`;
-  const lasted = formatElapsed(lastedMs);
-  return stripToLine(`No answer from "${workspace}" since ${since} (${lasted})${leave}${waits}`);
+  return stripToLine(
+    `No answer from "${workspace}" since ${since}${more}; waiting for ${waitWords(status)}`,
+  );
 }

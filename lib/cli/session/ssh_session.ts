@@ -30,6 +30,7 @@ import { hostKeyVerifier } from "./host_key.ts";
 import {
   exitCodeOf,
   reasonOf,
+  sayingSilencesOf,
   type SessionBasics,
   silenceLineOf,
   terminalOf,
@@ -78,6 +79,7 @@ export async function runSession(
     await using _gpg = await forwardGpg(steps, connection, { options, agent: connected.agent });
     const settings = parseEnvSettings(options.env);
     const variables = [...settings, ...session.containerVariables];
+    await using _saying = sayingSilencesOf({ steps, connected, session });
     const outcome = await runKind({
       steps,
       connected,
@@ -195,7 +197,11 @@ async function makeForwards(
 ): Promise<ForwardSet> {
   return await startForwards(
     sshFarSide(connection),
-    { sockets: steps.host.sockets, print: (line) => steps.progress.line(line) },
+    {
+      sockets: steps.host.sockets,
+      print: (line) => steps.progress.line(line),
+      now: () => steps.host.clock.now(),
+    },
     {
       local: options.localForwards.map(parseLocalForward),
       dynamic: options.dynamicForwards.map(parseDynamicForward),

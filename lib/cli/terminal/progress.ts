@@ -32,6 +32,11 @@ interface RunningWait {
   notices: number;
 }
 
+export interface WaitOptions {
+  /** How long it is waited already. @default 0 */
+  readonly ageMs?: number;
+}
+
 export interface ProgressOptions {
   /** Treat stderr as a terminal. @default whether it is one */
   readonly isTerminal?: boolean;
@@ -90,10 +95,14 @@ export class Progress {
    * Runs `body`, saying what is waited for as long as it takes, and for how long already. Waits may nest: the innermost is shown, with
    * the time of the outermost.
    */
-  async during<T>(what: string, body: (wait: Wait) => Promise<T>): Promise<T> {
+  async during<T>(
+    what: string,
+    body: (wait: Wait) => Promise<T>,
+    { ageMs = 0 }: WaitOptions = {},
+  ): Promise<T> {
     const { clock } = this.#host;
     const newAt = clock.now();
-    const since = this.#waits[0]?.since ?? newAt;
+    const since = this.#waits[0]?.since ?? newAt - ageMs;
     const running: RunningWait = { what: stripToLine(what), since, newAt, notices: 0 };
     this.#waits.push(running);
     const scope = new AbortController();

@@ -14,6 +14,7 @@ export interface ListenHost {
   readonly sockets: LocalSockets;
   /** One line for the user. */
   readonly say: (line: string) => void;
+  readonly now: () => number;
 }
 
 /** Listens as the specification says; each set has one listener. Throws `UserError` when a port cannot be had. */
@@ -45,7 +46,7 @@ async function listenOn(host: ListenHost, spec: PortSpec, address: string): Prom
 
 /** One listener without a word. A local port of 0 takes any. */
 export async function forward(
-  { far, sockets, say }: ListenHost,
+  { far, sockets, say, now }: ListenHost,
   { address, local, remote }: {
     readonly address: string;
     readonly local: number;
@@ -56,7 +57,7 @@ export async function forward(
   const to: LocalTarget = { kind: "tcp", host: LOOPBACK, port: remote };
   const listen: LocalTarget = { kind: "tcp", host: address, port: local };
   try {
-    return await startForwards(far, { sockets, print: say }, { local: [{ listen, to }] }, {
+    return await startForwards(far, { sockets, print: say, now }, { local: [{ listen, to }] }, {
       exitOnFailure: true,
       notConnected: (_, why) => `Failed to dial 'tcp://${LOOPBACK}:${remote}' in workspace: ${why}`,
     });
