@@ -119,9 +119,14 @@ export class AgentContact implements Core<AgentContactEvent> {
     this.#node.initiate(this.#id, now, { minGapMs: this.#news.answerMs });
   }
 
-  /** The coordinator lost the agent, or we the coordinator. */
+  /** The coordinator lost the agent, or will never speak to us again. */
   handleLost(now: Instant): void {
     if (this.region !== undefined) this.#news.handleLost(now);
+  }
+
+  /** We lost the coordinator. */
+  handleCutOff(): void {
+    if (this.region !== undefined) this.#news.handleCutOff();
   }
 
   /** The machine slept, or its network is another. */

@@ -31,6 +31,7 @@ export class AgentNews implements Core<AgentNewsEvent> {
 
   /** The coordinator was asked for the agent. */
   handleConnected(now: Instant): void {
+    this.#presence.handleConnected(now);
     this.#askedAt = now;
   }
 
@@ -49,9 +50,14 @@ export class AgentNews implements Core<AgentNewsEvent> {
     this.#changes.noteReady();
   }
 
-  /** The coordinator lost the agent, or we the coordinator. */
+  /** The coordinator lost the agent, or will never speak to us again. */
   handleLost(now: Instant): void {
     this.#presence.handleLost(now);
+  }
+
+  /** We lost the coordinator. */
+  handleCutOff(): void {
+    this.#presence.handleCutOff();
   }
 
   /** The machine slept. */

@@ -12,6 +12,8 @@ export type PresenceEvent =
 
 type Standing =
   | { readonly kind: "vouched" }
+  /** We have no coordinator to ask: it may be as well as ever, and is waited for as long as we are cut off. */
+  | { readonly kind: "unasked" }
   | { readonly kind: "lost"; readonly until: Instant }
   | { readonly kind: "leaving"; readonly until: Instant };
 
@@ -30,10 +32,20 @@ export class AgentPresence implements Core<PresenceEvent> {
     this.#event = undefined;
   }
 
-  /** The coordinator lost the agent, or we the coordinator. */
+  /** The coordinator lost the agent, or will never speak to us again. */
   handleLost(now: Instant): void {
     if (this.#standing.kind === "leaving") return;
     this.#standing = { kind: "lost", until: now + LOST_TIMEOUT_MS };
+  }
+
+  /** We lost the coordinator. */
+  handleCutOff(): void {
+    if (this.#standing.kind === "vouched") this.#standing = { kind: "unasked" };
+  }
+
+  /** We have a coordinator again: if it does not speak of the agent, that has left or is cut off itself. */
+  handleConnected(now: Instant): void {
+    if (this.#standing.kind === "unasked") this.handleLost(now);
   }
 
   /** The machine slept: who could not be heard of meanwhile is not gone for that, and is waited for anew. */
@@ -58,6 +70,7 @@ export class AgentPresence implements Core<PresenceEvent> {
     const standing = this.#standing;
     switch (standing.kind) {
       case "vouched":
+      case "unasked":
         return;
       case "lost":
         if (standing.until <= now) this.#end({ kind: "unvouched" });
@@ -71,7 +84,7 @@ export class AgentPresence implements Core<PresenceEvent> {
   }
 
   pollTimeout(): Instant | undefined {
-    return this.#standing.kind === "vouched" ? undefined : this.#standing.until;
+    return "until" in this.#standing ? this.#standing.until : undefined;
   }
 
   pollEvent(): PresenceEvent | undefined {

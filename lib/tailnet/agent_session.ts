@@ -368,6 +368,7 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
       case "ready":
         return this.#contact.handleReady(now);
       case "lost":
+        if (event.cause === "connection") return this.#contact.handleCutOff();
         return this.#contact.handleLost(now);
       case "removed":
         return this.#contact.handleRemoved(now);
@@ -377,6 +378,7 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
         this.#events.push(event);
         return;
       case "failed":
+        this.#contact.handleLost(now);
         return this.#fail(this.#refused(event.failure, event.message));
       case "closed":
         if (this.#life === "leaving") this.#end();

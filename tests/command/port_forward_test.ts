@@ -262,3 +262,71 @@ commandTestAtEach("port-forward --auto follows what listens in the workspace", a
   ok(run.raise("SIGINT"));
   strictEqual((await run.result()).code, 0);
 }, { workspaces: [WORKSPACE] });
+
+commandTest(
+  "port-forward: a connection waits for an agent that does not answer, which is said, and not without end",
+  async (desk) => {
+    const port = await freePort();
+    await using run = desk.startAny(
+      ["port-forward", "myworkspace", "--tcp", `${LOOPBACK}:${port}:${AgentPort.echo}`],
+      { clock: new HurryingClock(20) },
+    );
+    await run.stderr.waitFor(/Ready!\n/);
+    const agent = desk.sandbox.workspace.agent();
+    agent.silence();
+    const ends = await Promise.allSettled([echoed(port, "one"), echoed(port, "two")]);
+    // Closed or reset, as the system has it.
+    for (const end of ends) ok(end.status === "rejected" || end.value === "");
+    match(
+      run.stderr.text,
+      /Ready!\nA connection waits for the workspace agent to answer[^]*(Failed to dial 'tcp:\/\/127\.0\.0\.1:\d+' in workspace: no answer within 30s, waiting for [^\n]+\n){2}/,
+    );
+    strictEqual(run.stderr.text.match(/A connection waits/g)?.length, 1);
+    agent.hear();
+    strictEqual(await echoed(port, "three"), "three");
+  },
+);
+
+commandTest(
+  "port-forward: of a workspace that is stopped connections are refused, with the reason",
+  async (desk) => {
+    const port = await freePort();
+    const { workspace } = desk.sandbox;
+    await using run = desk.startAny(
+      ["port-forward", "myworkspace", "--tcp", `${LOOPBACK}:${port}:${AgentPort.echo}`],
+      { clock: new HurryingClock(20) },
+    );
+    await run.stderr.waitFor(/Ready!\n/);
+    await workspace.buildToEnd("stop");
+    await run.stderr.waitFor(/was stopped: waiting until it is started again\n/);
+    await echoed(port, "nobody").catch(() => {}); // closed or reset, as the system has it
+    await run.stderr.waitFor(
+      /Failed to dial 'tcp:\/\/127\.0\.0\.1:\d+' in workspace: workspace "myworkspace" is stopped\n/,
+    );
+    await workspace.buildToEnd("start");
+    // One that comes while the next agent is being reached waits for it.
+    await run.stderr.waitFor(/started again\n[^]*Ready!\n/);
+    strictEqual(await echoed(port, "after"), "after");
+  },
+);
+
+commandTest("port-forward says of a connection that broke what broke it", async (desk) => {
+  const port = await freePort();
+  await using run = desk.startAny([
+    "port-forward",
+    "myworkspace",
+    "--tcp",
+    `${LOOPBACK}:${port}:${AgentPort.echo}`,
+  ]);
+  await run.stderr.waitFor(/Ready!\n/);
+  using connection = await Deno.connect({ hostname: LOOPBACK, port });
+  await connection.write(Uint8Array.of(1));
+  await connection.read(new Uint8Array(1));
+  await desk.sandbox.workspace.agent().restart({ graceful: false });
+  await run.stderr.waitFor(
+    new RegExp(
+      `Ready!\\nConnection to 127\\.0\\.0\\.1:${AgentPort.echo} in the workspace broke off: The workspace agent was restarted\\n`,
+    ),
+  );
+  strictEqual(await echoed(port, "after"), "after");
+});

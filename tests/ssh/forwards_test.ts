@@ -452,3 +452,45 @@ Deno.test("remote forward says so when the far side cannot listen", async () => 
     message: text,
   });
 });
+
+Deno.test("a connection that breaks over there is told of, together with those that break with it", async () => {
+  const said: string[] = [];
+  let time = 0;
+  const [near, far]: [ByteStream[], ByteStream[]] = [[], []];
+  const farSide: FarSide = {
+    open() {
+      const [ours, theirs] = createBytePipe();
+      far.push(theirs);
+      return Promise.resolve(ours);
+    },
+    waitToClose: async (work) => void await work,
+  };
+  await using set = await startForwards(farSide, {
+    sockets: SOCKETS,
+    print: (line) => said.push(line),
+    now: () => time,
+  }, { local: [{ listen: tcp(0), to: tcp(5_432) }] });
+  const open = async () => {
+    const stream = await SOCKETS.connect(only(set.listening));
+    await stream.write(Uint8Array.of(1));
+    near.push(stream);
+  };
+  const breakOff = async (index: number) => {
+    far[index]?.abort();
+    await near[index]?.closed;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  };
+  for (let i = 0; i < 5; i++) await open();
+  while (far.length < 5) await new Promise((resolve) => setTimeout(resolve, 0));
+  // What this machine gives up is no news.
+  near[0]?.abort();
+  await far[0]?.closed;
+  assert.deepEqual(said, []);
+  await breakOff(1);
+  await breakOff(2);
+  await breakOff(3);
+  time += 5_000;
+  await breakOff(4);
+  const line = "Connection to 127.0.0.1:5432 in the workspace broke off: Connection reset by peer";
+  assert.deepEqual(said, [line, `${line}, and 2 before it`]);
+});

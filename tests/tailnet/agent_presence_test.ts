@@ -41,3 +41,16 @@ Deno.test("AgentPresence: whoever is spoken of again is neither lost nor leaving
     strictEqual(presence.pollEvent(), undefined);
   }
 });
+
+Deno.test("AgentPresence: where there is no coordinator to ask it is waited for without end, and fifteen minutes once there is", () => {
+  const presence = new AgentPresence();
+  presence.handleCutOff();
+  strictEqual(presence.pollTimeout(), undefined);
+  presence.handleTimeout(600 * MINUTES);
+  strictEqual(presence.pollEvent(), undefined);
+  presence.handleConnected(600 * MINUTES);
+  strictEqual(presence.pollTimeout(), 615 * MINUTES);
+  presence.handleCutOff(); // what was begun to be counted goes on
+  presence.handleTimeout(615 * MINUTES);
+  deepStrictEqual(presence.pollEvent(), { kind: "unvouched" });
+});

@@ -246,8 +246,15 @@ Deno.test("a resume token that expires with bytes under way: the next connection
   deepStrictEqual(world.client.lost(), []);
 });
 
+interface AwayOptions {
+  readonly hasOutput: boolean;
+  readonly seed: number;
+  /** Whether the coordinator is away as well. @default false */
+  readonly isServer?: boolean;
+}
+
 /** A relay that is away for so long while the agent has output to send, or nothing. */
-function awayWhile(awayMs: number, { hasOutput, seed }: { hasOutput: boolean; seed: number }) {
+function awayWhile(awayMs: number, { hasOutput, seed, isServer = false }: AwayOptions) {
   const world = new World({
     seed,
     agentSendBytes: hasOutput ? 4 * BYTES : 1_000,
@@ -258,9 +265,14 @@ function awayWhile(awayMs: number, { hasOutput, seed }: { hasOutput: boolean; se
   ok(world.until(() => bulk.receivedBytes >= (hasOutput ? 100_000 : 1_000), 5_000));
   if (!hasOutput) world.pass(500); // the last of it is acknowledged
   killRelay(world);
+  if (isServer) {
+    world.coordinator.isUp = false;
+    world.coordinator.restart(world.now);
+  }
   world.pass(awayMs);
   world.relay.isUp = true;
-  world.pass(3_000);
+  world.coordinator.isUp = true;
+  world.pass(isServer ? 20_000 : 3_000);
   bulk.heldAt = Infinity;
   bulk.pump(world.now);
   world.client.driver.turn(world.now);
@@ -288,8 +300,11 @@ Deno.test("output that flows outlives an outage that is shorter than an agent's 
 });
 
 Deno.test("a session in which the agent has nothing to send outlives an outage however long", () => {
-  for (const awayMs of [14 * SECOND_MS, 10 * MINUTE_MS, 9 * HOUR_MS]) {
-    const { world, bulk } = awayWhile(awayMs, { hasOutput: false, seed: 1 });
-    finishTransfer(world, bulk, { up: BYTES, down: 1_000 });
+  for (const awayMs of [14 * SECOND_MS, 10 * MINUTE_MS, 20 * MINUTE_MS, 9 * HOUR_MS]) {
+    for (const isServer of [false, true]) {
+      const { world, bulk, lost } = awayWhile(awayMs, { hasOutput: false, seed: 1, isServer });
+      deepStrictEqual(lost, [], `${awayMs} ms`);
+      finishTransfer(world, bulk, { up: BYTES, down: 1_000 });
+    }
   }
 });

@@ -1,5 +1,5 @@
 /** What an interactive session shows while the workspace does not answer: since when, what is waited for, and how to leave. */
-import type { AgentTunnel, TunnelSilence } from "../../base/tunnel.ts";
+import type { AgentTunnel, TunnelSilence, TunnelStatus } from "../../base/tunnel.ts";
 import { formatElapsed } from "../../base/duration.ts";
 import type { HostClock } from "../../base/host.ts";
 import { stripToLine } from "../../coder/text.ts";
@@ -59,30 +59,27 @@ export function silenceLine(
   };
 }
 
-type Told = Pick<SilenceLineOptions, "clock" | "workspace">;
-
 /** One line, the most important first: a narrow terminal shows no more than that. */
 export function silenceWords(
   silence: TunnelSilence,
-  told: Told & Pick<SilenceLineOptions, "escapeChar">,
+  { clock, workspace, escapeChar }: Pick<SilenceLineOptions, "clock" | "workspace" | "escapeChar">,
 ): string {
-  const { escapeChar } = told;
+  const { lastedMs, status } = silence;
   const leave = escapeChar === "none" ? "" : `, Enter ${formatEscapeChar(escapeChar)}. leaves`;
-  return wordsOf(silence, told, ` (${formatElapsed(silence.lastedMs)})${leave}`);
+  const head = silenceHead(silence, { clock, workspace });
+  return withStatus(`${head} (${formatElapsed(lastedMs)})${leave}`, status);
 }
 
-/** The same for those who say themselves how long a wait lasts. */
-export function silenceWait(silence: TunnelSilence, told: Told): string {
-  return wordsOf(silence, told, "");
-}
-
-function wordsOf(
-  { lastedMs, status }: TunnelSilence,
-  { clock, workspace }: Told,
-  more: string,
+/** Who does not answer, and since when. */
+export function silenceHead(
+  { lastedMs }: TunnelSilence,
+  { clock, workspace }: Pick<SilenceLineOptions, "clock" | "workspace">,
 ): string {
   const since = localTime(clock, clock.wallMs() - lastedMs).slice(11, 19);
-  return stripToLine(
-    `No answer from "${workspace}" since ${since}${more}; waiting for ${waitWords(status)}`,
-  );
+  return `No answer from "${workspace}" since ${since}`;
+}
+
+/** The same with what is waited for. */
+export function withStatus(head: string, status: TunnelStatus): string {
+  return stripToLine(`${head}; waiting for ${waitWords(status)}`);
 }

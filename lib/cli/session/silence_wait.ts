@@ -3,7 +3,7 @@ import { untilAborted } from "../../base/abort.ts";
 import { formatElapsed } from "../../base/duration.ts";
 import type { AgentTunnel, TunnelSilence } from "../../base/tunnel.ts";
 import type { Steps } from "../ready/steps.ts";
-import { silenceWait } from "./silence_line.ts";
+import { silenceHead, withStatus } from "./silence_line.ts";
 
 export interface SilenceWaitOptions {
   readonly tunnel: Pick<AgentTunnel, "silence" | "onSilence">;
@@ -42,10 +42,11 @@ async function saySilences(
       await untilChanged(tunnel, signal);
       continue;
     }
-    const words = (now: TunnelSilence) => silenceWait(now, { clock, workspace });
-    await progress.during(words(silence), async (wait) => {
+    // Once: the difference of two clocks is not the same each second.
+    const head = silenceHead(silence, { clock, workspace });
+    await progress.during(withStatus(head, silence.status), async (wait) => {
       for (let now = goingOn(tunnel); now !== undefined; now = goingOn(tunnel)) {
-        wait.now(words(now));
+        wait.now(withStatus(head, now.status));
         const renewed = new AbortController();
         const stop = AbortSignal.any([signal, renewed.signal]);
         const changed = untilChanged(tunnel, stop);
