@@ -12,10 +12,10 @@ import type { EarlyStart } from "./early.ts";
 import {
   type Memory,
   type MemoryPlace,
+  networkAfter,
   recall,
   remember,
   type Remembered,
-  websocketUntil,
 } from "./memory.ts";
 import { retrying, type Steps } from "./steps.ts";
 
@@ -57,6 +57,7 @@ export class TunnelBeginning {
   #begun: Promise<Begun> | undefined;
   /** What the tunnel was begun with. */
   #used: Remembered | undefined;
+  #wentByWebTerminal = false;
   /** What must have ended when we are closed. */
   readonly #ending: Promise<void>[] = [];
 
@@ -81,6 +82,16 @@ export class TunnelBeginning {
     return await this.#begun;
   }
 
+  /** Whether no relay was reached lately, and a shell went through the web terminal. */
+  async wasOutOfReach(): Promise<boolean> {
+    return (await this.#memory).webTerminalUntilMs !== undefined;
+  }
+
+  /** Should be called when a shell goes through the web terminal, because no relay was reached. */
+  noteWebTerminal(): void {
+    this.#wentByWebTerminal = true;
+  }
+
   /** Closes whatever has begun; keeps for the next run what was learnt, which would only be in the way before. */
   async close(): Promise<void> {
     await this.#remember();
@@ -99,12 +110,18 @@ export class TunnelBeginning {
     const memory = await this.#memory;
     const { tunnel } = await this.begun();
     const { relayTransport } = await tunnel.diagnostics();
+    const after = networkAfter(this.#place, memory, {
+      transport: relayTransport,
+      wentByWebTerminal: this.#wentByWebTerminal,
+    });
+    const { webTerminalUntilMs } = after;
     // Where the deployment wants it so, it will say so again.
-    const websocketUntilMs = agent.info.derpForceWebsockets
-      ? memory.websocketUntilMs
-      : websocketUntil(this.#place, memory.websocketUntilMs, relayTransport);
-    if (agent === memory.agent && websocketUntilMs === memory.websocketUntilMs) return;
-    this.#ending.push(remember(this.#place, this.#options.input, { agent, websocketUntilMs }));
+    const { websocketUntilMs } = agent.info.derpForceWebsockets ? memory : after;
+    const isKnown = agent === memory.agent && websocketUntilMs === memory.websocketUntilMs &&
+      webTerminalUntilMs === memory.webTerminalUntilMs;
+    if (isKnown) return;
+    const learnt = { agent, websocketUntilMs, webTerminalUntilMs };
+    this.#ending.push(remember(this.#place, this.#options.input, learnt));
   }
 
   async #makeGuess(): Promise<Guess | undefined> {
