@@ -81,12 +81,14 @@ func linkCommand(args []string) error {
 type linkShape struct {
 	delay       time.Duration
 	loss        float64 // share of packets
+	udpLoss     float64 // share of the packets of UDP, if greater
 	bytesPerSec float64 // 0: no limit
 	queueBytes  float64 // what waits in front of the limit at most
 	dropsUDP    bool
+	seed        uint64 // of the losses, which are others then
 }
 
-// parseLinkShape reads words such as "delay=25ms loss=0.005 rate=20mbit queue=75000 udp=off"; what is not named is a
+// parseLinkShape reads words such as "delay=25ms loss=0.005 rate=20mbit queue=75000 udp=off udp-loss=0.05 seed=3"; what is not named is a
 // wire without fault.
 func parseLinkShape(line string) (s linkShape, err error) {
 	for _, word := range strings.Fields(line) {
@@ -104,6 +106,10 @@ func parseLinkShape(line string) (s linkShape, err error) {
 			s.queueBytes, err = strconv.ParseFloat(value, 64)
 		case "udp":
 			s.dropsUDP = value == "off"
+		case "udp-loss":
+			s.udpLoss, err = strconv.ParseFloat(value, 64)
+		case "seed":
+			s.seed, err = strconv.ParseUint(value, 10, 32)
 		default:
 			err = fmt.Errorf("unknown word %q", word)
 		}
@@ -249,7 +255,7 @@ func newLinkWay(from, to *linkEnd) *linkWay {
 }
 
 func (w *linkWay) begin(shape linkShape, seed uint64) {
-	w.course.Store(&linkCourse{shape, seed})
+	w.course.Store(&linkCourse{shape, seed + shape.seed<<32})
 }
 
 func (w *linkWay) stats() object {
@@ -299,10 +305,14 @@ func (w *linkWay) receive(tun int) {
 
 func (c *linkCourse) loses(packet []byte) bool {
 	const protocolOffset, udp = 9, 17
-	if c.dropsUDP && len(packet) > protocolOffset && packet[0]>>4 == 4 && packet[protocolOffset] == udp {
-		return true
+	loss := c.loss
+	if len(packet) > protocolOffset && packet[0]>>4 == 4 && packet[protocolOffset] == udp {
+		if c.dropsUDP {
+			return true
+		}
+		loss = max(loss, c.udpLoss)
 	}
-	if c.loss == 0 {
+	if loss == 0 {
 		return false
 	}
 	// SplitMix64: any will do.
@@ -310,7 +320,7 @@ func (c *linkCourse) loses(packet []byte) bool {
 	z := c.random
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return float64((z^z>>31)>>11)/(1<<53) < c.loss
+	return float64((z^z>>31)>>11)/(1<<53) < loss
 }
 
 func (w *linkWay) deliver(tun int) {
