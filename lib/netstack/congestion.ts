@@ -3,7 +3,8 @@
  * segments (RFC 6928). Counts acknowledged bytes without the limit of RFC 3465 §2.2, because the peers acknowledge
  * dozens of segments at once; the bursts that follow are held down in `pacer.ts`.
  * Radio links lose at random, where CUBIC would stand at a fraction of the path: what was delivered tells such a loss from one
- * for want of room, and then the window stays, which is RFC 9438 §4.6 set aside on purpose (`delivery_rate.ts`).
+ * for want of room, and then the window stays, which is RFC 9438 §4.6 set aside on purpose (`delivery_rate.ts`). Such
+ * losses do not end the first slow start either: it would end at what a path lost first, and the curve takes seconds for what it doubles.
  * Left out: ECN, spurious-loss undo (RFC 9438 §4.9).
  */
 import type { Instant } from "../base/core.ts";
@@ -13,6 +14,9 @@ import { HyStart } from "./hystart.ts";
 const BETA = 0.7;
 /** Part of the flight that a loss must leave to the path to be one at random. */
 const AT_RANDOM = 0.9;
+/** Losses of a round trip that do not end slow start. */
+const FEW_SEGMENTS = 2;
+const FEW_SHARE = 0.05;
 /** RFC 9438 §5.1, in segments per second cubed. */
 const C = 0.4;
 /** RFC 9438 §4.3: growth of the Reno-friendly estimate, as long as it is below the window before the loss. */
@@ -34,6 +38,16 @@ export class AckFacts {
   srttMs = 0;
   sndUna = 0;
   sndNxt = 0;
+}
+
+/** What is known of the losses of a window. */
+export interface LossFacts {
+  /** What the path holds without a queue. @default 0, nothing is known */
+  readonly pathBytes?: number;
+  /** What was lost of this window until now. @default Infinity, nothing is known */
+  readonly lostBytes?: number;
+  /** Whether round trips became longer. @default false */
+  readonly isQueueing?: boolean;
 }
 
 export class Congestion {
@@ -92,19 +106,35 @@ export class Congestion {
   }
 
   /**
-   * Should be called once for every window in which a segment was lost, before retransmitting (RFC 9438 §4.6);
-   * `pathBytes` is what the path holds without a queue: less than that is never left. When it is nearly all that is under
-   * way, the loss says nothing of how much the path takes, and the curve goes on.
-   * @default pathBytes nothing is known
+   * Should be called once for every window in which a segment was lost, before retransmitting (RFC 9438 §4.6), and again for that
+   * window while slow start goes on nonetheless. What the path holds without a queue is never gone below; when it is nearly all
+   * that is under way, the loss says nothing of how much the path takes, and the curve goes on.
    */
-  handleLoss(flightBytes: number, pathBytes = 0): void {
+  handleLoss(
+    flightBytes: number,
+    { pathBytes = 0, lostBytes = Infinity, isQueueing = false }: LossFacts = {},
+  ): void {
     const kept = Math.min(flightBytes, pathBytes);
-    // In slow start the last round delivered half of what is under way: nothing is known of the rest.
-    const isAtRandom = !this.isSlowStart && kept >= AT_RANDOM * flightBytes;
-    if (!isAtRandom) this.#reduce(flightBytes);
-    const leastBytes = isAtRandom ? MIN_WINDOW_SEGMENTS * this.#mssBytes : this.#ssthreshBytes;
-    this.#ssthreshBytes = Math.max(leastBytes, kept);
+    if (this.isSlowStart) {
+      if (!isQueueing && this.#isStartUntouched(flightBytes, lostBytes)) return;
+    } else if (kept >= AT_RANDOM * flightBytes) {
+      this.#ssthreshBytes = Math.max(MIN_WINDOW_SEGMENTS * this.#mssBytes, kept);
+      this.#cwndBytes = this.#ssthreshBytes;
+      return;
+    }
+    this.#reduce(flightBytes);
+    this.#ssthreshBytes = Math.max(this.#ssthreshBytes, kept);
     this.#cwndBytes = this.#ssthreshBytes;
+  }
+
+  /**
+   * Slow start sends twice what is delivered, so that a path that is full loses a third and more of what is under way, and
+   * one segment of two as soon as it begins: a few losses are none for want of room, as long as no queue grows. (BBR's start-up
+   * bears a few as well, draft-ietf-ccwg-bbr, BBRCheckStartupHighLoss.)
+   */
+  #isStartUntouched(flightBytes: number, lostBytes: number): boolean {
+    return this.#ssthreshBytes === Infinity && !this.#hystart.isConservative &&
+      lostBytes <= Math.max(FEW_SEGMENTS * this.#mssBytes, FEW_SHARE * flightBytes);
   }
 
   /** Should be called when the retransmission timer fires; only the first time in a row lowers the threshold. */

@@ -22,9 +22,14 @@ export class HyStart {
   #conservativeRounds = -1;
   #baselineMinMs = Infinity;
 
+  /** Whether round trips grew. */
+  get isConservative(): boolean {
+    return this.#conservativeRounds >= 0;
+  }
+
   /** By how much growth is divided: 1 in slow start, 4 in conservative slow start (RFC 9406 §4.2). */
   get growthDivisor(): number {
-    return this.#conservativeRounds >= 0 ? CONSERVATIVE_GROWTH_DIVISOR : 1;
+    return this.isConservative ? CONSERVATIVE_GROWTH_DIVISOR : 1;
   }
 
   /**
@@ -57,13 +62,15 @@ export class HyStart {
       return;
     }
     if (!Number.isFinite(this.#lastRoundMinMs)) return;
-    const thresholdMs = Math.max(
-      MIN_RTT_THRESHOLD_MS,
-      Math.min(this.#lastRoundMinMs / MIN_RTT_DIVISOR, MAX_RTT_THRESHOLD_MS),
-    );
-    if (this.#roundMinMs >= this.#lastRoundMinMs + thresholdMs) {
+    if (hasGrown(this.#roundMinMs, this.#lastRoundMinMs)) {
       this.#baselineMinMs = this.#roundMinMs;
       this.#conservativeRounds = 0;
     }
   }
+}
+
+/** Whether round trips became so much longer that there is a queue (RFC 9406 §4.2, RttThresh). */
+export function hasGrown(rttMs: number, beforeMs: number): boolean {
+  const least = Math.min(beforeMs / MIN_RTT_DIVISOR, MAX_RTT_THRESHOLD_MS);
+  return rttMs >= beforeMs + Math.max(MIN_RTT_THRESHOLD_MS, least);
 }

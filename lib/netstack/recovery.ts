@@ -4,6 +4,7 @@
  */
 import type { Instant } from "../base/core.ts";
 import { seqGt, seqGte } from "../base/seq.ts";
+import { hasGrown } from "./hystart.ts";
 import { DUPLICATE_THRESHOLD } from "./rack.ts";
 import { Debt } from "./owed.ts";
 import type { Tcb } from "./tcb.ts";
@@ -20,7 +21,7 @@ export function judgeLosses(tcb: Tcb, kind: AckKind, now: Instant): void {
   }
   if (tcb.isSackPermitted) detectLosses(tcb, now);
   else countDuplicates(tcb, kind);
-  if (tcb.phase === "open" && tcb.snd.sent.hasLost) enterRecovery(tcb);
+  followLosses(tcb);
 }
 
 /** Marks what RACK takes for lost and arms the timer for what it cannot tell yet. */
@@ -43,7 +44,13 @@ export function detectLosses(tcb: Tcb, now: Instant): void {
 /** Should be called when the reordering timer fired (RFC 8985 §6.3). */
 export function handleReorderTimeout(tcb: Tcb, now: Instant): void {
   detectLosses(tcb, now);
+  followLosses(tcb);
+}
+
+function followLosses(tcb: Tcb): void {
   if (tcb.phase === "open" && tcb.snd.sent.hasLost) enterRecovery(tcb);
+  // A few losses left slow start as it was: as soon as they are more, they are for want of room.
+  else if (tcb.phase === "recovery" && tcb.congestion.isSlowStart) tellLoss(tcb);
 }
 
 /** What the network is thought to hold. Without SACK every duplicate ACK stands for a segment that arrived. */
@@ -75,14 +82,21 @@ export function sendAllAgain(tcb: Tcb): void {
 
 function enterRecovery(tcb: Tcb): void {
   tcb.counters.fastRecoveries++;
-  tcb.congestion.handleLoss(
-    Math.min(tcb.snd.flightSize, tcb.congestion.cwndBytes),
-    tcb.deliveryRate.pathBytes(tcb.rtt.minMs),
-  );
+  tcb.lostBefore = tcb.snd.sent.everLostBytes - tcb.snd.sent.lostBytes;
+  tellLoss(tcb);
   tcb.phase = "recovery";
   tcb.recoveryPoint = tcb.snd.nxt;
   endTailProbe(tcb);
   tcb.owed.owe(Debt.retransmit); // RFC 6675 §5 step 4.3: the first goes out whatever "pipe" says
+}
+
+function tellLoss(tcb: Tcb): void {
+  const { rtt, snd, congestion } = tcb;
+  congestion.handleLoss(Math.min(tcb.flightPeak.bytes, congestion.cwndBytes), {
+    pathBytes: tcb.deliveryRate.pathBytes(rtt.minMs),
+    lostBytes: snd.sent.everLostBytes - tcb.lostBefore,
+    isQueueing: hasGrown(Math.max(tcb.rack.rttMs, rtt.srttMs), rtt.minMs),
+  });
 }
 
 /** RFC 8985 §7.2: probes are for before there are losses. */

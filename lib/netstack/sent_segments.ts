@@ -34,6 +34,7 @@ export class SentSegments {
   #sackedBytes = 0;
   #sackedCount = 0;
   #lostBytes = 0;
+  #everLostBytes = 0;
   #retransmittedCount = 0;
   /** No segment before this position is lost. */
   #lostHint = 0;
@@ -68,8 +69,18 @@ export class SentSegments {
     return this.#sackedCount;
   }
 
+  /** Taken for lost and not sent again yet. */
+  get lostBytes(): number {
+    return this.#lostBytes;
+  }
+
   get hasLost(): boolean {
     return this.#lostBytes > 0;
+  }
+
+  /** Everything that was ever taken for lost, repairs that were lost again included. */
+  get everLostBytes(): number {
+    return this.#everLostBytes;
   }
 
   /** Whether any segment may have been overtaken: else there is nothing to detect. */
@@ -170,7 +181,9 @@ export class SentSegments {
     const flags = this.#flagsOf(position);
     if ((flags & (SegmentFlag.sacked | SegmentFlag.lost)) !== 0) return;
     this.#setFlags(position, flags | SegmentFlag.lost);
-    this.#lostBytes += seqDiff(this.endOf(position), this.startOf(position));
+    const bytes = seqDiff(this.endOf(position), this.startOf(position));
+    this.#lostBytes += bytes;
+    this.#everLostBytes += bytes;
     if (position < this.#lostHint) this.#lostHint = position;
   }
 

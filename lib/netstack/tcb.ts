@@ -13,6 +13,7 @@ import { TcpHeader } from "../wire/tcp.ts";
 import { AckFacts, Congestion } from "./congestion.ts";
 import type { NetstackCounters } from "./counters.ts";
 import { DeliveryRate } from "./delivery_rate.ts";
+import { FlightPeak } from "./flight_peak.ts";
 import { Owed } from "./owed.ts";
 import { OwnerNews, SocketEvent } from "./owner_news.ts";
 import { Pacer } from "./pacer.ts";
@@ -89,10 +90,13 @@ export class Tcb {
   readonly facts = new AckFacts();
   congestion: Congestion;
   deliveryRate = new DeliveryRate();
+  flightPeak = new FlightPeak();
   pacer: Pacer;
   phase: RecoveryPhase = "open";
   /** Where the phase ends: SND.NXT at its beginning (RFC 6582 "recover", RFC 6675 "RecoveryPoint"). */
   recoveryPoint = 0;
+  /** What had been taken for lost in all when the phase began. */
+  lostBefore = 0;
   duplicateAcks = 0;
   /** Retransmission timeouts in a row. */
   timeouts = 0;
@@ -192,6 +196,7 @@ export class Tcb {
   beginCongestion(): void {
     this.congestion = new Congestion(this.snd.mssBytes);
     this.deliveryRate = new DeliveryRate();
+    this.flightPeak = new FlightPeak();
     this.pacer = new Pacer(this.snd.mssBytes);
   }
 }

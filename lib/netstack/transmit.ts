@@ -128,6 +128,7 @@ function transmitNew(tcb: Tcb, target: TransmitTarget): number {
   tcb.snd.sent.push(end, target.now);
   if (hasFin) tcb.snd.finSent = true;
   tcb.snd.nxt = end;
+  tcb.flightPeak.handleSent(tcb.snd.sent.pipeBytes, tcb.snd.una, end);
   tcb.lastSentAt = target.now;
   if (!tcb.timers.isSet(TcpTimer.retransmit)) { // RFC 6298 §5.1
     tcb.timers.set(TcpTimer.retransmit, target.now + tcb.rtt.rtoMs);

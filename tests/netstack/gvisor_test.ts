@@ -100,7 +100,8 @@ Deno.test("An agent that takes its window back hears our ACKs meanwhile, and wha
     world.run(() => world.app.received === 2_000_000, 20_000);
     world.run(() => world.peer.received === 5_000_000);
     assert.ok(!world.peer.isDead);
-    assert.ok(world.now < (seed % 2 === 0 ? 70_000 : 60_500), `seed ${seed} took ${world.now} ms`);
+    // Where the update of the window is lost, the next question for it is a quarter of a minute away at most.
+    assert.ok(world.now < (seed % 2 === 0 ? 76_000 : 60_500), `seed ${seed} took ${world.now} ms`);
   }
 });
 
