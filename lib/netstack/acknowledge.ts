@@ -103,6 +103,7 @@ function advance(tcb: Tcb, ack: number, now: Instant): void {
   tcb.timeouts = 0;
   tcb.stalledMs = 0;
   if (tcb.tailProbeEnd !== undefined && seqGte(ack, tcb.tailProbeEnd)) tcb.tailProbeEnd = undefined;
+  if (tcb.moveEnd !== undefined && seqGte(ack, tcb.moveEnd)) tcb.moveEnd = undefined;
   if (!tcb.news.isWriterWaiting) return;
   const limit = queueLimit(tcb);
   if (limit - tcb.snd.ring.length >= limit * WRITABLE_FRACTION) tcb.news.addWritable();
@@ -127,7 +128,8 @@ function markBlocks(tcb: Tcb, header: TcpHeader, now: Instant): void {
 }
 
 function grow(tcb: Tcb, flightBefore: number, now: Instant): void {
-  if (tcb.phase === "recovery") return; // RFC 6675 §5: the window stays at ssthresh
+  // RFC 6675 §5: the window stays at ssthresh; and what went another way tells nothing of this one.
+  if (tcb.phase === "recovery" || tcb.moveEnd !== undefined) return;
   const cwnd = tcb.congestion.cwndBytes;
   // RFC 9438 §5.8, RFC 7661: a window that was not used says nothing about the network.
   const isLimited = tcb.congestion.isSlowStart

@@ -9,7 +9,7 @@
  *
  * Left out: fragments, extension headers, neighbour discovery, path MTU discovery (the tunnel has one MTU).
  */
-import { assertLength, equalBytes } from "../base/bytes.ts";
+import { assertLength } from "../base/bytes.ts";
 import { type Core, type Instant, type Random, randomUint32 } from "../base/core.ts";
 import { seqGt } from "../base/seq.ts";
 import {
@@ -45,7 +45,7 @@ import { Replies } from "./replies.ts";
 import { type SocketHost, TcpSocket } from "./socket.ts";
 import { SocketTable } from "./socket_table.ts";
 import { Tcb, type TcbOptions } from "./tcb.ts";
-import { handlePathChange, handleTimers, resume } from "./timeouts.ts";
+import { handleMove, handlePathDeath, handleTimers, type PathFate, resume } from "./timeouts.ts";
 import type { TransmitTarget } from "./transmit.ts";
 import { ViewCache } from "./view_cache.ts";
 
@@ -99,6 +99,11 @@ export class Netstack implements Core<NetstackEvent> {
   /** Sockets in any state but closed. */
   get socketCount(): number {
     return this.#table.size;
+  }
+
+  /** Whether something of ours is not acknowledged, or something of a peer's is known to be missing. */
+  get isWaiting(): boolean {
+    return this.#table.isWaiting;
   }
 
   /** What must hold of connections and does not, in words; each of them is a mistake of ours. */
@@ -250,13 +255,11 @@ export class Netstack implements Core<NetstackEvent> {
     for (const socket of this.#table.all()) this.#run(socket, resume);
   }
 
-  /** Should be called when the way to `remotes` died and another is in use; 16 bytes each. */
-  handlePathChange(remotes: readonly Uint8Array[], now: Instant): void {
+  /** Should be called when the way to `remotes`, 16 bytes each, is another: the old one died, or was left. */
+  handlePathChange(remotes: readonly Uint8Array[], fate: PathFate, now: Instant): void {
     this.#now = now;
-    for (const socket of this.#table.all()) {
-      const isOnPath = remotes.some((remote) => equalBytes(remote, socket.remoteAddress));
-      if (isOnPath) this.#run(socket, handlePathChange);
-    }
+    const work = fate === "died" ? handlePathDeath : handleMove;
+    for (const socket of this.#table.leadingTo(remotes)) this.#run(socket, work);
   }
 
   #run(socket: TcpSocket, work: (tcb: Tcb, now: Instant) => void): void {
@@ -318,10 +321,7 @@ export class Netstack implements Core<NetstackEvent> {
     const endpoints = endpointsOf(view, offset, header);
     const isPlainSyn = segment.has(TcpFlag.syn) && !segment.has(TcpFlag.ack) &&
       !segment.has(TcpFlag.rst) && !segment.has(TcpFlag.fin);
-    if (!isPlainSyn || state === undefined) {
-      this.#replies.answerReset(segment, endpoints);
-      return;
-    }
+    if (!isPlainSyn || state === undefined) return this.#replies.answerReset(segment, endpoints);
     if (this.#listeners.isFull) return this.counters.drop("backlog-full");
     if (this.#table.size >= MAX_SOCKETS) return this.counters.drop("sockets-full");
     const tcb = new Tcb(state, endpoints, this.#options, this.counters);

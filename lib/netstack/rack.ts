@@ -30,14 +30,19 @@ export class Rack {
   /** Highest sequence number delivered (RACK.fack). */
   #fack = 0;
   #isFackSet = false;
+  /** As it was before the ACK being processed: its blocks name newer segments first. */
+  #fackBefore = 0;
+  #wasFackSet = false;
 
   /** Should be called before the deliveries of an ACK are reported. */
   beginAck(): void {
     this.deliveredBytes = 0;
     this.sampleMs = -1;
+    this.#fackBefore = this.#fack;
+    this.#wasFackSet = this.#isFackSet;
   }
 
-  /** Should be called for every segment that an ACK delivers, in the order of sequence numbers. */
+  /** Should be called for every segment that an ACK delivers. */
   noteDelivery(segment: DeliveredSegment, now: Instant, minRttMs: number): void {
     this.deliveredBytes += segment.bytes;
     const rttMs = now - segment.sentAt;
@@ -47,7 +52,7 @@ export class Rack {
     } else {
       if (this.sampleMs < 0 || rttMs < this.sampleMs) this.sampleMs = rttMs;
       // RFC 8985 §6.2 step 3.
-      if (this.#isFackSet && seqLt(segment.end, this.#fack)) this.isReorderingSeen = true;
+      if (this.#wasFackSet && seqLt(segment.end, this.#fackBefore)) this.isReorderingSeen = true;
     }
     if (!this.#isFackSet || seqGt(segment.end, this.#fack)) {
       this.#fack = segment.end;

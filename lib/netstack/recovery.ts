@@ -91,6 +91,7 @@ function enterRecovery(tcb: Tcb): void {
 }
 
 function tellLoss(tcb: Tcb): void {
+  if (tcb.moveEnd !== undefined) return; // `handleMove` has why
   const { rtt, snd, congestion } = tcb;
   congestion.handleLoss(Math.min(tcb.flightPeak.bytes, congestion.cwndBytes), {
     pathBytes: tcb.deliveryRate.pathBytes(rtt.minMs),

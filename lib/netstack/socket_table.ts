@@ -2,6 +2,7 @@
  * Which socket a segment belongs to, by the 4-tuple, and which local ports are free. Looking up allocates nothing:
  * the key is the pair of ports, addresses are compared within the few that share it.
  */
+import { equalBytes } from "../base/bytes.ts";
 import type { Instant, Random } from "../base/core.ts";
 import { IPV6_DESTINATION_OFFSET, IPV6_SOURCE_OFFSET, isAddressAt } from "../wire/ipv6.ts";
 import {
@@ -31,6 +32,21 @@ export class SocketTable {
 
   all(): Iterable<TcpSocket> {
     return this.#all;
+  }
+
+  /** Those to these addresses, 16 bytes each. */
+  leadingTo(remotes: readonly Uint8Array[]): TcpSocket[] {
+    const isOneOf = (address: Uint8Array) => remotes.some((remote) => equalBytes(remote, address));
+    return [...this.#all].filter(({ remoteAddress }) => isOneOf(remoteAddress));
+  }
+
+  /** Whether something of ours is not acknowledged, or something of a peer's is known to be missing. */
+  get isWaiting(): boolean {
+    for (const socket of this.#all) {
+      const { snd, receive } = TcpSocket.connectionOf(socket).tcb;
+      if (snd.flightSize > 0 || receive.hasHole) return true;
+    }
+    return false;
   }
 
   add(socket: TcpSocket): void {

@@ -98,6 +98,8 @@ export class Tcb {
   /** What had been taken for lost in all when the phase began. */
   lostBefore = 0;
   duplicateAcks = 0;
+  /** SND.NXT when another path was taken, while something from before is in flight. */
+  moveEnd: number | undefined;
   /** Retransmission timeouts in a row. */
   timeouts = 0;
   persistBackoff = 0;

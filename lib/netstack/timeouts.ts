@@ -112,11 +112,14 @@ export function resume(tcb: Tcb, now: Instant): void {
   }
 }
 
+/** What became of the way that packets took: nothing arrives there any more, or another one is better. */
+export type PathFate = "died" | "left";
+
 /**
  * Should be called when the path under the connection died and another is in use: what was under way is lost, and round-trip
  * time and congestion window say nothing of the new one (as QUIC has it, RFC 9000 §9.4).
  */
-export function handlePathChange(tcb: Tcb, now: Instant): void {
+export function handlePathDeath(tcb: Tcb, now: Instant): void {
   if (!isSynchronized(tcb.state) || tcb.state === "time-wait" || tcb.snd.flightSize === 0) {
     return resume(tcb, now);
   }
@@ -125,6 +128,18 @@ export function handlePathChange(tcb: Tcb, now: Instant): void {
   tcb.rtt.reset();
   tcb.beginCongestion();
   tcb.timers.set(TcpTimer.retransmit, now + tcb.rtt.rtoMs);
+}
+
+/**
+ * Should be called when packets take another path from now on, while those under way still arrive by the old one. What was learnt of
+ * that is no measure for the new one (RFC 9000 §9.4); the timeout alone stays, for it is what was sent before that is waited for.
+ * And whoever came by the shorter way makes the others look lost, which says nothing of either.
+ */
+export function handleMove(tcb: Tcb): void {
+  if (!isSynchronized(tcb.state) || tcb.state === "time-wait") return;
+  tcb.rtt.forgetLeast();
+  tcb.beginCongestion();
+  tcb.moveEnd = tcb.snd.flightSize > 0 ? tcb.snd.nxt : undefined;
 }
 
 /** RFC 9293 §3.8.3 leaves both limits to us; time is what we waited ourselves, so a machine may sleep. */

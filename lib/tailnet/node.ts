@@ -30,6 +30,7 @@ import type {
 } from "./node_events.ts";
 import { Outbound } from "./outbound.ts";
 import { nodeCounts } from "./node_counts.ts";
+import { fateOf } from "./paths/events.ts";
 import { Peers, type TunnelPeer } from "./peers.ts";
 import { RelayLink } from "./relay_link.ts";
 import type { RelayWay } from "./relay.ts";
@@ -304,10 +305,9 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
         this.relays.probeAll(now);
         continue;
       }
-      // What was under way on a path that died is sent again at once.
-      if (event.kind === "changed" && event.change.kind === "relay") {
-        const peer = event.change.reason === "silence" ? this.#peers.get(event.peerId) : undefined;
-        if (peer !== undefined) this.netstack.handlePathChange(peer.config.addresses, now);
+      if (event.kind === "changed") {
+        const addresses = this.#peers.get(event.peerId)?.config.addresses ?? [];
+        this.netstack.handlePathChange(addresses, fateOf(event.change), now);
       }
       this.#events.push({ kind: "direct", event });
     }

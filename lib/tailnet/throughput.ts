@@ -1,7 +1,8 @@
 /**
  * Looks at what comes forward between us and one peer, and keeps its packets off the direct path while the relay carries more
  * (`paths/path_choice.ts`). What the peer sent and we did not get shows in its packets' counters, exactly; what we sent and it did
- * not get, in what TCP had to send again. Asked in turns in which something was sent, and by a timer while a path is held back.
+ * not get, in what TCP had to send again. Asked in turns in which something was sent, and by a timer while a path is held back, or
+ * something flows or should.
  */
 import type { Instant } from "../base/core.ts";
 import type { NetstackCounters } from "../netstack/mod.ts";
@@ -11,7 +12,7 @@ import { PathChoice } from "./paths/path_choice.ts";
 
 /** What of a node is looked at. */
 export interface CountingNode {
-  readonly netstack: { readonly counters: NetstackCounters };
+  readonly netstack: { readonly counters: NetstackCounters; readonly isWaiting: boolean };
   wireguardOf(id: string): WireguardPeer | undefined;
 }
 
@@ -38,12 +39,13 @@ export class Throughput {
     const held = this.#paths.held(peerId);
     // Another network, or another key of the peer's: what was held back is no more.
     if (held === undefined && !this.#choice.isFree) this.#choice.handleFreed(now);
-    const { counters } = this.#node.netstack;
+    const { counters, isWaiting } = this.#node.netstack;
     const { came, knownSent } = peer.packets;
     const verdict = this.#choice.handleFacts({
       bytes: counters.bytesAcknowledged + counters.bytesReceived,
       packets: counters.dataSegmentsSent + knownSent,
       lost: counters.retransmittedSegments + knownSent - came,
+      isWaiting,
       isDirect: this.#paths.inUse(peerId) !== undefined,
       hasRelay: this.hasRelay,
       heardAt: peer.heardAt,

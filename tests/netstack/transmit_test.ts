@@ -231,14 +231,47 @@ Deno.test("handlePathChange() sends again what was under way, on a path that not
   t.poll(40);
   t.skip();
   const remote = t.socket.remoteAddress;
-  t.stack.handlePathChange([new Uint8Array(16)], 100);
+  t.stack.handlePathChange([new Uint8Array(16)], "died", 100);
   t.recvNothing(100); // somebody else's
-  t.stack.handlePathChange([remote], 100);
+  t.stack.handlePathChange([remote], "died", 100);
   for (let i = 0; i < 10; i++) t.recv(100, { seq: 1 + i * MSS, payloadBytes: MSS });
   // The timeout of the path that died is not that of the new one: nothing is sent twice before its first answer may be here.
   t.recvNothing(1_099);
   t.send(1_099, { seq: 1, ack: 1 + 10 * MSS });
   t.recvNothing(10_000);
+});
+
+Deno.test("A path that was left says nothing of the new one, and what its packets were overtaken by is no congestion", () => {
+  const t = sending(40);
+  t.poll(40);
+  t.send(80, { seq: 1, ack: 1 + 10 * MSS });
+  assert.equal(t.skip(), 30);
+  t.stack.handlePathChange([t.socket.remoteAddress], "left", 90);
+  t.recvNothing(90);
+  t.act(90, (socket) => socket.write(new Uint8Array(40 * MSS), 90));
+  t.recvNothing(90); // the window is that of a beginning again
+  t.send(120, { seq: 1, ack: 1 + 25 * MSS });
+  assert.equal(t.skip(), 5);
+  // The new path is shorter: its packets are there before those that went the old way.
+  t.send(130, { seq: 1, ack: 1 + 25 * MSS, sack: [[1 + 30 * MSS, 1 + 35 * MSS]] });
+  assert.equal(t.tcb.congestion.cwndBytes, 10 * MSS);
+  assert.equal(t.tcb.congestion.isSlowStart, true);
+  t.skip();
+  t.send(140, { seq: 1, ack: 1 + 35 * MSS });
+  assert.ok(t.skip() >= 10);
+  assert.ok(t.tcb.rtt.minMs < 40, "of what was sent since then");
+});
+
+Deno.test("SACK blocks name newer segments first: that is no reordering (RFC 8985 §6.2 step 3)", () => {
+  const t = sending(10);
+  t.poll(40);
+  t.skip();
+  // The ACK that told of the second segment was lost.
+  const sack = [[1 + 4 * MSS, 1 + 5 * MSS], [1 + MSS, 1 + 2 * MSS]] as const;
+  t.send(80, { seq: 1, ack: 1, sack });
+  assert.equal(t.tcb.rack.isReorderingSeen, false);
+  t.send(81, { seq: 1, ack: 1, sack: [[1 + 2 * MSS, 1 + 3 * MSS], [1 + 4 * MSS, 1 + 5 * MSS]] });
+  assert.equal(t.tcb.rack.isReorderingSeen, true);
 });
 
 Deno.test("A writer that had to stop is told when there is room", () => {

@@ -22,13 +22,21 @@ interface LinkOptions {
   /** Bytes in a millisecond. */
   readonly relayRate: number;
   readonly bytes?: number;
+  /** Which packets the relay drops. @default none */
+  readonly dropsAtRelay?: (packet: Uint8Array) => boolean;
 }
 
 /** A transfer that goes straight, over a path of 150 ms that loses. */
-function transferring({ seed, direction, loss, relayRate, bytes = ENDLESS }: LinkOptions) {
+function transferring(options: LinkOptions) {
+  const { seed, direction, loss, relayRate, bytes = ENDLESS, dropsAtRelay = () => false } = options;
   const [up, down] = direction === "up" ? [bytes, 0] : [0, bytes];
   const network = { bytesPerMs: relayRate, delayMs: 10 };
-  const world = new World({ seed, agentSendBytes: down, network });
+  const world = new World({
+    seed,
+    agentSendBytes: down,
+    network,
+    fate: ({ packet }) => dropsAtRelay(packet) ? "drop" : "forward",
+  });
   world.reach();
   const sides = world.useDirect({ client: "198.51.100.1:41000", agent: "198.51.100.2:42000" });
   const { paths } = sides.client.direct;
@@ -47,6 +55,16 @@ function transferring({ seed, direction, loss, relayRate, bytes = ENDLESS }: Lin
   const isDirect = () => paths.inUse(AGENT_ID) !== undefined;
   const sizes = { up, down, limitMs: 5 * MINUTE_MS };
   return { ...sides, world, bulk, paths, rate, isHeld, isDirect, sizes };
+}
+
+/** A way that lets half of the next full packets through, so that who waits for them knows, and then none. */
+function closing(): (packet: Uint8Array) => boolean {
+  const WIREGUARD_DATA = 4;
+  let count = 0;
+  return (packet) => {
+    if (packet[0] !== WIREGUARD_DATA || packet.length < 500) return false;
+    return ++count > 40 || count % 2 === 0;
+  };
 }
 
 /** How often the transfer was taken off the path, and how often it was put on it, beginning included. */
@@ -124,6 +142,31 @@ for (const direction of ["down", "up"] as const) {
       }
       ok(!sides.isHeld(), `seed ${seed}`);
       deepStrictEqual(changes(world), { left: 0, taken: 1 }, `seed ${seed}`);
+    }
+  });
+}
+
+for (const direction of ["down", "up"] as const) {
+  Deno.test(`a bulk ${direction} that stands still on a path which answers pings goes over the relay, and there and back as long as neither moves it`, () => {
+    for (const seed of SEEDS) {
+      let dropsAtRelay = (_packet: Uint8Array) => false;
+      const sides = transferring({
+        seed,
+        direction,
+        loss: 0,
+        relayRate: FAST_RELAY,
+        dropsAtRelay: (packet) => dropsAtRelay(packet),
+      });
+      const { world, internet } = sides;
+      world.pass(2_000);
+      internet.drops = closing();
+      ok(world.until(sides.isHeld, 5_000), `seed ${seed}: not left`);
+      world.pass(5_000);
+      ok(sides.rate(2_000) > 0.2 * FAST_RELAY, `seed ${seed}: stands still`);
+      dropsAtRelay = closing();
+      world.pass(60_000);
+      const { left, taken } = changes(world);
+      ok(left >= 2 && left <= 9, `seed ${seed}: left ${left} times, taken ${taken} times`);
     }
   });
 }

@@ -2,13 +2,14 @@
  * Whether the bulk goes to a peer straight or over the relay, by what comes forward on either: a direct path that loses at
  * random keeps TCP small, the agent's above all, where a relay that loses nothing would carry many times as much.
  *
- *   free ── losses that go on, under a bulk ──▶ trial ── the relay carries more ──▶ held
+ *   free ── a bulk that loses, or is stuck ───▶ trial ── the relay carries more ──▶ held
  *    ▲                                            │                                  │
  *    ├──────────── it does not: not again soon ───┘                                  │
  *    └── the path answers all pings for long, the relay is silent or got slow, nothing flows ──┘
  *
  * Losses say that a comparison is worth its price, a moment of slowness; bytes that were acknowledged decide it. A burst of
- * losses is none that goes on, nor is a narrow path's own loss a reason to stay away: there the relay brings no more.
+ * losses is none that goes on, nor is a narrow path's own loss a reason to stay away: there the relay brings no more. Where a bulk
+ * stands still although something is waited for, nothing is lost that could be counted, as nothing is sent: then that is the reason.
  */
 import type { Instant } from "../../base/core.ts";
 
@@ -20,6 +21,8 @@ export interface PathFacts {
   readonly packets: number;
   /** Those of them that did not arrive, as far as is known. */
   readonly lost: number;
+  /** Whether something of ours is not acknowledged, or something of the peer's is known to be missing. */
+  readonly isWaiting: boolean;
   /** Whether a direct path is in use now. */
   readonly isDirect: boolean;
   /** Whether the peer can be reached over a relay now. */
@@ -46,7 +49,12 @@ interface Span {
 
 type State =
   | { readonly kind: "free" }
-  | { readonly kind: "trial"; readonly since: Instant; readonly directRate: number }
+  | {
+    readonly kind: "trial";
+    readonly since: Instant;
+    readonly directRate: number;
+    readonly isRescue: boolean;
+  }
   | { readonly kind: "held"; readonly directRate: number; flowedAt: Instant };
 
 /** Between two looks. */
@@ -64,6 +72,20 @@ const MIN_LOST = 4;
 /** Losses that go on are seen in so many looks, and no look has most of them. */
 const LOSSY_LOOKS = 4;
 const BURST_SHARE = 0.6;
+/** And of the looks that as many losses at random would be seen in (Poisson's law), most see some. */
+const STEADY_SHARE = 0.6;
+/** Fewer losses are a reason where they are seen for so long, and keep the bulk slow. */
+const SLIGHT_LOSS_RATE = 0.003;
+const SLIGHT_LOOKS = 6;
+const SLOW_RATE = 1_000;
+/**
+ * A bulk is stuck when nothing comes forward for so long although something is waited for: a TCP whose repairs are lost as well
+ * waits 200 ms, twice as long, and so on. Where neither way carried anything, they are tried in turns.
+ */
+const STUCK_MS = 2_000;
+const STUCK_REST_MS = 10_000;
+/** What the relay must carry to be better than nothing. */
+const LEAST_RATE = 1;
 
 /** TCP may take so long to find out what the relay carries; one that is far from the path's rate after half of it has lost. */
 const TRIAL_MS = 12_000;
@@ -74,6 +96,8 @@ const ENOUGH_RATE = 4_000;
 const CLEAR_GAIN = 2;
 const GAIN = 1.25;
 const FAR_BELOW = 0.8;
+/** It has lost at once when it carries so much less and no more than the second before: it is on its way nowhere. */
+const HOPELESS = 0.3;
 const CLEAR_MS = 1_000;
 const END_MS = 3_000;
 /**
@@ -110,6 +134,12 @@ export class PathChoice {
   #triedRate = 0;
   #answersWanted = FIRST_ANSWERS;
   #returnedAt: Instant = -Infinity;
+  /** When something came forward last, or the way became another. */
+  #movedAt: Instant = -Infinity;
+  /** Bytes of the last look. */
+  #bytes = 0;
+  /** A bulk was under way, and since then something was waited for at each look. */
+  #isBulk = false;
 
   get isFree(): boolean {
     return this.#state.kind === "free";
@@ -122,7 +152,8 @@ export class PathChoice {
 
   /** When to look again whatever happens; `undefined` while only a flow is a reason. */
   pollTimeout(): Instant | undefined {
-    return this.isFree ? undefined : this.#lookedAt + LOOK_EVERY_MS;
+    const isFlowing = this.#bytes >= IDLE_BYTES || this.#last?.isWaiting === true;
+    return this.isFree && !isFlowing ? undefined : this.#lookedAt + LOOK_EVERY_MS;
   }
 
   /** Whoever held the path back does so no more for a reason of its own: another network, another peer. */
@@ -150,6 +181,8 @@ export class PathChoice {
     const ms = now - this.#lookedAt;
     this.#last = facts;
     this.#lookedAt = now;
+    this.#bytes = facts.bytes - (last?.bytes ?? facts.bytes);
+    if (this.#bytes > 0 || last === undefined) this.#movedAt = now;
     if (last === undefined || ms > MEMORY_MS) {
       this.#spans = [];
       return;
@@ -157,6 +190,7 @@ export class PathChoice {
     if (last.isDirect !== facts.isDirect) {
       this.#spans = [];
       this.#countsFrom = now + SETTLE_MS;
+      this.#movedAt = now;
     }
     if (now < this.#countsFrom) return;
     this.#spans.push({
@@ -169,14 +203,27 @@ export class PathChoice {
     let from = this.#spans.length;
     while (from > 0 && keptMs < MEMORY_MS) keptMs += this.#spans[--from]?.ms ?? 0;
     this.#spans.splice(0, from);
+    const bytes = this.#spans.reduce((sum, span) => sum + span.bytes, 0);
+    this.#isBulk = bytes >= BULK_BYTES || this.#isBulk && facts.isWaiting;
   }
 
   #lookAtPath(facts: PathFacts, now: Instant): ChoiceVerdict | undefined {
-    if (!facts.isDirect || !facts.hasRelay || this.#rests(now) || !this.#losesOn()) return;
+    if (!facts.isDirect || !facts.hasRelay) return undefined;
+    if (this.#isStuck(facts, STUCK_MS, now)) {
+      if (now < this.#restedAt + STUCK_REST_MS) return undefined;
+      this.#enter({ kind: "trial", since: now, directRate: LEAST_RATE, isRescue: true }, now);
+      return "hold";
+    }
+    if (this.#rests(now) || !this.#losesOn()) return undefined;
     const directRate = this.#rateOf(END_MS); // before, there was perhaps a slow start
     if (directRate >= ENOUGH_RATE) return undefined;
-    this.#enter({ kind: "trial", since: now, directRate }, now);
+    this.#enter({ kind: "trial", since: now, directRate, isRescue: false }, now);
     return "hold";
+  }
+
+  /** Whether what was a bulk a moment ago stands still although something is waited for. */
+  #isStuck({ isWaiting }: PathFacts, forMs: number, now: Instant): boolean {
+    return this.#isBulk && isWaiting && now - this.#movedAt >= forMs;
   }
 
   #rests(now: Instant): boolean {
@@ -195,17 +242,26 @@ export class PathChoice {
       most = Math.max(most, span.lost);
       if (span.lost > 0) lossyLooks++;
     }
-    return bytes >= BULK_BYTES && packets >= MIN_PACKETS && lost >= MIN_LOST &&
-      lost >= LOSS_RATE * packets && lossyLooks >= LOSSY_LOOKS && most <= BURST_SHARE * lost;
+    const looks = this.#spans.length;
+    const atRandom = looks * (1 - Math.exp(-lost / looks));
+    const isSteady = lossyLooks >= Math.max(LOSSY_LOOKS, STEADY_SHARE * atRandom) &&
+      most <= BURST_SHARE * lost;
+    if (bytes < BULK_BYTES || packets < MIN_PACKETS || lost < MIN_LOST || !isSteady) return false;
+    const isSlight = lost < LOSS_RATE * packets;
+    return !isSlight || lost >= SLIGHT_LOSS_RATE * packets && this.#spanMs >= MEMORY_MS &&
+        lossyLooks >= SLIGHT_LOOKS && this.#rateOf(MEMORY_MS) < SLOW_RATE;
   }
 
   #lookAtTrial(state: Extract<State, { kind: "trial" }>, now: Instant): ChoiceVerdict | undefined {
-    const { since, directRate } = state;
+    const { since, directRate, isRescue } = state;
     const isClear = this.#spanMs >= CLEAR_MS && this.#rateOf(CLEAR_MS) >= CLEAR_GAIN * directRate;
     const rate = this.#rateOf(END_MS);
     const lastedMs = now - since;
+    if (!isRescue && this.#isHopeless(directRate)) return this.#endTrial(now);
     if (!isClear && rate < GAIN * directRate) {
-      const limitMs = rate < FAR_BELOW * directRate ? HALF_TRIAL_MS : TRIAL_MS;
+      // A peer whose TCP waits sends again when its timer says so.
+      const isFarBelow = !isRescue && rate < FAR_BELOW * directRate;
+      const limitMs = isFarBelow ? HALF_TRIAL_MS : TRIAL_MS;
       return lastedMs < limitMs ? undefined : this.#endTrial(now);
     }
     if (!isClear && lastedMs < HALF_TRIAL_MS) return undefined;
@@ -216,6 +272,13 @@ export class PathChoice {
       : Math.min(MAX_ANSWERS, 2 * this.#answersWanted);
     this.#state = { kind: "held", directRate, flowedAt: now };
     return undefined;
+  }
+
+  #isHopeless(directRate: number): boolean {
+    if (this.#spanMs < 2 * CLEAR_MS) return false;
+    const rate = this.#rateOf(CLEAR_MS);
+    const before = 2 * this.#rateOf(2 * CLEAR_MS) - rate;
+    return rate < HOPELESS * directRate && rate <= GAIN * before;
   }
 
   #endTrial(now: Instant): ChoiceVerdict {
@@ -234,8 +297,8 @@ export class PathChoice {
     if (bytes >= IDLE_BYTES) state.flowedAt = now;
     const isMended = facts.answers >= this.#answersWanted;
     const isIdle = now - state.flowedAt >= IDLE_MS;
-    const isSlow = this.#spanMs >= MEMORY_MS && bytes > 0 &&
-      this.#rateOf(MEMORY_MS) < SLOW * state.directRate;
+    const isSlow = this.#isStuck(facts, 2 * STUCK_MS, now) ||
+      this.#spanMs >= MEMORY_MS && bytes > 0 && this.#rateOf(MEMORY_MS) < SLOW * state.directRate;
     const isGone = isCut(facts, now);
     if (!isMended && !isIdle && !isSlow && !isGone) return undefined;
     if (isMended) this.#returnedAt = now;
@@ -257,6 +320,7 @@ export class PathChoice {
     this.#state = next;
     this.#spans = [];
     this.#countsFrom = now + SETTLE_MS;
+    this.#movedAt = now;
   }
 
   get #spanMs(): number {

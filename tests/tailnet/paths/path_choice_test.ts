@@ -11,6 +11,7 @@ interface Stretch {
   readonly hasRelay?: boolean;
   /** The peer says nothing. */
   readonly isSilent?: boolean;
+  readonly isWaiting?: boolean;
   readonly answers?: number;
 }
 
@@ -29,7 +30,7 @@ class Script {
   run(ms: number, stretch: Stretch | ((isHeld: boolean) => Stretch)): this {
     for (const end = this.now + ms; this.now < end;) {
       this.now += LOOK_EVERY_MS;
-      const { rate, loss = 0, hasRelay = true, isSilent = false, answers = 0 } =
+      const { rate, loss = 0, hasRelay = true, isSilent = false, isWaiting = false, answers = 0 } =
         typeof stretch === "function" ? stretch(this.isHeld) : stretch;
       this.#bytes += rate * LOOK_EVERY_MS;
       const packets = rate * LOOK_EVERY_MS / PACKET_BYTES;
@@ -40,6 +41,7 @@ class Script {
         bytes: this.#bytes,
         packets: this.#packets,
         lost: this.#lost,
+        isWaiting,
         isDirect: !this.isHeld,
         hasRelay,
         heardAt: this.#heardAt,
@@ -83,6 +85,70 @@ Deno.test("PathChoice is moved by no bulk that loses little, no burst, no little
     run(script);
     deepStrictEqual(script.said, [], name);
   }
+});
+
+const STUCK = { rate: 0, isWaiting: true };
+
+Deno.test("PathChoice leaves a path on which a bulk stands still, and one way for the other as long as neither moves it", () => {
+  const script = new Script().run(5_000, FAST).run(60_000, STUCK);
+  const at = script.said.map((text) => Number(text.split(" ")[1]));
+  deepStrictEqual(script.said.slice(0, 3), ["hold 7000", "release 19000", "hold 29000"]);
+  ok(at.length >= 5, script.said.join());
+  script.run(15_000, (isHeld) => isHeld ? FAST : STUCK);
+  ok(script.isHeld, "where it moves it stays");
+});
+
+Deno.test("PathChoice is not moved by what stands still because nothing is waited for, or was no bulk, or goes on soon", () => {
+  const rows: readonly [string, (script: Script) => void][] = [
+    ["nothing is waited for", (script) => script.run(5_000, FAST).run(60_000, { rate: 0 })],
+    ["no bulk", (script) => script.run(60_000, { rate: 1 }).run(60_000, STUCK)],
+    ["a bulk before", (script) => {
+      script.run(5_000, FAST).run(500, { rate: 0 }).run(60_000, { rate: 1 }).run(60_000, STUCK);
+    }],
+    ["soon", (script) => {
+      for (let i = 0; i < 10; i++) script.run(5_000, FAST).run(1_500, STUCK);
+    }],
+    ["no relay", (script) => {
+      script.run(5_000, FAST).run(60_000, { ...STUCK, hasRelay: false });
+    }],
+  ];
+  for (const [name, run] of rows) {
+    const script = new Script();
+    run(script);
+    deepStrictEqual(script.said, [], name);
+  }
+});
+
+Deno.test("PathChoice looks again by itself while something flows or is waited for, and not otherwise", () => {
+  const script = new Script().run(5_000, FAST);
+  strictEqual(script.choice.pollTimeout(), script.now + LOOK_EVERY_MS);
+  script.run(500, STUCK);
+  strictEqual(script.choice.pollTimeout(), script.now + LOOK_EVERY_MS);
+  script.run(500, { rate: 4 });
+  strictEqual(script.choice.pollTimeout(), undefined);
+});
+
+Deno.test("PathChoice comes back from a relay on which the bulk stands still, four seconds later", () => {
+  const script = new Script().run(20_000, (isHeld) => isHeld ? FAST : LOSSY);
+  ok(script.isHeld);
+  script.run(4_000, STUCK);
+  strictEqual(script.words, "hold release");
+});
+
+Deno.test("PathChoice takes fewer losses for a reason where they go on for long and keep the bulk slow", () => {
+  const slight = { rate: 400, loss: 0.012 };
+  // Of 166 packets in a look two are lost, which is 1.2 %; so one in each look is 0.6 %.
+  const halved = (isHeld: boolean) => isHeld ? FAST : { ...slight, loss: 0.006 };
+  const script = new Script().run(7_000, halved);
+  deepStrictEqual(script.said, []);
+  strictEqual(script.run(5_000, halved).words, "hold");
+  deepStrictEqual(new Script().run(60_000, { rate: 1_500, loss: 0.005 }).said, []);
+});
+
+Deno.test("PathChoice gives a relay up at once that carries next to nothing and no more than the second before", () => {
+  const script = new Script().run(30_000, (isHeld) => isHeld ? { rate: 60 } : LOSSY);
+  const [begun, ended] = script.said.map((text) => Number(text.split(" ")[1]));
+  strictEqual((ended ?? 0) - (begun ?? 0), 3_000);
 });
 
 Deno.test("PathChoice tries a relay that brings no more less and less often", () => {

@@ -121,6 +121,8 @@ export class SimInternet {
   isStunUp = true;
   /** Whether a NAT passes on what one of those behind it sends to the outside of another (RFC 4787 §6). */
   hairpins = true;
+  /** Which datagrams are dropped, besides those that are lost at random. */
+  drops: (datagram: Uint8Array) => boolean = () => false;
   /** Sees every datagram that a host sends, whatever becomes of it. */
   onSend: ((host: SimHost, datagram: Uint8Array) => void) | undefined;
 
@@ -140,7 +142,7 @@ export class SimInternet {
     const sent = host.sentTo.get(key) ?? { count: 0, bytes: 0 };
     host.sentTo.set(key, { count: sent.count + 1, bytes: sent.bytes + datagram.length });
     if (host.isOutBlocked || datagram.length > host.maxBytes) return;
-    if (this.#random.chance(this.loss)) return;
+    if (this.#random.chance(this.loss) || this.drops(datagram)) return;
     const neighbour = this.#hosts.find((other) =>
       other !== host && other.lan === host.lan && endpointKey(other.local) === key
     );
