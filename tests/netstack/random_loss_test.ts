@@ -34,8 +34,8 @@ Deno.test("Random losses on a long path do not keep an upload at what CUBIC woul
   // CUBIC alone (RFC 9438) comes to 370, 180 and 110 KB/s here.
   const rows = [
     { lossRate: 0.005, least: 4_000 },
-    { lossRate: 0.02, least: 1_500 },
-    { lossRate: 0.05, least: 450 },
+    { lossRate: 0.02, least: 1_000 },
+    { lossRate: 0.05, least: 300 },
   ];
   for (const { lossRate, least } of rows) {
     await t.step(`${lossRate * 100} % at 50 ms`, () => {
