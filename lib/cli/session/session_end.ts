@@ -1,5 +1,6 @@
 /** What sessions have in common, whoever's SSH connection they run in: their terminal, and how they end. */
 import type { Host, HostInput, HostOutput } from "../../base/host.ts";
+import type { Log } from "../../base/log.ts";
 import { CONNECTION_LOST_CODE, type SessionOutcome } from "../../ssh/ends.ts";
 import {
   type TerminalHost,
@@ -49,19 +50,41 @@ export interface Surroundings {
   readonly background: Background;
 }
 
+/** Whose session it was, as far as its end goes. */
+export interface EndOf {
+  readonly log: Log;
+  readonly background: Background;
+  /** What to say of a session whose way was lost, in whole lines. */
+  readonly lostWords: (lost: { readonly message: string; readonly detail: string }) => string;
+}
+
 /** The exit code of a session that ended by itself. Throws `ExitError` when there is something to say, 255 when it was lost. */
+export async function endOf(
+  { message, detail, exitCode }: SessionOutcome,
+  { log, background, lostWords }: EndOf,
+): Promise<number> {
+  if (detail !== undefined) log.warn("session lost", { reason: detail });
+  if (message === undefined) return exitCode;
+  if (detail === undefined) throw new ExitError(exitCode, message);
+  const stopped = await background.whyLost();
+  if (stopped !== undefined) throw goneOrLost(stopped);
+  throw new SessionLost(lostWords({ message, detail }));
+}
+
+/** The same of a session by SSH over a tunnel. */
 export async function exitCodeOf(
   outcome: SessionOutcome,
   { steps: { log }, connected, session, background }: Surroundings,
 ): Promise<number> {
-  if (outcome.detail !== undefined) log.warn("session lost", { reason: outcome.detail });
-  if (outcome.message === undefined) return outcome.exitCode;
-  const stopped = outcome.detail === undefined ? undefined : await background.whyLost();
-  if (stopped !== undefined) throw goneOrLost(stopped);
-  if (outcome.detail === undefined) throw new ExitError(outcome.exitCode, outcome.message);
-  const why = lossWithSilence(outcome.detail, connected.tunnel.silence());
-  const help = why === outcome.detail ? "" : adviceFor(session);
-  throw new SessionLost(`${outcome.message}\n${why}${help}`);
+  return await endOf(outcome, {
+    log,
+    background,
+    lostWords: ({ message, detail }) => {
+      const why = lossWithSilence(detail, connected.tunnel.silence());
+      const help = why === detail ? "" : adviceFor(session);
+      return `${message}\n${why}${help}`;
+    },
+  });
 }
 
 /** What to say of a session that `error` ended: what was told from outside comes first, then the signal that ended us. */
@@ -69,7 +92,7 @@ export function reasonOf(
   error: unknown,
   { background, interrupt }: {
     readonly background: Background;
-    readonly interrupt: Interrupt;
+    readonly interrupt: Pick<Interrupt, "exitCode">;
   },
 ): unknown {
   const { aborted, reason } = background.ended;
@@ -87,7 +110,7 @@ function adviceFor({ options, command, wayBack }: SessionBasics): string {
 }
 
 /** Why a session was ended from outside, as what ends the command. */
-export function goneOrLost({ message, isLost }: SessionEnded): SessionLost {
+function goneOrLost({ message, isLost }: SessionEnded): SessionLost {
   return new SessionLost(message, { isGone: !isLost });
 }
 

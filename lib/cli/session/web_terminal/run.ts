@@ -17,12 +17,11 @@ import { ptyFor, runAtTerminal, type TerminalHost } from "../../../ssh/terminal_
 import type { SshOptions } from "../../grammar/flags_ssh.ts";
 import { type ConnectOptions, makeReady, type Ready } from "../../ready/connect.ts";
 import type { Steps } from "../../ready/steps.ts";
-import { ExitError } from "../../terminal/errors.ts";
 import { containerEnv } from "../containers.ts";
 import { Again } from "../persist/again.ts";
-import { SessionEnded, startBackground } from "../ssh_background.ts";
+import { startBackground } from "../ssh_background.ts";
 import { escapeCharOf } from "../ssh_checks.ts";
-import { goneOrLost, SessionLost, terminalOf } from "../session_end.ts";
+import { endOf, reasonOf, SessionLost, terminalOf } from "../session_end.ts";
 import { terminalType } from "../terminal_type.ts";
 import { shellCommand } from "./script.ts";
 
@@ -81,7 +80,7 @@ class WebTerminalRunner {
 
   async #connect(): Promise<number> {
     const steps = this.#steps;
-    const { connect, options } = this.#run;
+    const { connect, options, interrupt } = this.#run;
     const disableAutostart = connect.disableAutostart || this.#again.isAgain;
     const ready = await makeReady(steps, { ...connect, disableAutostart });
     const { agent, target } = ready;
@@ -94,16 +93,13 @@ class WebTerminalRunner {
     });
     const signal = AbortSignal.any([steps.signal, background.ended]);
     try {
-      const outcome = await this.#join(ready, signal);
-      if (outcome.message === undefined) return outcome.exitCode;
-      if (outcome.detail === undefined) throw new ExitError(outcome.exitCode, outcome.message);
-      const stopped = await background.whyLost();
-      if (stopped !== undefined) throw goneOrLost(stopped);
-      throw new SessionLost(`The way through the web terminal was lost: ${outcome.detail}`);
+      return await endOf(await this.#join(ready, signal), {
+        log: steps.log,
+        background,
+        lostWords: ({ detail }) => `The way through the web terminal was lost: ${detail}`,
+      });
     } catch (error) {
-      const { ended } = background;
-      if (ended.aborted && ended.reason instanceof SessionEnded) throw goneOrLost(ended.reason);
-      throw error;
+      throw reasonOf(error, { background, interrupt });
     }
   }
 
