@@ -3,7 +3,7 @@
  *   magic 6 "TS💬" | sender's disco key 32 | nonce 24 | box: tag 16, message
  * A UDP socket carries STUN, disco and WireGuard; a relay carries the latter two.
  */
-import { assertLength, ByteReader, ByteWriter, equalBytes, KEY_BYTES } from "../base/bytes.ts";
+import { assertLength, ByteReader, ByteWriter, KEY_BYTES } from "../base/bytes.ts";
 import { BOX_NONCE_BYTES, BOX_TAG_BYTES, type BoxKey, openBox, sealBox } from "../crypto/box.ts";
 import { isStun } from "./stun.ts";
 
@@ -18,24 +18,30 @@ export const DISCO_OVERHEAD_BYTES = HEADER_BYTES + BOX_TAG_BYTES;
 export const PADDED_PACKET_BYTES = 1_312;
 
 const WIREGUARD_MIN_BYTES = 32;
-/** The four message types of WireGuard, whose first word is the type and three zero bytes (whitepaper §5.4). */
-const WIREGUARD_TYPES_LE: ReadonlySet<number> = new Set([1, 2, 3, 4]);
+/** The four message types of WireGuard are 1 to 4, each with three zero bytes behind (whitepaper §5.4). */
+const MAX_WIREGUARD_TYPE = 4;
 
 export type DatagramKind = "stun" | "disco" | "wireguard" | "unknown";
 
-/** What a datagram claims to be, in the order in which Tailscale's code looks. Never throws. */
+/** What a datagram claims to be, in the order in which Tailscale's code looks. Never throws, and makes no object: each packet of bulk comes by. */
 export function classifyDatagram(datagram: Uint8Array): DatagramKind {
   if (isStun(datagram)) return "stun";
   if (isDisco(datagram)) return "disco";
-  const isWireguard = datagram.length >= WIREGUARD_MIN_BYTES &&
-    WIREGUARD_TYPES_LE.has(new ByteReader(datagram).u32le());
-  return isWireguard ? "wireguard" : "unknown";
+  return isWireguard(datagram) ? "wireguard" : "unknown";
 }
 
 /** Whether a datagram looks like disco (`LooksLikeDiscoWrapper`). */
 export function isDisco(datagram: Uint8Array): boolean {
-  return datagram.length >= HEADER_BYTES &&
-    equalBytes(datagram.subarray(0, MAGIC.length), MAGIC);
+  if (datagram.length < HEADER_BYTES) return false;
+  for (let i = 0; i < MAGIC.length; i++) if (datagram[i] !== MAGIC[i]) return false;
+  return true;
+}
+
+function isWireguard(datagram: Uint8Array): boolean {
+  if (datagram.length < WIREGUARD_MIN_BYTES) return false;
+  if (datagram[1] !== 0 || datagram[2] !== 0 || datagram[3] !== 0) return false;
+  const type = datagram[0] ?? 0;
+  return type >= 1 && type <= MAX_WIREGUARD_TYPE;
 }
 
 /** The sender's disco key, 32 bytes, a view into the packet; `undefined` when it is no disco. Not yet authenticated. */

@@ -9,6 +9,7 @@ import { assertLength, ByteReader, ByteWriter, equalBytes } from "../base/bytes.
 import { type Endpoint, mapIpv4, unmapIpv4 } from "../wire/endpoint.ts";
 
 const COOKIE = 0x2112a442;
+const COOKIE_BYTES = new Uint8Array([0x21, 0x12, 0xa4, 0x42]);
 const COOKIE_OFFSET = 4;
 const COOKIE_TOP_HALF = COOKIE >>> 16;
 const BINDING_REQUEST = 0x0001;
@@ -45,10 +46,13 @@ export type StunResponse = {
   readonly endpoint: Endpoint;
 };
 
-/** Whether a datagram looks like STUN. */
+/** Whether a datagram looks like STUN. Makes no object: each packet of bulk is asked. */
 export function isStun(datagram: Uint8Array): boolean {
-  return datagram.length >= HEADER_BYTES && (datagram[0] ?? 0) <= MAX_FIRST_BYTE &&
-    new ByteReader(datagram, COOKIE_OFFSET).u32be() === COOKIE;
+  if (datagram.length < HEADER_BYTES || (datagram[0] ?? 0) > MAX_FIRST_BYTE) return false;
+  for (let i = 0; i < COOKIE_BYTES.length; i++) {
+    if (datagram[COOKIE_OFFSET + i] !== COOKIE_BYTES[i]) return false;
+  }
+  return true;
 }
 
 /** A binding request of 40 bytes. `transactionId` 12 fresh bytes. */

@@ -57,10 +57,12 @@ export class DirectDriver implements Companion {
     const now = clock.now();
     this.#bound = bind === undefined ? undefined : interfacesOf(bind);
     this.#direct = options.use((parts) => new Direct(parts, now), now);
+    let arrivedAt = now;
     this.#sockets = new UdpSockets({
       port: this.#direct.port,
       ...(bind === undefined ? {} : { bind }),
-      onDatagram: (datagram, from) => node.handleDatagram(datagram, from, clock.now()),
+      onArrival: () => void (arrivedAt = clock.now()),
+      onDatagram: (datagram, from) => node.handleDatagram(datagram, from, arrivedAt),
       onPause: onTurn,
       onSent: (bytes) => {
         node.handleDatagramsSent(bytes);

@@ -1,6 +1,6 @@
 /**
- * Our UDP sockets, one for each family (`Deno.listenDatagram`, which wants `--unstable-net`): a read loop over one reused
- * buffer, and one batch of sends at a time. Without the API or the permission there are none, and the relay carries all;
+ * Our UDP sockets, one for each family (`Deno.listenDatagram`, which wants `--unstable-net`): what arrives is read by
+ * `datagram_reader.ts`, and one batch of sends leaves at a time. Without the API or the permission there are none, and the relay carries all;
  * nobody is asked for a permission on the way. Where the C library can be called many datagrams come and go with one call.
  */
 import { messageOf } from "../base/errors.ts";
@@ -9,7 +9,8 @@ import { type AddressFamily, type Endpoint, familyOf } from "../wire/endpoint.ts
 import { closeQuietly } from "./conn.ts";
 import { EndpointNames } from "./endpoint_names.ts";
 import { type BurstSocket, DatagramBursts, type Refusal } from "./datagram_bursts.ts";
-import { BURST_DATAGRAMS } from "./receive_burst.ts";
+import { DatagramReader, RECEIVE_BYTES } from "./datagram_reader.ts";
+import { eventLoopTurn, isSystemError, MAX_UNBROKEN } from "./datagram_turns.ts";
 import type { Run } from "./send_burst.ts";
 import { openSocketCalls, type SocketCalls } from "./socket_calls.ts";
 
@@ -18,6 +19,8 @@ export interface UdpSocketsOptions {
   readonly port: DatagramPort;
   /** Addresses to listen on. @default all of this machine, of both families */
   readonly bind?: Readonly<Partial<Record<AddressFamily, string>>>;
+  /** Something has arrived: the datagrams until the next call came together. */
+  readonly onArrival: () => void;
   /** Gets every datagram; borrowed. */
   readonly onDatagram: (datagram: Uint8Array, from: Endpoint) => void;
   /** Nothing more has arrived for now, or much has: what the datagrams led to may leave. */
@@ -36,17 +39,6 @@ export interface UdpSocketsOptions {
   readonly calls?: SocketCalls | undefined;
 }
 
-/** Longer than any datagram that we take; what is cut off fails its authentication. */
-const RECEIVE_BYTES = 2_048;
-/** Datagrams that are handled before what they led to leaves. */
-const MAX_BURST = 32;
-/** Datagrams that come or go by calls that the event loop knows nothing of, before all others have their turn. */
-const MAX_UNBROKEN = 512;
-/** A receive that has something is done within so many turns of the microtask queue; measured as three (Deno 2.9). */
-const READY_MICROTASKS = 5;
-/** A socket that only fails is closed: it would fail for ever. */
-const MAX_FAILURES_IN_A_ROW = 64;
-const FAILURE_DELAY_MS = 20;
 const ANY_ADDRESS: Readonly<Record<AddressFamily, string>> = { ipv4: "0.0.0.0", ipv6: "::" };
 const FAMILIES: readonly AddressFamily[] = ["ipv4", "ipv6"];
 
@@ -154,7 +146,7 @@ export class UdpSockets {
       const bursts = this.#bursts?.attach(addr.port, family);
       const socket: Socket = { conn, localPort: addr.port, bursts };
       this.#sockets.set(family, socket);
-      this.#reading.push(this.#readLoop(socket, family).catch(this.#options.onFault));
+      this.#reading.push(this.#read(socket, family).catch(this.#options.onFault));
     } catch (error) {
       if (!isSystemError(error)) throw error;
       // A machine without IPv6, for one.
@@ -167,47 +159,19 @@ export class UdpSockets {
     if (!this.problems.includes(problem)) this.problems.push(problem);
   }
 
-  async #readLoop({ conn, bursts }: Socket, family: AddressFamily): Promise<void> {
-    const { onDatagram, onPause } = this.#options;
-    const buffer = new Uint8Array(RECEIVE_BYTES);
-    let owed = 0;
-    let failures = 0;
-    let unbroken = 0;
-    let isDry = false;
-    while (!this.#isClosed) {
-      if (unbroken >= MAX_UNBROKEN) {
-        unbroken = 0;
-        await eventLoopTurn();
-        if (this.#isClosed) return;
-      }
-      const receiving = receive(conn, buffer);
-      if (owed >= MAX_BURST || (owed > 0 && (isDry || !await isReadySoon(receiving)))) {
-        owed = 0;
-        onPause();
-      }
-      const received = await receiving;
-      if (this.#isClosed) return;
-      if (received === undefined) {
-        // Windows tells so that an earlier datagram found nobody.
-        if (++failures >= MAX_FAILURES_IN_A_ROW) break;
-        await new Promise((resolve) => setTimeout(resolve, FAILURE_DELAY_MS));
-        continue;
-      }
-      failures = 0;
-      const [datagram, address] = received;
-      const from = address.transport === "udp" ? this.#names.senderOf(address) : undefined;
-      if (from === undefined) {
-        this.counters.unnamed++;
-        continue;
-      }
-      owed++;
-      onDatagram(datagram, from);
-      if (bursts === undefined) continue;
-      const count = this.#takeBurst(bursts);
-      isDry = count !== undefined && count < BURST_DATAGRAMS;
-      owed += count ?? 0;
-      unbroken += count ?? 0;
-    }
+  async #read({ conn, bursts }: Socket, family: AddressFamily): Promise<void> {
+    const { onArrival, onDatagram, onPause } = this.#options;
+    const reader = new DatagramReader({
+      conn,
+      bursts: this.#bursts && bursts ? { all: this.#bursts, socket: bursts } : undefined,
+      names: this.#names,
+      onArrival,
+      onDatagram,
+      onPause,
+      onUnnamed: () => void this.counters.unnamed++,
+      isClosed: () => this.#isClosed,
+    });
+    await reader.run();
     if (this.#isClosed) return;
     this.#note("the socket fails for ever");
     this.#sockets.delete(family);
@@ -215,23 +179,6 @@ export class UdpSockets {
     this.#options.port.isOpen = this.#sockets.size > 0;
     closeQuietly(conn);
     this.#options.onLost();
-  }
-
-  /** Handles what waits behind the first datagram; how many there were, if that can be told. */
-  #takeBurst(bursts: BurstSocket): number | undefined {
-    const burst = this.#bursts?.received;
-    const count = bursts.take();
-    if (burst === undefined || count === undefined) return undefined;
-    let last: Endpoint | undefined;
-    for (let i = 0; i < count && !this.#isClosed; i++) {
-      if (last === undefined || !burst.isFrom(i, last)) {
-        const sender = burst.sender(i);
-        last = sender && this.#names.remembered(sender);
-      }
-      if (last === undefined) this.counters.unnamed++;
-      else this.#options.onDatagram(burst.datagram(i), last);
-    }
-    return count;
   }
 
   async #sendLoop(first: DatagramBatch): Promise<void> {
@@ -309,38 +256,4 @@ export class UdpSockets {
       return false;
     }
   }
-}
-
-/** Other sockets, timers and files have theirs. */
-function eventLoopTurn(): Promise<void> {
-  return new Promise((resolve) => void setImmediate(resolve));
-}
-
-/** What was received, or nothing when the socket failed. */
-async function receive(
-  conn: Deno.DatagramConn,
-  buffer: Uint8Array,
-): Promise<[Uint8Array, Deno.Addr] | undefined> {
-  try {
-    return await conn.receive(buffer);
-  } catch (error) {
-    if (isSystemError(error)) return undefined;
-    throw error;
-  }
-}
-
-/** Whether something was waiting already, without giving the event loop its turn. */
-async function isReadySoon(receiving: Promise<unknown>): Promise<boolean> {
-  let isReady = false;
-  const onDone = () => void (isReady = true);
-  receiving.then(onDone, onDone);
-  for (let i = 0; i < READY_MICROTASKS && !isReady; i++) await null;
-  return isReady;
-}
-
-/** Errors of the system's calls carry its code; what the runtime refuses, and a socket that we closed, have a class. */
-function isSystemError(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  return "code" in error || error instanceof Deno.errors.BadResource ||
-    error instanceof Deno.errors.Interrupted || error instanceof Deno.errors.NotCapable;
 }

@@ -42,6 +42,7 @@ function open(calls: SocketCalls | undefined, onSent = () => {}): Side {
   const sockets = new UdpSockets({
     port,
     bind: { ipv4: "127.0.0.1" },
+    onArrival: () => {},
     onDatagram: (bytes, from) => {
       received.push(bytes.slice());
       senders.add(from);

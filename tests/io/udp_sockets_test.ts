@@ -33,6 +33,7 @@ function open(options: Partial<UdpSocketsOptions> = {}): Side {
   const sockets = new UdpSockets({
     port,
     bind: { ipv4: "127.0.0.1" },
+    onArrival: () => {},
     onDatagram: (bytes, from) => {
       received.push({ bytes: bytes.slice(), from });
       if (received.length >= wanted.count) wanted.resolve();
@@ -91,6 +92,36 @@ Deno.test("UdpSockets handles what has arrived together before it pauses", async
   a.sockets.kick();
   await b.count(11);
   assert(b.pauses >= 1 && b.pauses <= 5, `${b.pauses} pauses`);
+});
+
+Deno.test("UdpSockets: what datagrams led to leaves before many more are handled, and each is told to have arrived", async () => {
+  const events: string[] = [];
+  let received = 0;
+  const count = 200;
+  const { promise: isThere, resolve } = Promise.withResolvers<void>();
+  await using b = open({
+    onArrival: () => void events.push("arrival"),
+    onDatagram: () => {
+      events.push("datagram");
+      // The last pause comes with the next datagram at the latest.
+      if (++received === count + 1) resolve();
+    },
+    onPause: () => void events.push("pause"),
+  });
+  const conn = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
+  const port = b.sockets.ports.ipv4;
+  assert(port !== undefined);
+  for (let i = 0; i <= count; i++) {
+    await conn.send(new Uint8Array(64), { transport: "udp", hostname: "127.0.0.1", port });
+  }
+  conn.close();
+  await isThere;
+  const stretches = events.join(" ").split("pause").map((text) => text.split("datagram"));
+  for (const [before = "", ...datagrams] of stretches) {
+    assert(datagrams.length < 3 * 64, `${datagrams.length} without a pause`);
+    if (datagrams.length > 0) assert.match(before, /arrival/);
+  }
+  assert(stretches.length > count / (3 * 64), `${stretches.length}`);
 });
 
 Deno.test("UdpSockets has room again after a batch was sent", async () => {
