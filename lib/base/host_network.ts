@@ -5,7 +5,7 @@
 import type { HttpHeaders, HttpTransport } from "./http.ts";
 import type { Log } from "./log.ts";
 import type { LocalSockets } from "./sockets.ts";
-import type { AgentTunnel } from "./tunnel.ts";
+import type { AgentTrace, AgentTunnel } from "./tunnel.ts";
 
 export interface HostNetwork {
   /** HTTP and websockets with the given certificates; proxies come from the environment. */
@@ -18,7 +18,9 @@ export interface HostNetwork {
   lookupIpv6(name: string, signal: AbortSignal): Promise<readonly string[]>;
   readonly sockets: HostSockets;
   readonly tunnels: HostTunnels;
-  /** What the network lets through to relays and STUN servers. Rejects with `ProtocolError` when the map of them cannot be read. */
+  /** How far away the relays are. Rejects with `ProtocolError` when the map of them cannot be read. */
+  probeRelays(options: ProbeOptions): Promise<readonly ProbedRelay[]>;
+  /** What the network lets through to relays and STUN servers. Rejects likewise. */
   surveyNetwork(options: SurveyOptions): Promise<NetworkSurvey>;
 }
 
@@ -116,6 +118,8 @@ export interface TunnelOptions {
   readonly forcesWebsocket: boolean;
   /** Relays are to be asked for a websocket first: nothing else let the last run in. */
   readonly beginsWithWebsocket: boolean;
+  /** What the last run learnt of the agent. @default nothing */
+  readonly trace?: AgentTrace;
   /** Only relays are to be used. */
   readonly disablesDirect: boolean;
   /** @default the tunnel is ours alone */
@@ -135,6 +139,13 @@ export interface ProbeOptions {
   readonly signal: AbortSignal;
 }
 
+/** A region of relays that packets could go through. */
+export interface ProbedRelay {
+  readonly name: string;
+  /** `undefined` when it did not answer. */
+  readonly latencyMs: number | undefined;
+}
+
 export interface SurveyOptions extends ProbeOptions {
   /** Whether STUN servers may be asked, by UDP, past any proxy. */
   readonly asksStun: boolean;
@@ -147,13 +158,10 @@ export interface NetworkSurvey {
   readonly udp: UdpSurvey | undefined;
 }
 
-/** A region of relays that packets could go through. */
-export interface SurveyedRelay {
+export interface SurveyedRelay extends ProbedRelay {
+  /** Of the region. */
   readonly id: number;
   readonly code: string;
-  readonly name: string;
-  /** `undefined` when it did not answer. */
-  readonly latencyMs: number | undefined;
   /** Whether it can be spoken to by an upgrade to its own protocol, and by websocket. */
   readonly takesUpgrade: boolean;
   readonly takesWebsocket: boolean;

@@ -46,6 +46,8 @@ export interface AgentTunnel extends AsyncDisposable {
   onSilence(handler: () => void): () => void;
   /** What there is to say of the way to the agent, for people who look for a fault. */
   diagnostics(): Promise<TunnelDiagnostics>;
+  /** What was learnt of the agent for the next run; `undefined` while it is not enough. Absent where others hold the tunnel. */
+  trace?(): AgentTrace | undefined;
   /** Bytes that the tunnel carried so far, with all that its protocols add. */
   readonly traffic: TunnelTraffic;
   /**
@@ -58,6 +60,17 @@ export interface AgentTunnel extends AsyncDisposable {
    * when the tunnel had ended by a mistake of ours: whoever owns the tunnel hears of it, at the latest here.
    */
   close(): Promise<void>;
+}
+
+/** What a run learns of an agent, with which the next one greets it before the coordinator has said where it is. No secret. */
+export interface AgentTrace {
+  /** Public keys, 32 bytes. */
+  readonly nodeKey: Uint8Array;
+  readonly discoKey: Uint8Array;
+  /** The relay region that it is at home in. */
+  readonly homeRegion: number;
+  /** How long the agent took to learn of us, without the way there and back. */
+  readonly readyLagMs: number;
 }
 
 /** A round trip. */

@@ -173,8 +173,7 @@ export class DerpClient {
     }
     switch (type) {
       case FrameType.serverKey:
-        this.#handleServerKey(reader.payload());
-        return undefined;
+        return this.#handleServerKey(reader.payload());
       case FrameType.serverInfo:
         return this.#handleServerInfo(reader.payload());
       case FrameType.ping:
@@ -208,10 +207,10 @@ export class DerpClient {
     return event;
   }
 
-  #handleServerKey(payload: Uint8Array): void {
+  #handleServerKey(payload: Uint8Array): DerpEvent | undefined {
     if (this.#state.kind !== "greeting") { // as the official client: a second greeting is of an unknown type
       this.droppedFrames++;
-      return;
+      return undefined;
     }
     const { privateKey, publicKey, random } = this.#options;
     const serverPublicKey = decodeServerKey(payload);
@@ -220,6 +219,7 @@ export class DerpClient {
     this.#control.push(encodeClientInfo(key, publicKey, random));
     this.#state = { kind: "introduced", key, serverPublicKey };
     this.#flushPreferred();
+    return { kind: "introduced" };
   }
 
   #handleServerInfo(payload: Uint8Array): DerpEvent | undefined {

@@ -12,6 +12,8 @@ export interface DerpPacketEvent {
 
 export type DerpEvent =
   | DerpPacketEvent
+  /** The relay greeted us and is told who we are: packets may be sent. Once. */
+  | { readonly kind: "introduced" }
   /** The relay knows us. Once. */
   | { readonly kind: "ready"; readonly info: ServerInfo; readonly serverPublicKey: Uint8Array }
   /** `"disconnected"`: it was here; `"not-here"`: answer to a disco packet of ours. The reply route is void. */

@@ -23,6 +23,7 @@ export function startTunnel(options: TunnelOptions, dial: DialOptions): AgentTun
     beginsWithWebsocket: options.beginsWithWebsocket,
     expectsReady: isAtLeast(serverVersion, READY_FOR_HANDSHAKE_SINCE),
     coordination: coordinationOf(serverVersion),
+    ...(options.trace === undefined ? {} : { trace: options.trace }),
     disablesDirect: options.disablesDirect,
     dial,
     userAgent,

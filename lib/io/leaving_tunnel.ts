@@ -5,6 +5,7 @@ import type { HostClock } from "../base/host.ts";
 import type { Log } from "../base/log.ts";
 import type { ByteStream } from "../base/stream.ts";
 import {
+  type AgentTrace,
   type AgentTunnel,
   type PingResult,
   type TunnelDiagnostics,
@@ -83,6 +84,10 @@ export class LeavingTunnel implements AgentTunnel {
 
   diagnostics(): Promise<TunnelDiagnostics> {
     return this.#tunnel.diagnostics();
+  }
+
+  trace(): AgentTrace | undefined {
+    return this.#tunnel.trace?.();
   }
 
   relayLatencies(): Readonly<Record<string, number>> {

@@ -119,6 +119,10 @@ export class NodeTunnel implements AgentTunnel {
     return Promise.resolve(this.#session.diagnostics(this.#driver.now()));
   }
 
+  trace() {
+    return this.#session.trace();
+  }
+
   get traffic(): TunnelTraffic {
     return this.#session.node.counters;
   }

@@ -1,7 +1,7 @@
 /** Begins a tunnel to an agent on this machine's network. */
 import { basicCredentials } from "../base/http.ts";
 import { type Log, SILENT_LOG } from "../base/log.ts";
-import type { AgentTunnel } from "../base/tunnel.ts";
+import type { AgentTrace, AgentTunnel } from "../base/tunnel.ts";
 import type { CoordinationProtocol } from "../tailnet/coordinator/protocol_version.ts";
 import type { DerpMap } from "../tailnet/derp_map.ts";
 import { SystemClock } from "./clock.ts";
@@ -31,6 +31,8 @@ export interface DialAgentOptions {
   readonly fetchDerpMap?: (signal: AbortSignal) => Promise<DerpMap>;
   /** How the server coordinates, see `coordinationOf`; another one is found out. @default "v2" */
   readonly coordination?: CoordinationProtocol;
+  /** What the last run learnt of the agent. @default nothing */
+  readonly trace?: AgentTrace;
   /** Only relays are to be used: no UDP socket is opened. @default false */
   readonly disablesDirect?: boolean;
   /** Certificates besides the system's. */
@@ -68,6 +70,7 @@ export function startAgent(options: DialAgentOptions): AgentTunnel {
     beginsWithWebsocket: options.beginsWithWebsocket ?? false,
     expectsReady: options.expectsReady ?? true,
     coordination: options.coordination ?? "v2",
+    ...(options.trace === undefined ? {} : { trace: options.trace }),
     seeksDirect: options.disablesDirect !== true,
     clock: new SystemClock(),
     dial: options.dial ?? newDialOptions(env, options.tls),

@@ -5,13 +5,16 @@
  *      ▲                      │  ▲ other key          │
  *      └── left, or gone ─────┴──┴────────────────────┘       end(), from any ──▶ ended
  *
- * Not here: when the coordinator's words are acted on (`agent_news.ts`), and whoever says them.
+ * Not here: when the coordinator's words are acted on (`agent_news.ts`), whoever says them, and what is begun before they are said
+ * (`agent_greeting.ts`).
  */
 import { equalBytes } from "../base/bytes.ts";
 import { assertNever, type Core, type Instant } from "../base/core.ts";
 import { earlier } from "../base/deadlines.ts";
+import type { AgentTrace } from "../base/tunnel.ts";
 import { addressOfUuid, LEGACY_AGENT_ADDRESS } from "./address.ts";
 import type { AgentWord } from "./agent_changes.ts";
+import { AgentGreeting } from "./agent_greeting.ts";
 import { AgentNews, type AgentNewsEvent } from "./agent_news.ts";
 import type { AgentLoss } from "./agent_session_events.ts";
 import type { TunnelNode } from "./node.ts";
@@ -45,6 +48,8 @@ export interface AgentContactOptions {
   /** The same as bytes. */
   readonly uuid: Uint8Array;
   readonly node: TunnelNode;
+  /** What the last run learnt of the agent. @default nothing */
+  readonly trace?: AgentTrace | undefined;
 }
 
 const MOVES: Readonly<Record<ContactPhase["kind"], readonly ContactPhase["kind"][]>> = {
@@ -60,16 +65,18 @@ export class AgentContact implements Core<AgentContactEvent> {
   readonly #id: string;
   readonly #node: TunnelNode;
   readonly #news = new AgentNews();
+  readonly #greeting: AgentGreeting;
   readonly #events: AgentContactEvent[] = [];
   readonly #uuidAddress: Uint8Array;
   #address: Uint8Array;
   #phase: ContactPhase = { kind: "seeking" };
 
-  constructor({ id, uuid, node }: AgentContactOptions) {
+  constructor({ id, uuid, node, trace }: AgentContactOptions) {
     this.#id = id;
     this.#node = node;
     this.#uuidAddress = addressOfUuid(uuid);
     this.#address = this.#uuidAddress;
+    this.#greeting = new AgentGreeting({ id, node, trace });
   }
 
   get phase(): ContactPhase {
@@ -86,6 +93,12 @@ export class AgentContact implements Core<AgentContactEvent> {
     return regionIn(this.#phase);
   }
 
+  /** How long the agent took to learn of us, without the way there and back; `undefined`: it did not say. */
+  get readyLagMs(): number | undefined {
+    const { readyLagMs } = this.#news;
+    return readyLagMs === undefined ? undefined : this.#greeting.nextLagMs(readyLagMs);
+  }
+
   /** Asks the agent for a sign of life; the node's `pong` tells the answer. */
   ping(now: Instant): void {
     this.#node.ping(this.#id, now);
@@ -93,12 +106,20 @@ export class AgentContact implements Core<AgentContactEvent> {
 
   /** Nothing is wanted of the agent any more. */
   end(): void {
+    this.#greeting.stop();
     if (this.#phase.kind !== "ended") this.#enter({ kind: "ended" });
   }
 
   /** The coordinator was asked for the agent. */
   handleConnected(now: Instant): void {
     this.#news.handleConnected(now);
+  }
+
+  /** The coordinator was told of us, first or anew. */
+  handleTold(now: Instant): void {
+    if (this.#phase.kind !== "seeking") return;
+    this.#news.handleTold(now);
+    this.#greeting.handleTold(now);
   }
 
   /** The coordinator says where the agent is. */
@@ -108,9 +129,12 @@ export class AgentContact implements Core<AgentContactEvent> {
     this.#drainNews(now);
   }
 
-  /** The agent said that it knows us. */
-  handleReady(now: Instant): void {
-    this.#news.handleReady();
+  /** The agent said that it knows us, or has had its time to. */
+  handleReady(
+    { source }: { readonly source: "message" | "timeout" | "unsupported" },
+    now: Instant,
+  ): void {
+    this.#news.handleReady(source === "message" ? now : undefined);
     if (this.#phase.kind === "announced" && !this.#phase.knowsUs) {
       this.#enter({ ...this.#phase, knowsUs: true, silentAt: now + HANDSHAKE_LIMIT_MS });
     }
@@ -141,14 +165,16 @@ export class AgentContact implements Core<AgentContactEvent> {
 
   /** Should be called when a way to the agent may have opened. */
   handleWay(now: Instant): void {
+    this.#greeting.handleWay(now);
     // A session that outlived an outage goes on; one that did not is not waited for, but asked for.
-    if (this.region !== undefined && !this.#node.canSend(this.#id, now)) {
-      this.#node.initiate(this.#id, now);
-    }
+    if (this.region === undefined) return;
+    if (this.#node.canSend(this.#id, now)) this.handleEstablished(now); // by its greeting, if it is new
+    else this.#node.initiate(this.#id, now);
   }
 
   /** A session with the agent carries data. */
   handleEstablished(now: Instant): void {
+    this.#greeting.handleEstablished(now, this.#news);
     if (this.#phase.kind !== "announced") return;
     this.#node.keepAlive(this.#id, now);
     this.#enter({ kind: "reachable", region: this.#phase.region });
@@ -157,7 +183,7 @@ export class AgentContact implements Core<AgentContactEvent> {
 
   /** Leaves the relays that neither we nor the agent are at home in. */
   keepRelays(): void {
-    const { region } = this;
+    const region = this.region ?? this.#greeting.region;
     this.#node.relays.keepOnly(new Set(region === undefined ? [] : [region]));
   }
 
@@ -166,13 +192,15 @@ export class AgentContact implements Core<AgentContactEvent> {
       this.#enter({ ...this.#phase, silentAt: Infinity });
       this.#events.push({ kind: "silent" });
     }
+    this.#greeting.handleTimeout(now);
     this.#news.handleTimeout(now);
     this.#drainNews(now);
   }
 
   pollTimeout(): Instant | undefined {
     const silentAt = this.#phase.kind === "announced" ? this.#phase.silentAt : Infinity;
-    return earlier(this.#news.pollTimeout(), silentAt === Infinity ? undefined : silentAt);
+    const own = earlier(this.#greeting.pollTimeout(), silentAt === Infinity ? undefined : silentAt);
+    return earlier(this.#news.pollTimeout(), own);
   }
 
   pollEvent(): AgentContactEvent | undefined {
@@ -226,6 +254,7 @@ export class AgentContact implements Core<AgentContactEvent> {
 
   #take({ node, isReady }: AgentWord, now: Instant): void {
     this.#address = this.#addressIn(node.addresses);
+    const isGreeted = this.#greeting.confirm(node);
     const change = this.#node.upsertPeer({
       id: this.#id,
       nodeKey: node.key,
@@ -237,7 +266,7 @@ export class AgentContact implements Core<AgentContactEvent> {
     const region = node.preferredDerp;
     const isMove = this.region !== undefined && this.region !== region;
     if (isMove || change === "replaced") this.#news.noteChange(now);
-    if (change === "updated") {
+    if (change === "updated" && !isGreeted) {
       if (this.#phase.kind === "announced" || this.#phase.kind === "reachable") {
         this.#enter({ ...this.#phase, region });
       }

@@ -23,10 +23,21 @@ export class AgentNews implements Core<AgentNewsEvent> {
   /** When the coordinator was asked for the agent, to tell how far away it is. */
   #askedAt: Instant | undefined;
   #answerMs = MAX_ANSWER_MS;
+  /** When the coordinator was told of us, how far away it is, and when the agent said first that it knows us. */
+  #toldAt: Instant | undefined;
+  #roundTripMs: number | undefined;
+  #readyAt: Instant | undefined;
 
   /** How long an answer of the agent may take: guessed from the coordinator's answer to the first question. */
   get answerMs(): number {
     return this.#answerMs;
+  }
+
+  /** How long the agent took to learn of us, without the way there and back; `undefined`: it did not say. */
+  get readyLagMs(): number | undefined {
+    if (this.#toldAt === undefined || this.#readyAt === undefined) return undefined;
+    if (this.#roundTripMs === undefined) return undefined;
+    return Math.max(0, this.#readyAt - this.#toldAt - this.#roundTripMs);
   }
 
   /** The coordinator was asked for the agent. */
@@ -35,9 +46,15 @@ export class AgentNews implements Core<AgentNewsEvent> {
     this.#askedAt = now;
   }
 
+  /** The coordinator was told of us. */
+  handleTold(now: Instant): void {
+    this.#toldAt ??= now;
+  }
+
   handleNode(word: AgentWord, now: Instant): void {
     if (this.#askedAt !== undefined) {
       const roundTripMs = now - this.#askedAt;
+      this.#roundTripMs ??= roundTripMs;
       this.#answerMs = Math.min(MAX_ANSWER_MS, MIN_ANSWER_MS + 1.5 * roundTripMs);
       this.#askedAt = undefined;
     }
@@ -45,8 +62,9 @@ export class AgentNews implements Core<AgentNewsEvent> {
     this.#word = this.#changes.offer(word, now);
   }
 
-  /** The agent said that it knows us. */
-  handleReady(): void {
+  /** The agent said so at `saidAt`, if it did: it knows us. */
+  handleReady(saidAt: Instant | undefined): void {
+    this.#readyAt ??= saidAt;
     this.#changes.noteReady();
   }
 

@@ -7,7 +7,7 @@
  */
 import { assertNever, type Core, type Instant } from "../base/core.ts";
 import { earlier } from "../base/deadlines.ts";
-import type { TunnelDiagnostics, TunnelFailure, TunnelStatus } from "../base/tunnel.ts";
+import type { AgentTrace, TunnelDiagnostics, TunnelFailure, TunnelStatus } from "../base/tunnel.ts";
 import type {
   ConnectOptions,
   FlowOptions,
@@ -65,7 +65,8 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
     this.#beganAt = now;
     this.#self = new SelfNode(options);
     this.node = this.#self.tunnel;
-    this.#contact = new AgentContact({ id: options.agentId, uuid, node: this.node });
+    const { agentId: id, trace } = options;
+    this.#contact = new AgentContact({ id, uuid, node: this.node, trace });
     this.#silence = new AgentSilence({ id: options.agentId, node: this.node });
     const { agentId, deploymentUrl, coordinatorHeaders: headers } = options;
     this.#coordinator = new CoordinatorClient({
@@ -112,6 +113,15 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
       agent: this.#coordinator.nodeOf(this.#options.agentId),
       handshakeAt: this.node.wireguardOf(this.#options.agentId)?.lastHandshakeAt,
     }, now);
+  }
+
+  /** What was learnt of the agent for the next run; `undefined` while it is not enough. */
+  trace(): AgentTrace | undefined {
+    const agent = this.#coordinator.nodeOf(this.#options.agentId);
+    const { readyLagMs } = this.#contact;
+    if (agent === undefined || readyLagMs === undefined) return undefined;
+    const { key: nodeKey, disco: discoKey, preferredDerp: homeRegion } = agent;
+    return { nodeKey, discoKey, homeRegion, readyLagMs };
   }
 
   /** The region's name as people know it. */
@@ -293,6 +303,7 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
   /** Tells the coordinator who and where we are. */
   #announce(region: number, now: Instant): void {
     this.#coordinator.updateSelf(this.#self.message(region, now), now);
+    if (this.#coordinator.state === "connected") this.#contact.handleTold(now);
   }
 
   /** Whether there was anything: it may have made something leave. */
@@ -353,7 +364,9 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
         this.#lineEvents.push(event);
         return;
       case "connected":
-        return this.#contact.handleConnected(now);
+        this.#contact.handleConnected(now);
+        if (this.homeRegion !== undefined) this.#contact.handleTold(now);
+        return;
       case "disconnected":
         if (event.failure?.isPermanent === true) this.#refused(event.failure, event.message);
         if (
@@ -366,7 +379,7 @@ export class AgentSession implements TunnelCore<AgentSessionEvent> {
       case "node":
         return this.#contact.handleNode(event, now);
       case "ready":
-        return this.#contact.handleReady(now);
+        return this.#contact.handleReady(event, now);
       case "lost":
         if (event.cause === "connection") return this.#contact.handleCutOff();
         return this.#contact.handleLost(now);

@@ -1,6 +1,6 @@
 /** What the session with an agent is made with, and what it tells (`agent_session.ts`). Sentences are made by whoever shows them. */
 import type { Instant, Random } from "../base/core.ts";
-import type { TunnelFailure } from "../base/tunnel.ts";
+import type { AgentTrace, TunnelFailure } from "../base/tunnel.ts";
 import type { Aead } from "../crypto/mod.ts";
 import type { CoordinationProtocol } from "./coordinator/mod.ts";
 import type { DiscoPath } from "../disco/mod.ts";
@@ -24,6 +24,8 @@ export interface AgentSessionOptions {
   readonly coordination?: CoordinationProtocol;
   /** Whether the server passes READY_FOR_HANDSHAKE on. @default true */
   readonly expectsReady?: boolean;
+  /** What the last run learnt of the agent. @default nothing */
+  readonly trace?: AgentTrace;
   readonly random: Random;
   readonly aead: Aead;
   readonly wallMsAtZero: number;

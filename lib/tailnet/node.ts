@@ -143,12 +143,13 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
     return direct;
   }
 
-  /** Begins a handshake with the peer now; nothing happens while no way leads to it. */
-  initiate(id: string, now: Instant, options: InitiateOptions = {}): void {
+  /** Begins a handshake with the peer now; false, and nothing happens, while no way leads to it. */
+  initiate(id: string, now: Instant, options: InitiateOptions = {}): boolean {
     const peer = this.#peers.get(id);
     // What cannot leave would be lost, and would count as sent: whoever opens a way asks again.
-    if (peer === undefined || this.#router.pathTo(peer, now) === undefined) return;
+    if (peer === undefined || this.#router.pathTo(peer, now) === undefined) return false;
     this.#wireguard.initiate(peer.wireguard, now, options);
+    return true;
   }
 
   /** From now on the session is kept alive and renewed even while nothing is sent. */
@@ -237,10 +238,11 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
         if (told !== undefined) this.#events.push(told);
         return;
       }
+      case "introduced":
       case "ready":
-        this.relays.handleReady(link, now);
+        if (event.kind === "ready") this.relays.handleReady(link, now);
         this.#events.push({ kind: "relayReady", region: link.region });
-        this.netstack.resume(now);
+        if (event.kind === "ready") this.netstack.resume(now);
         return;
       case "peerGone": {
         const peer = this.#peers.ofKey(event.peer);
@@ -342,9 +344,7 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
   }
 
   pollTimeout(): Instant | undefined {
-    return earlier(
-      earlier(this.relays.pollTimeout(), this.#direct?.pollTimeout()),
-      earlier(this.#wireguard.pollTimeout(), this.netstack.pollTimeout()),
-    );
+    const inside = earlier(this.#wireguard.pollTimeout(), this.netstack.pollTimeout());
+    return earlier(inside, earlier(this.relays.pollTimeout(), this.#direct?.pollTimeout()));
   }
 }

@@ -24,7 +24,7 @@ export interface TunnelNodeOptions {
 }
 
 export type NodeEvent =
-  /** A relay lets us send and receive. */
+  /** A relay lets us send and receive, or lets us greet somebody while it does not know us yet. */
   | { readonly kind: "relayReady"; readonly region: number }
   /** A relay never let us in, or not for long: another region may do better. Attempts go on; told at each of them. */
   | { readonly kind: "relayUnreachable"; readonly region: number; readonly reason: string }

@@ -18,6 +18,8 @@ export interface TunnelPeer {
   readonly homeRegion: number;
   /** Where UDP may reach it. @default nowhere */
   readonly endpoints?: readonly Endpoint[];
+  /** Nobody vouched for it yet: it is greeted, also over a relay that is just letting us in. @default false */
+  readonly isHoped?: boolean;
 }
 
 export interface Peer {

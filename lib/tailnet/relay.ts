@@ -114,6 +114,11 @@ export class Relay {
     return this.#current?.link;
   }
 
+  /** One that is being made, on which packets can be sent: what was said of us may yet be refused. */
+  get introducedLink(): RelayLink | undefined {
+    return this.#attempts.find(({ link }) => link.isReady)?.link;
+  }
+
   /** Everything that carries bytes, or will. */
   *links(): Iterable<RelayLink> {
     if (this.#current !== undefined) yield this.#current.link;

@@ -80,7 +80,6 @@ export class RelayLink implements Core<DerpEvent>, Line, PacketLink {
   readonly #random: Random;
   readonly #derp: DerpClient;
   #phase: Phase = { kind: "idle" };
-  #isReady = false;
   #isRetired = false;
   /** Already framed bytes that go out before the batch: request head, pongs, close. */
   readonly #outbox: Uint8Array[] = [];
@@ -139,9 +138,9 @@ export class RelayLink implements Core<DerpEvent>, Line, PacketLink {
     this.#outboxBytes = 0;
   }
 
-  /** Whether the relay knows us: packets may be sent. */
+  /** Whether packets may be sent: before the relay has said that it knows us. */
   get isReady(): boolean {
-    return this.#isReady && !this.#isRetired && this.#phase.kind === "derp";
+    return this.#derp.canSend && !this.#isRetired && this.#phase.kind === "derp";
   }
 
   get refusal(): RelayRefusal | undefined {
@@ -204,7 +203,8 @@ export class RelayLink implements Core<DerpEvent>, Line, PacketLink {
     while (this.#phase.kind === "derp") {
       const event = this.#derp.pollEvent();
       if (event !== undefined) {
-        if (event.kind === "ready") this.#isReady = true;
+        // Whoever sends a packet because of it sends it behind our name.
+        if (event.kind === "introduced") this.#takeControl();
         if (event.kind === "dead") this.#phase = { kind: "closed", reason: "stopped answering" };
         return event;
       }
@@ -300,11 +300,7 @@ export class RelayLink implements Core<DerpEvent>, Line, PacketLink {
 
   takeBatch(): Batch | undefined {
     if (this.#isRetired) return undefined;
-    if (this.#phase.kind === "derp") {
-      for (let frame = this.#derp.pollTransmit(); frame; frame = this.#derp.pollTransmit()) {
-        this.#pushControl(frame);
-      }
-    }
+    if (this.#phase.kind === "derp") this.#takeControl();
     const first = this.#outbox.shift();
     if (first !== undefined) {
       this.#outboxBytes -= first.length;
@@ -314,6 +310,12 @@ export class RelayLink implements Core<DerpEvent>, Line, PacketLink {
     // What a link holds that is over goes nowhere: in a websocket it would not even be framed.
     if (batch === undefined || batch.isEmpty || this.#phase.kind !== "derp") return undefined;
     return batch.takeFrom(this.#frame(batch));
+  }
+
+  #takeControl(): void {
+    for (let frame = this.#derp.pollTransmit(); frame; frame = this.#derp.pollTransmit()) {
+      this.#pushControl(frame);
+    }
   }
 
   /** Control frames keep their place before the packets that come after them. */

@@ -114,6 +114,11 @@ export class Relays implements Core<RelaysEvent> {
     return this.#relays.get(region)?.link;
   }
 
+  /** A link to `region` that is being made, on which packets can be sent already. */
+  introducedLink(region: number): RelayLink | undefined {
+    return this.#relays.get(region)?.introducedLink;
+  }
+
   /** The relay let us in. */
   handleReady(link: RelayLink, now: Instant): void {
     const relay = this.#relays.get(link.region);

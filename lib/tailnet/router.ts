@@ -47,7 +47,10 @@ export class Router {
   /** The way over its home relay, else over the relay where it was heard. */
   relayTo(peer: Peer): Path | undefined {
     const link = this.#relays.readyLink(peer.config.homeRegion) ??
-      (peer.heardIn === undefined ? undefined : this.#relays.readyLink(peer.heardIn));
+      (peer.heardIn === undefined ? undefined : this.#relays.readyLink(peer.heardIn)) ??
+      (peer.config.isHoped === true
+        ? this.#relays.introducedLink(peer.config.homeRegion)
+        : undefined);
     if (link === undefined) return undefined;
     if (peer.relayPath?.link !== link) peer.relayPath = link.pathTo(peer.config.nodeKey);
     return peer.relayPath;

@@ -40,7 +40,7 @@ Deno.test("DerpClient logs in without waiting for the server's info", () => {
   client.notePreferred(isHome);
   ok(!client.canSend);
   deepStrictEqual(sentBy(client), []);
-  deepStrictEqual(eventsOf(client, fromHex(SERVER_KEY_FRAME)), []);
+  deepStrictEqual(eventsOf(client, fromHex(SERVER_KEY_FRAME)), [{ kind: "introduced" }]);
   ok(client.canSend);
   deepStrictEqual(sentBy(client), [CLIENT_INFO_FRAME, NOTE_HOME]);
   deepStrictEqual(eventsOf(client, fromHex(SERVER_INFO_FRAME)), [

@@ -9,7 +9,7 @@ Deno.test("DerpSwitchboard carries packets between clients, whatever the cut", (
   for (let seed = 0; seed < 20; seed++) {
     const relay = new TestRelay(seed);
     const [a, b, c] = [relay.join(), relay.join(), relay.join()];
-    deepStrictEqual(a.take(), ["ready"]);
+    deepStrictEqual(a.take(), ["introduced", "ready"]);
     b.take();
     c.take();
     for (let i = 0; i < 30; i++) {
@@ -160,6 +160,7 @@ Deno.test("DerpSwitchboard gives a rate limit that its clients keep", () => {
   const relay = new TestRelay(8, { info });
   const a = relay.join();
   deepStrictEqual(a.events.map((event) => event.kind === "ready" ? event.info : event.kind), [
+    "introduced",
     info,
   ]);
   ok(a.core.allowSend(63, relay.now));

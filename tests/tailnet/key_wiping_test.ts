@@ -109,7 +109,7 @@ Deno.test("the login at a relay leaves no key behind, whether it succeeds or not
   const introduced = async () => {
     const client = new DerpClient({ privateKey, publicKey: publicKey(privateKey), random });
     client.handleBytes(encodeServerKey(publicKey(serverKey)), 0);
-    strictEqual(client.pollEvent(), undefined);
+    deepStrictEqual(client.pollEvent(), { kind: "introduced" });
     const [shared, ...others] = (await secretsOf(client))
       .filter(({ path }) => path.endsWith("key.bytes"));
     ok(shared !== undefined && others.length === 0);

@@ -1,7 +1,7 @@
 /** Which relays hear the user's own headers, when they are connected to: the probe is `io/relay_probe_test.ts`. */
 import { ok, strictEqual } from "node:assert/strict";
 import { derpMapOf } from "../../lib/tailnet/derp_map.ts";
-import { nodeOf, World } from "./sim/world.ts";
+import { mapOf, nodeOf, World } from "./sim/world.ts";
 
 const REGION = 7;
 
@@ -16,15 +16,16 @@ Deno.test("a relay that is connected to in the clear hears the user's headers on
   for (const { deployment, forceHttp, isTold } of ROWS) {
     const how = forceHttp ? "in the clear" : "by TLS";
     await t.step(`${deployment}, relay ${how}`, () => {
+      const regions = [...mapOf([999, REGION]).regions.values()].map((region) =>
+        region.id === REGION ? { ...region, nodes: [nodeOf(REGION, { forceHttp })] } : region
+      );
+      const derpMap = derpMapOf(regions);
       const world = new World({
         regions: [REGION],
         agentRegion: REGION,
-        client: { deploymentUrl: new URL(deployment) },
+        client: { deploymentUrl: new URL(deployment), derpMap },
       });
-      const regions = [...world.map.regions.values()].map((region) =>
-        region.id === REGION ? { ...region, nodes: [nodeOf(REGION, { forceHttp })] } : region
-      );
-      world.coordinator.setMap(derpMapOf(regions), world.now);
+      world.coordinator.setMap(derpMap, world.now);
       world.reach();
       // The agent is there as well: it has no headers.
       const requests = world.relays.get(REGION)?.requests ?? [];

@@ -1,7 +1,10 @@
 /** One connection to one relay, fed by hand: what goes out when, and what no longer does. */
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
+import { concatBytes } from "../../lib/base/bytes.ts";
 import { generatePrivateKey, publicKey } from "../../lib/crypto/mod.ts";
 import { DerpSwitchboard, type DerpSwitchboardOptions } from "../../lib/derp/mod.ts";
+import { FrameType } from "../../lib/derp/frame.ts";
+import { encodeServerKey } from "../../lib/derp/login.ts";
 import { RelayLink, type RelayTransport } from "../../lib/tailnet/relay_link.ts";
 import {
   encodeFrame,
@@ -98,6 +101,35 @@ Deno.test("RelayLink takes no packet before the relay let it in", () => {
   ok(!link.send(PEER, new Uint8Array(10), 0));
   link.open("a.test");
   ok(!link.send(PEER, new Uint8Array(10), 0));
+});
+
+Deno.test("RelayLink: what is sent as soon as the relay has greeted us leaves behind our name", () => {
+  for (const transport of ["upgrade", "websocket"] as const) {
+    const link = newLink(transport);
+    link.open("relay.test");
+    const upgrade = new HttpUpgradeServer();
+    for (const bytes of taken(link)) upgrade.handleBytes(bytes);
+    link.handleBytes(upgrade.accept(transport === "websocket" ? { protocol: "derp" } : {}), 0);
+    const greeting = encodeServerKey(publicKey(generatePrivateKey(random)));
+    link.handleBytes(fromRelay(transport, greeting), 0);
+    strictEqual(link.pollEvent()?.kind, "introduced");
+    ok(link.send(PEER, new Uint8Array(100), 0));
+    while (link.pollEvent() !== undefined);
+    const websocket = new WebsocketConnection({ role: "server", random });
+    const sent: Uint8Array[] = [];
+    for (const bytes of taken(link)) {
+      if (transport === "upgrade") sent.push(bytes);
+      else websocket.handleBytes(bytes);
+      if (transport === "websocket") {
+        for (let m = websocket.pollMessage(); m; m = websocket.pollMessage()) {
+          if (m.kind === "binary") sent.push(m.bytes.slice());
+        }
+      }
+    }
+    const all = concatBytes(...sent);
+    const infoBytes = 5 + new DataView(all.buffer, all.byteOffset).getUint32(1);
+    deepStrictEqual([all[0], all[infoBytes]], [FrameType.clientInfo, FrameType.sendPacket]);
+  }
 });
 
 Deno.test("RelayLink: once it is over, packets that were gathered go nowhere", () => {

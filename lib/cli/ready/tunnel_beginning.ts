@@ -10,12 +10,13 @@ import { userAgentOf } from "../config/client.ts";
 import type { Configuration } from "../config/config.ts";
 import type { EarlyStart } from "./early.ts";
 import {
+  isLikeTrace,
   type Memory,
   type MemoryPlace,
-  networkAfter,
   recall,
   remember,
   type Remembered,
+  websocketUntil,
 } from "./memory.ts";
 import { retrying, type Steps } from "./steps.ts";
 
@@ -57,7 +58,6 @@ export class TunnelBeginning {
   #begun: Promise<Begun> | undefined;
   /** What the tunnel was begun with. */
   #used: Remembered | undefined;
-  #wentByWebTerminal = false;
   /** What must have ended when we are closed. */
   readonly #ending: Promise<void>[] = [];
 
@@ -82,16 +82,6 @@ export class TunnelBeginning {
     return await this.#begun;
   }
 
-  /** Whether no relay was reached lately, and a shell went through the web terminal. */
-  async wasOutOfReach(): Promise<boolean> {
-    return (await this.#memory).webTerminalUntilMs !== undefined;
-  }
-
-  /** Should be called when a shell goes through the web terminal, because no relay was reached. */
-  noteWebTerminal(): void {
-    this.#wentByWebTerminal = true;
-  }
-
   /** Closes whatever has begun; keeps for the next run what was learnt, which would only be in the way before. */
   async close(): Promise<void> {
     await this.#remember();
@@ -105,23 +95,21 @@ export class TunnelBeginning {
   }
 
   async #remember(): Promise<void> {
-    const agent = this.#used;
-    if (agent === undefined) return;
+    const used = this.#used;
+    if (used === undefined) return;
     const memory = await this.#memory;
     const { tunnel } = await this.begun();
+    const trace = tunnel.trace?.();
+    const isKnown = used === memory.agent &&
+      (trace === undefined || isLikeTrace(used.trace, trace));
+    const agent = trace === undefined ? used : { ...used, trace };
     const { relayTransport } = await tunnel.diagnostics();
-    const after = networkAfter(this.#place, memory, {
-      transport: relayTransport,
-      wentByWebTerminal: this.#wentByWebTerminal,
-    });
-    const { webTerminalUntilMs } = after;
     // Where the deployment wants it so, it will say so again.
-    const { websocketUntilMs } = agent.info.derpForceWebsockets ? memory : after;
-    const isKnown = agent === memory.agent && websocketUntilMs === memory.websocketUntilMs &&
-      webTerminalUntilMs === memory.webTerminalUntilMs;
-    if (isKnown) return;
-    const learnt = { agent, websocketUntilMs, webTerminalUntilMs };
-    this.#ending.push(remember(this.#place, this.#options.input, learnt));
+    const websocketUntilMs = agent.info.derpForceWebsockets
+      ? memory.websocketUntilMs
+      : websocketUntil(this.#place, memory.websocketUntilMs, relayTransport);
+    if (isKnown && websocketUntilMs === memory.websocketUntilMs) return;
+    this.#ending.push(remember(this.#place, this.#options.input, { agent, websocketUntilMs }));
   }
 
   async #makeGuess(): Promise<Guess | undefined> {
@@ -169,7 +157,7 @@ export class TunnelBeginning {
     return { info, tunnel };
   }
 
-  async #start({ agentId, info, serverVersion }: Remembered): Promise<AgentTunnel> {
+  async #start({ agentId, info, serverVersion, trace }: Remembered): Promise<AgentTunnel> {
     const { client, host, log } = this.#steps;
     const { configuration, command, disablesDirect, sharesTunnel, keepsSsh = false } =
       this.#options;
@@ -191,6 +179,7 @@ export class TunnelBeginning {
           (await getConnectionInfo(client, agentId, { signal })).derpMap,
         forcesWebsocket: info.derpForceWebsockets,
         beginsWithWebsocket: websocketUntilMs !== undefined,
+        ...(trace === undefined ? {} : { trace }),
         disablesDirect: disablesDirect || info.disableDirectConnections,
         ...sharing,
         log: log.child("net"),

@@ -55,6 +55,8 @@ export type SessionEnd =
   | { readonly kind: "failed"; readonly message: string };
 
 type SessionDeadline =
+  /** When to ask for what can wait, although there was no word of a peer. */
+  | "rest"
   /** When to ask for a fresh resume token. */
   | "refresh"
   /** When to leave although the server has not closed the stream. */
@@ -62,6 +64,12 @@ type SessionDeadline =
 
 /** `tailnet/controllers.go`: the whole of a graceful end. */
 const DISCONNECT_TIMEOUT_MS = 1_000;
+/**
+ * Relay maps and resume tokens are asked for behind the first word of a peer, or after this. A server writes each header and each body
+ * by itself, and what the kernel lets it send at first is ten segments (RFC 6928 §2): with all answers at once the words that a handshake waits for
+ * come a round trip late.
+ */
+const REST_MS = 1_000;
 /** When the server does not say (`tailnet/controllers.go` basicResumeTokenRefresher). */
 const DEFAULT_REFRESH_MS = 30 * 60_000;
 /** What a server may ask for: a token that lives shorter is not worth having, one that lives longer is asked for all the same. */
@@ -75,24 +83,22 @@ type ClientRpc = RpcStream<DrpcClientCall>;
 export class CoordinatorSession implements Core<SessionEvent> {
   readonly #yamux: YamuxSession;
   readonly #coordinate: ClientRpc;
-  readonly #derpMaps: ClientRpc;
+  readonly #wantsResumeToken: boolean;
+  #derpMaps: ClientRpc | undefined;
   #refresh: ClientRpc | undefined;
   readonly #events: SessionEvent[] = [];
   readonly #deadlines = new Deadlines<SessionDeadline>();
   #state: "open" | "disconnecting" | "ended" = "open";
 
-  /** Opens the calls at once; nothing waits for the server. */
+  /** Opens the first call at once; nothing waits for the server. */
   constructor(options: CoordinatorSessionOptions, now: Instant) {
     this.#yamux = new YamuxSession({ role: "client" }, now);
     this.#coordinate = this.#open(RpcName.coordinate, now);
-    this.#derpMaps = this.#open(RpcName.streamDerpMaps, now);
+    this.#wantsResumeToken = options.wantsResumeToken ?? true;
     for (const peerId of options.tunnels) this.#coordinate.call.send(encodeAddTunnel(peerId));
     if (options.node !== undefined) this.#coordinate.call.send(encodeUpdateSelf(options.node));
-    this.#derpMaps.call.send(encodeStreamDerpMaps());
-    this.#derpMaps.call.closeSend();
     this.#coordinate.flush(now);
-    this.#derpMaps.flush(now);
-    if (options.wantsResumeToken ?? true) this.#askForResumeToken(now);
+    this.#deadlines.set("rest", now + REST_MS);
   }
 
   get isEnded(): boolean {
@@ -141,6 +147,9 @@ export class CoordinatorSession implements Core<SessionEvent> {
       switch (due) {
         case "disconnect":
           return this.#end({ kind: "disconnected" }, now);
+        case "rest":
+          this.#askForRest(now);
+          break;
         case "refresh":
           this.#askForResumeToken(now);
           break;
@@ -181,6 +190,20 @@ export class CoordinatorSession implements Core<SessionEvent> {
     }
   }
 
+  /** What can wait: once. */
+  #askForRest(now: Instant): void {
+    this.#deadlines.clear("rest");
+    if (this.#derpMaps !== undefined || this.#state !== "open") return;
+    this.#guard(now, () => {
+      const derpMaps = this.#open(RpcName.streamDerpMaps, now);
+      this.#derpMaps = derpMaps;
+      derpMaps.call.send(encodeStreamDerpMaps());
+      derpMaps.call.closeSend();
+      derpMaps.flush(now);
+    });
+    if (this.#wantsResumeToken) this.#askForResumeToken(now);
+  }
+
   #askForResumeToken(now: Instant): void {
     this.#refresh?.stream.reset(); // an answer that did not come in half an hour
     this.#guard(now, () => {
@@ -219,7 +242,7 @@ export class CoordinatorSession implements Core<SessionEvent> {
     if (rpc === undefined) return;
     rpc.handleReadable();
     if (rpc === this.#coordinate) this.#pumpCoordinate(now);
-    else if (rpc === this.#derpMaps) this.#pumpDerpMaps(now);
+    else if (rpc === this.#derpMaps) this.#pumpDerpMaps(rpc, now);
     else this.#pumpRefresh(rpc, now);
   }
 
@@ -235,6 +258,7 @@ export class CoordinatorSession implements Core<SessionEvent> {
         const { updates, error } = decodeCoordinateAnswer(e.message);
         for (const update of updates) this.#events.push({ kind: "peerUpdate", update });
         if (error !== "") this.#tellServerError(error);
+        this.#askForRest(now);
       } else if (e.kind !== "invoke") {
         if (this.#state === "disconnecting") return this.#end({ kind: "disconnected" }, now);
         return this.#fail(e.kind === "ended" ? describeEnd(e.how) : "the coordinator hung up", now);
@@ -242,8 +266,7 @@ export class CoordinatorSession implements Core<SessionEvent> {
     }
   }
 
-  #pumpDerpMaps(now: Instant): void {
-    const { call } = this.#derpMaps;
+  #pumpDerpMaps({ call }: ClientRpc, now: Instant): void {
     for (let e = call.pollEvent(); e !== undefined; e = call.pollEvent()) {
       if (e.kind === "message") {
         this.#events.push({ kind: "derpMap", map: decodeDerpMap(e.message) });
@@ -294,7 +317,7 @@ export class CoordinatorSession implements Core<SessionEvent> {
     if (this.#state === "ended") return;
     this.#state = "ended";
     this.#deadlines.clearAll();
-    for (const rpc of [this.#derpMaps, this.#coordinate]) rpc.end(now);
+    for (const rpc of [this.#derpMaps, this.#coordinate]) rpc?.end(now);
     this.#events.push({ kind: "ended", end });
   }
 }

@@ -24,6 +24,8 @@ const WALL_MS_AT_ZERO = 1_800_000_000_000;
 export interface WorldOptions {
   readonly seed?: number;
   readonly network?: NetworkOptions;
+  /** Between the agent and the relays, one way. @default as everybody's */
+  readonly agentDelayMs?: number;
   /** Regions besides the deployment's own, 999: their relays are at `relay-<id>.test:443`. */
   readonly regions?: readonly number[];
   readonly agentRegion?: number;
@@ -39,6 +41,8 @@ export class World {
   now: Instant = 1_000;
   readonly random: SeededRandom;
   readonly network: SimNetwork;
+  /** The agent's. */
+  readonly #agentNetwork: SimNetwork;
   readonly relays = new Map<number, SimRelay>();
   readonly coordinator: SimCoordinator;
   map: DerpMap;
@@ -51,6 +55,9 @@ export class World {
     this.#options = options;
     this.random = new SeededRandom(options.seed ?? 1);
     this.network = new SimNetwork(options.network);
+    this.#agentNetwork = options.agentDelayMs === undefined
+      ? this.network
+      : new SimNetwork({ ...options.network, delayMs: options.agentDelayMs });
     const regions = [999, ...options.regions ?? []];
     for (const region of regions) this.addRelay(region);
     this.map = mapOf(regions);
@@ -88,6 +95,7 @@ export class World {
     const relay = new SimRelay(this.random, this.#options.fate);
     this.relays.set(region, relay);
     this.network.servers.set(whereOf(region), relay);
+    this.#agentNetwork.servers.set(whereOf(region), relay);
     return relay;
   }
 
@@ -120,7 +128,7 @@ export class World {
     this.agent = new SimAgent({
       agentId: AGENT_ID,
       random: this.random,
-      network: this.network,
+      network: this.#agentNetwork,
       coordinator: this.coordinator,
       map: this.map,
       homeRegion: this.#options.agentRegion ?? 999,
