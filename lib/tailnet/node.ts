@@ -21,16 +21,16 @@ import type { DerpMap } from "./derp_map.ts";
 import type { Direct } from "./direct.ts";
 import { Inbound } from "./inbound.ts";
 import type { Line, LineEvent, LineOwner, LineTarget } from "./line.ts";
-import type {
-  MakeDirect,
-  NodeCounters,
-  NodeDirectEvent,
-  NodeEvent,
-  TunnelNodeOptions,
+import {
+  fateOf,
+  type MakeDirect,
+  type NodeCounters,
+  type NodeDirectEvent,
+  type NodeEvent,
+  type TunnelNodeOptions,
 } from "./node_events.ts";
 import { Outbound } from "./outbound.ts";
 import { nodeCounts } from "./node_counts.ts";
-import { fateOf } from "./paths/events.ts";
 import { Peers, type TunnelPeer } from "./peers.ts";
 import { RelayLink } from "./relay_link.ts";
 import type { RelayWay } from "./relay.ts";

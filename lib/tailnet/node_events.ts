@@ -4,7 +4,7 @@ import type { Aead } from "../crypto/mod.ts";
 import type { DiscoPath } from "../disco/mod.ts";
 import type { Direct } from "./direct.ts";
 import type { DirectPathsOptions } from "./paths/direct_paths.ts";
-import type { DirectEvent } from "./paths/events.ts";
+import type { DirectEvent, PathChange } from "./paths/events.ts";
 
 export interface TunnelNodeOptions {
   /** Our own addresses in the tunnel, 16 bytes each; the first is the source of what we begin. */
@@ -57,4 +57,9 @@ export interface NodeCounters {
   /** Over lines, and by UDP. */
   bytesIn: number;
   bytesOut: number;
+}
+
+/** What became of the way that packets took: on one that died, what is under way is lost. */
+export function fateOf(change: PathChange): "died" | "left" {
+  return change.kind === "relay" && change.reason === "silence" ? "died" : "left";
 }

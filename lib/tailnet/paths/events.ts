@@ -18,11 +18,6 @@ export type PathChange =
     readonly reason: "silence" | "losses";
   };
 
-/** What became of the way that packets took: on one that died, what is under way is lost. */
-export function fateOf(change: PathChange): "died" | "left" {
-  return change.kind === "relay" && change.reason === "silence" ? "died" : "left";
-}
-
 export type PeerPathsOutput =
   | { readonly kind: "ping" } & PingOrder
   /** Send a call-me-maybe over the relay, with all our addresses or with none. */
