@@ -96,7 +96,7 @@ function tellLoss(tcb: Tcb): void {
   congestion.handleLoss(Math.min(tcb.flightPeak.bytes, congestion.cwndBytes), {
     pathBytes: tcb.deliveryRate.pathBytes(rtt.minMs),
     lostBytes: snd.sent.everLostBytes - tcb.lostBefore,
-    isQueueing: hasGrown(Math.max(tcb.rack.rttMs, rtt.srttMs), rtt.minMs),
+    isQueueing: hasGrown(rtt.recentMinMs, rtt.minMs),
   });
 }
 

@@ -24,6 +24,8 @@ const MAX_BACKOFF = 10;
 /** What is left of it once the peer answers: four times the timeout. */
 const EASED_BACKOFF = 2;
 const NO_SAMPLE = -1;
+/** So many samples in a row are not late because one of our turns was. */
+const RECENT_SAMPLES = 4;
 
 export class RttEstimator {
   #srttMs = NO_SAMPLE;
@@ -31,6 +33,8 @@ export class RttEstimator {
   #baseRtoMs = INITIAL_RTO_MS;
   #backoff = 0;
   #minMs = Infinity;
+  readonly #recentMs = new Float64Array(RECENT_SAMPLES);
+  #sampleCount = 0;
 
   /** Smoothed round-trip time; -1 before the first sample. */
   get srttMs(): number {
@@ -46,6 +50,11 @@ export class RttEstimator {
     return this.#minMs;
   }
 
+  /** Least of the last few samples; 0 before there were as many. */
+  get recentMinMs(): number {
+    return Math.min(...this.#recentMs);
+  }
+
   /** The timeout to arm now, back-off included. */
   get rtoMs(): number {
     return Math.min(MAX_RTO_MS, this.#baseRtoMs * 2 ** this.#backoff);
@@ -57,6 +66,7 @@ export class RttEstimator {
 
   sample(rttMs: number): void {
     if (rttMs < this.#minMs) this.#minMs = rttMs;
+    this.#recentMs[this.#sampleCount++ % RECENT_SAMPLES] = rttMs;
     if (this.#srttMs < 0) {
       this.#srttMs = rttMs; // RFC 6298 §2.2
       this.#rttvarMs = rttMs / 2;
@@ -81,12 +91,13 @@ export class RttEstimator {
     this.#rttvarMs = 0;
     this.#baseRtoMs = INITIAL_RTO_MS;
     this.#backoff = 0;
-    this.#minMs = Infinity;
+    this.forgetLeast();
   }
 
   /** Should be called when the network is perhaps another: the least sample is of a path that may be gone. */
   forgetLeast(): void {
     this.#minMs = Infinity;
+    this.#recentMs.fill(0);
   }
 
   /** Should be called when what backed off says nothing about the path any more: another one is in use. */

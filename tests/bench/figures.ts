@@ -63,7 +63,7 @@ export const WIRES: readonly Wire[] = [
     id: "50ms-half",
     name: "50 ms, 0.5 % loss",
     shape: "delay=25ms loss=0.005",
-    bytes: { relay: 2e6, direct: 1.5e6 },
+    bytes: { relay: 2e6, direct: 3e6 },
     aims: { "direct.up": { kind: "timesAtLeast", factor: 5 }, "direct.down": BETTER_PATH },
   },
   {

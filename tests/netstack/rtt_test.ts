@@ -58,3 +58,16 @@ Deno.test("RttEstimator begins with 3 s after a lost SYN (RFC 6298 §5.7)", () =
   rtt.startAfterLostSyn();
   assert.equal(rtt.rtoMs, 3_000);
 });
+
+Deno.test("RttEstimator.recentMinMs says what four samples in a row took at least, and nothing before there are four", () => {
+  const rtt = new RttEstimator();
+  for (const sample of [50, 60, 70]) rtt.sample(sample);
+  assert.equal(rtt.recentMinMs, 0);
+  rtt.sample(80);
+  assert.equal(rtt.recentMinMs, 50);
+  rtt.sample(90);
+  assert.equal(rtt.recentMinMs, 60);
+  rtt.forgetLeast();
+  rtt.sample(90);
+  assert.equal(rtt.recentMinMs, 0);
+});
