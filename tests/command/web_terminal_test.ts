@@ -192,6 +192,7 @@ commandTest("What was asked for besides a shell is not left out in silence", asy
     [["--host-key-check=yes"], "--host-key-check=yes"],
     [["-G"], "--forward-gpg (-G)"],
     [["-A"], "--forward-agent (-A)"],
+    [["--persist"], "--persist"],
   ];
   const results = rows.map(async ([flags, need]) => {
     const run = await desk.run([...flags, "myworkspace"], { terminal: TERMINAL });
@@ -284,3 +285,39 @@ shellTest("An agent that the deployment lost is gone back to when it returns", a
   await run.type("exit\r");
   strictEqual((await run.result()).code, 0);
 });
+
+commandTest(
+  "A network that let nobody in lately is tried for two seconds, for a day",
+  async (desk) => {
+    if (!IS_UNIX) return;
+    const homeDir = await Deno.makeTempDir({ prefix: "hawser-web-" });
+    const SAID = "The workspace network cannot be reached from here";
+    const shell = async (...flags: readonly string[]) => {
+      await using run = desk.start([...flags, "myworkspace"], { terminal: TERMINAL, homeDir });
+      await mark(run, 1);
+      await run.type("exit\r");
+      const { code, stderr } = await run.result();
+      strictEqual(code, 0, stderr);
+      return stderr;
+    };
+    const HASTY = 'Cannot reach the relay "[^"]*": no answer within 2s, nor lately\n';
+    block(desk);
+    const first = await shell();
+    ok(first.includes(SAID), first);
+    doesNotMatch(first, /nor lately/);
+    // What is no shell is tried as ever.
+    const { stderr } = await desk.run(["myworkspace", "true"], { homeDir });
+    match(stderr, /error: dial agent: Cannot reach the relay/);
+    doesNotMatch(stderr, /nor lately/);
+    // Nothing answers at all: that would be waited for for long.
+    desk.sandbox.faults.relay = { kind: "mute" };
+    match(await shell(), new RegExp(`${HASTY}${SAID}`));
+    desk.sandbox.faults.relay = undefined;
+    doesNotMatch(await shell(), /cannot be reached/);
+    block(desk);
+    const again = await shell();
+    ok(again.includes(SAID), again);
+    doesNotMatch(again, /nor lately/);
+    await Deno.remove(homeDir, { recursive: true });
+  },
+);

@@ -6,7 +6,8 @@ import { type Agent, isReady } from "../../coder/agent_model.ts";
 import type { ConnectionInfo } from "../../coder/agents.ts";
 import { StepError } from "../../coder/errors.ts";
 import type { ByteStream } from "../../base/stream.ts";
-import type { AgentTunnel } from "../../base/tunnel.ts";
+import { formatElapsed } from "../../base/duration.ts";
+import { type AgentTunnel, TunnelError } from "../../base/tunnel.ts";
 import { waitForAgent } from "./agent_wait.ts";
 import type { Configuration } from "../config/config.ts";
 import type { Early, EarlyStart } from "./early.ts";
@@ -46,6 +47,10 @@ export interface Connected extends AsyncDisposable {
   readonly agent: Agent;
   readonly info: ConnectionInfo;
   readonly tunnel: AgentTunnel;
+  /** Whether no relay was reached lately, and a shell went through the web terminal. */
+  readonly wasOutOfReach: boolean;
+  /** Should be called when one goes that way now. */
+  readonly noteWebTerminal: () => void;
 }
 
 const STATUS_POLL_MS = 250;
@@ -63,7 +68,15 @@ export async function connect(steps: Steps, options: ConnectOptions): Promise<Co
       steps.log.info("leaving the network", { bytesIn, bytesOut });
       await beginning.close();
     };
-    return { target, agent, info, tunnel, [Symbol.asyncDispose]: close };
+    return {
+      target,
+      agent,
+      info,
+      tunnel,
+      wasOutOfReach: await beginning.wasOutOfReach(),
+      noteWebTerminal: () => beginning.noteWebTerminal(),
+      [Symbol.asyncDispose]: close,
+    };
   } catch (error) {
     await options.early?.close();
     await beginning.close();
@@ -112,21 +125,25 @@ export async function openAgentPort(
     readonly port: number;
     /** Has opened it, perhaps. @default nothing has */
     readonly early?: Early<ByteStream> | undefined;
+    /** See `ReachOptions`. */
+    readonly patienceMs?: number | undefined;
     readonly signal: AbortSignal;
   },
 ): Promise<ByteStream> {
-  const { port, early, signal } = to;
+  const { port, early, patienceMs, signal } = to;
   const open = () =>
     inStep(
       signal,
       "connect SSH",
       async () => await early?.take(tunnel, signal) ?? await tunnel.openTcp(port, signal),
     );
-  return await whenReachable(steps, tunnel, { signal }, open);
+  return await whenReachable(steps, tunnel, { signal, patienceMs }, open);
 }
 
 export interface ReachOptions {
   readonly signal: AbortSignal;
+  /** How long relay and coordinator may keep us waiting. @default as long as they are tried */
+  readonly patienceMs?: number | undefined;
   /** What people are told while it takes. @default that the agent is being connected to */
   readonly what?: string;
   /** The words before what is waited for. @default "Connecting" */
@@ -140,12 +157,16 @@ export async function whenReachable<T>(
   options: ReachOptions,
   body: () => Promise<T>,
 ): Promise<T> {
-  const { signal, what = "Connecting to the workspace agent", lead = "Connecting" } = options;
+  const { signal, patienceMs, what = "Connecting to the workspace agent", lead = "Connecting" } =
+    options;
   return await progress.during(what, async (wait) => {
     const over = new AbortController();
     const now = (words: string) => wait.now(`${lead}: waiting for ${words}`);
     const telling = tell(tunnel, now, { clock: host.clock, signal: over.signal });
     try {
+      if (patienceMs !== undefined) {
+        await anyAnswer(tunnel, { patienceMs, clock: host.clock, signal });
+      }
       await tunnel.reachable(signal);
     } catch (error) {
       if (signal.aborted) throw error;
@@ -156,6 +177,35 @@ export async function whenReachable<T>(
     }
     return await body();
   });
+}
+
+/** Resolves when the tunnel is reachable, or not for want of a network. Rejects as `reachable` does, and when time is over. */
+async function anyAnswer(
+  tunnel: AgentTunnel,
+  { patienceMs, clock, signal }: {
+    readonly patienceMs: number;
+    readonly clock: Steps["host"]["clock"];
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  const reached = new AbortController();
+  const stop = AbortSignal.any([signal, reached.signal]);
+  const isLate = clock.sleep(patienceMs, stop).then(() => true);
+  try {
+    if (!await Promise.race([tunnel.reachable(signal), isLate])) return;
+  } finally {
+    reached.abort();
+    await isLate.catch(() => {}); // called off
+  }
+  const status = tunnel.status();
+  const reason = `no answer within ${formatElapsed(patienceMs)}, nor lately`;
+  if (status.step === "relay") {
+    const relay = status.relay ?? "nearest";
+    throw new TunnelError({ kind: "relayUnreachable", relay, reason });
+  }
+  if (status.step === "coordinator") {
+    throw new TunnelError({ kind: "coordinatorUnreachable", reason });
+  }
 }
 
 async function tell(

@@ -1,6 +1,6 @@
 /**
  * What the last run learnt of a deployment, in a file of the user's cache folder: which agent a name led to, how agents
- * there are reached, the agent's public keys, and whether its relay lets us in by websocket only. A guess with which the next run begins while it asks again;
+ * there are reached, the agent's public keys, whether its relay lets us in by websocket only, and whether it was reached at all. A guess with which the next run begins while it asks again;
  * it decides nothing, and names no secret.
  */
 import * as v from "valibot";
@@ -24,12 +24,18 @@ export interface Remembered {
   readonly trace?: AgentTrace;
 }
 
+/** What holds for a time alone, by the wall clock; `undefined`: it does not hold. */
+export interface NetworkMemory {
+  /** Relays are to be asked for a websocket first. */
+  readonly websocketUntilMs: number | undefined;
+  /** No relay was reached, and a shell went through the web terminal. */
+  readonly webTerminalUntilMs: number | undefined;
+}
+
 /** What the last run knew. */
-export interface Memory {
+export interface Memory extends NetworkMemory {
   /** The agent that the name led to; `undefined` when none was asked for by that name. */
   readonly agent: Remembered | undefined;
-  /** Until when relays are to be asked for a websocket first, by the wall clock; `undefined`: they need not be. */
-  readonly websocketUntilMs: number | undefined;
 }
 
 /** Where the memory of one deployment is. */
@@ -47,10 +53,10 @@ const MAX_NAMES = 64;
 const MAX_FILE_NAME_CHARS = 200;
 
 /**
- * Whoever was in a network that lets nothing but websockets through may be in another: the other upgrade, which costs less with each
- * packet, gets its chance again.
+ * Whoever was in a network that lets nothing but websockets through, or not even those to relays, may be in another: what costs less
+ * gets its chance again.
  */
-const WEBSOCKET_MS = 24 * 60 * 60 * 1_000;
+const NETWORK_MS = 24 * 60 * 60 * 1_000;
 
 const KEY = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 const TRACE = v.object({
@@ -68,16 +74,20 @@ const FILE = v.object({
   connection: CONNECTION_INFO,
   agents: list(v.object({ name: v.string(), id: ID, trace: v.optional(TRACE) })),
   websocket_until: v.optional(v.number()),
+  web_terminal_until: v.optional(v.number()),
 });
 type File = v.InferOutput<typeof FILE>;
 
 /** What the last run knew, of `name` and of the deployment: nothing when there was none, or its file is of no use. */
 export async function recall(place: MemoryPlace, name: string): Promise<Memory> {
   const file = await readFile(place);
-  if (file === undefined) return { agent: undefined, websocketUntilMs: undefined };
+  if (file === undefined) {
+    return { agent: undefined, websocketUntilMs: undefined, webTerminalUntilMs: undefined };
+  }
   const agent = file.agents.find((agent) => agent.name === name);
   const { connection: info, server_version: version } = file;
   const serverVersion = version === "" ? undefined : version;
+  const nowMs = place.host.clock.wallMs();
   return {
     agent: agent === undefined ? undefined : {
       agentId: agent.id,
@@ -85,35 +95,50 @@ export async function recall(place: MemoryPlace, name: string): Promise<Memory> 
       serverVersion,
       ...(agent.trace === undefined ? {} : { trace: traceOf(agent.trace) }),
     },
-    websocketUntilMs: stillAhead(file.websocket_until, place.host.clock.wallMs()),
+    websocketUntilMs: stillAhead(file.websocket_until, nowMs),
+    webTerminalUntilMs: stillAhead(file.web_terminal_until, nowMs),
   };
 }
 
-/** What is to be remembered of the relay, after a run that began as `before` says and was let in by `transport`. */
-export function websocketUntil(
+/** What is to be remembered of the network, after a run that began as `before` says. */
+export function networkAfter(
   { host }: MemoryPlace,
-  before: Memory["websocketUntilMs"],
-  transport: "upgrade" | "websocket" | undefined,
-): Memory["websocketUntilMs"] {
-  if (transport === "upgrade") return undefined;
-  if (transport === undefined) return before;
-  return before ?? host.clock.wallMs() + WEBSOCKET_MS;
+  before: NetworkMemory,
+  { transport, wentByWebTerminal }: {
+    /** How a relay let us in, if one did. */
+    readonly transport: "upgrade" | "websocket" | undefined;
+    readonly wentByWebTerminal: boolean;
+  },
+): NetworkMemory {
+  const { websocketUntilMs, webTerminalUntilMs } = before;
+  const untilMs = host.clock.wallMs() + NETWORK_MS;
+  switch (transport) {
+    case "upgrade":
+      return { websocketUntilMs: undefined, webTerminalUntilMs: undefined };
+    case "websocket":
+      return { websocketUntilMs: websocketUntilMs ?? untilMs, webTerminalUntilMs: undefined };
+    case undefined:
+      return wentByWebTerminal
+        ? { websocketUntilMs, webTerminalUntilMs: webTerminalUntilMs ?? untilMs }
+        : { websocketUntilMs, webTerminalUntilMs };
+  }
 }
 
 /** A time that is further away than we ever write is of a clock that went wrong. */
 function stillAhead(untilMs: number | undefined, nowMs: number): number | undefined {
   if (untilMs === undefined || untilMs <= nowMs) return undefined;
-  return untilMs <= nowMs + WEBSOCKET_MS ? untilMs : undefined;
+  return untilMs <= nowMs + NETWORK_MS ? untilMs : undefined;
 }
 
-/** Keeps what this run knows of `name`, and of the relay. A folder that cannot be written costs the next run its guess, and nothing else. */
+/** Keeps what this run knows of `name`, and of the network. A folder that cannot be written costs the next run its guess, and nothing else. */
 export async function remember(
   place: MemoryPlace,
   name: string,
   memory: { readonly agent: Remembered } & Memory,
 ): Promise<void> {
   const { host, log } = place;
-  const { agent: { agentId, info, serverVersion, trace }, websocketUntilMs } = memory;
+  const { agent: { agentId, info, serverVersion, trace } } = memory;
+  const { websocketUntilMs, webTerminalUntilMs } = memory;
   const path = memoryPath(place);
   const folder = cacheDir(host);
   if (path === undefined || folder === undefined) return;
@@ -129,6 +154,7 @@ export async function remember(
     },
     agents: [{ name, id: agentId, trace: trace && jsonOf(trace) }, ...others].slice(0, MAX_NAMES),
     websocket_until: websocketUntilMs,
+    web_terminal_until: webTerminalUntilMs,
   });
   if (text.length > MAX_FILE_BYTES) return;
   try {

@@ -13,10 +13,10 @@ import {
   isLikeTrace,
   type Memory,
   type MemoryPlace,
+  networkAfter,
   recall,
   remember,
   type Remembered,
-  websocketUntil,
 } from "./memory.ts";
 import { retrying, type Steps } from "./steps.ts";
 
@@ -58,6 +58,7 @@ export class TunnelBeginning {
   #begun: Promise<Begun> | undefined;
   /** What the tunnel was begun with. */
   #used: Remembered | undefined;
+  #wentByWebTerminal = false;
   /** What must have ended when we are closed. */
   readonly #ending: Promise<void>[] = [];
 
@@ -82,6 +83,16 @@ export class TunnelBeginning {
     return await this.#begun;
   }
 
+  /** Whether no relay was reached lately, and a shell went through the web terminal. */
+  async wasOutOfReach(): Promise<boolean> {
+    return (await this.#memory).webTerminalUntilMs !== undefined;
+  }
+
+  /** Should be called when a shell goes through the web terminal, because no relay was reached. */
+  noteWebTerminal(): void {
+    this.#wentByWebTerminal = true;
+  }
+
   /** Closes whatever has begun; keeps for the next run what was learnt, which would only be in the way before. */
   async close(): Promise<void> {
     await this.#remember();
@@ -104,12 +115,19 @@ export class TunnelBeginning {
       (trace === undefined || isLikeTrace(used.trace, trace));
     const agent = trace === undefined ? used : { ...used, trace };
     const { relayTransport } = await tunnel.diagnostics();
+    const after = networkAfter(this.#place, memory, {
+      transport: relayTransport,
+      wentByWebTerminal: this.#wentByWebTerminal,
+    });
+    const { webTerminalUntilMs } = after;
     // Where the deployment wants it so, it will say so again.
-    const websocketUntilMs = agent.info.derpForceWebsockets
-      ? memory.websocketUntilMs
-      : websocketUntil(this.#place, memory.websocketUntilMs, relayTransport);
-    if (isKnown && websocketUntilMs === memory.websocketUntilMs) return;
-    this.#ending.push(remember(this.#place, this.#options.input, { agent, websocketUntilMs }));
+    const { websocketUntilMs } = agent.info.derpForceWebsockets ? memory : after;
+    if (
+      isKnown && websocketUntilMs === memory.websocketUntilMs &&
+      webTerminalUntilMs === memory.webTerminalUntilMs
+    ) return;
+    const learnt = { agent, websocketUntilMs, webTerminalUntilMs };
+    this.#ending.push(remember(this.#place, this.#options.input, learnt));
   }
 
   async #makeGuess(): Promise<Guess | undefined> {

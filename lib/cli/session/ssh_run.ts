@@ -21,6 +21,7 @@ import { runStdio } from "./ssh_stdio.ts";
 import { EarlyInput } from "./stdio_pipe.ts";
 import { EarlySsh, mayShareSsh } from "./early_ssh.ts";
 import { createSteps } from "../ready/steps.ts";
+import { mayGoInstead } from "./web_terminal/check.ts";
 
 export interface SshPlan {
   readonly global: GlobalOptions;
@@ -40,6 +41,8 @@ class ClientGone extends Error {
   override name = "ClientGone";
 }
 
+/** A network that let nobody in lately is tried for so long again: people come and go. */
+const OUT_OF_REACH_MS = 2_000;
 /** How often to look whether whoever started us is still there. */
 const PARENT_POLL_MS = 1_000;
 
@@ -97,12 +100,25 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
         containerUser: options.containerUser,
       }),
     });
+    const shell = {
+      command: plan.command,
+      isTerminal: host.stdin.isTerminal && host.stdout.isTerminal,
+    };
+    /** Throws what is not for the web terminal to mend. */
+    const goInstead = async (error: unknown) => {
+      if (findCause(error, TunnelError) === undefined) throw error;
+      const { goesInstead } = await import("./web_terminal/instead.ts");
+      if (!goesInstead(error, { ...shell, options, progress })) throw error;
+    };
     if (options.persist !== "" || options.listPersistent) {
       onOwn();
       const { runPersistent } = await import("./persist/run.ts");
-      return await runPersistent(steps, { connect: connectOptions, prepare, interrupt, options });
-    }
-    if (!isWebOnly) {
+      try {
+        return await runPersistent(steps, { connect: connectOptions, prepare, interrupt, options });
+      } catch (error) {
+        await goInstead(error);
+      }
+    } else if (!isWebOnly) {
       await using connected = await connect(steps, { ...connectOptions, early });
       const session = await prepare(connected);
       if (input !== undefined) {
@@ -115,14 +131,13 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
         if (code !== undefined) return code;
       }
       const { runSession } = await loading.begin();
+      const isHasty = connected.wasOutOfReach && mayGoInstead(options, shell);
+      const patienceMs = isHasty ? OUT_OF_REACH_MS : undefined;
       try {
-        return await runSession(steps, connected, { ...session, early: early.port });
+        return await runSession(steps, connected, { ...session, early: early.port, patienceMs });
       } catch (error) {
-        if (findCause(error, TunnelError) === undefined) throw error;
-        const { goesInstead } = await import("./web_terminal/instead.ts");
-        const isTerminal = host.stdin.isTerminal && host.stdout.isTerminal;
-        const { command } = plan;
-        if (!goesInstead(error, { options, command, isTerminal, progress })) throw error;
+        await goInstead(error);
+        connected.noteWebTerminal();
       }
     }
     const { runWebTerminal } = await import("./web_terminal/run.ts");

@@ -42,6 +42,8 @@ import { terminalType } from "./terminal_type.ts";
 export interface SessionOptions extends SessionBasics {
   /** Has opened the agent's port, perhaps. @default nothing has */
   readonly early?: Early<ByteStream>;
+  /** How long the network is tried before a shell goes another way. @default as long as makes sense */
+  readonly patienceMs?: number | undefined;
   /** What leads into a container. */
   readonly containerVariables: readonly EnvSetting[];
   /** The keyboard for this session. @default standard input itself */
@@ -61,6 +63,7 @@ export async function runSession(
   const stream = await openAgentPort(steps, connected.tunnel, {
     port: AGENT_SSH_PORT,
     early: session.early,
+    patienceMs: session.patienceMs,
     signal,
   });
   await using background = await startBackground(steps, connected, { options, via: "tunnel" });

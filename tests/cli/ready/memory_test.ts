@@ -5,10 +5,10 @@ import { type Log, SILENT_LOG } from "../../../lib/base/log.ts";
 import {
   isLikeTrace,
   type Memory,
+  networkAfter,
   recall,
   remember,
   type Remembered,
-  websocketUntil,
 } from "../../../lib/cli/ready/memory.ts";
 import { FakeHost } from "../../support/fake_host.ts";
 
@@ -24,8 +24,9 @@ const KNOWN: Remembered = {
   serverVersion: "v2.36.0",
 };
 
-const MEMORY = { agent: KNOWN, websocketUntilMs: undefined };
-const NOTHING: Memory = { agent: undefined, websocketUntilMs: undefined };
+const NETWORK = { websocketUntilMs: undefined, webTerminalUntilMs: undefined };
+const MEMORY = { agent: KNOWN, ...NETWORK };
+const NOTHING: Memory = { agent: undefined, ...NETWORK };
 const DAY_MS = 24 * 60 * 60 * 1_000;
 
 function placeOn(host: FakeHost) {
@@ -57,9 +58,9 @@ Deno.test("what the tunnel learnt of an agent is recalled with it; a small chang
     readyLagMs: 7,
   };
   const agent = { ...KNOWN, trace };
-  await remember(placeOn(host), "dev", { agent, websocketUntilMs: undefined });
+  await remember(placeOn(host), "dev", { ...MEMORY, agent });
   await remember(placeOn(host), "two", MEMORY);
-  deepStrictEqual(await recall(placeOn(host), "dev"), { agent, websocketUntilMs: undefined });
+  deepStrictEqual(await recall(placeOn(host), "dev"), { ...MEMORY, agent });
   deepStrictEqual(await recall(placeOn(host), "two"), MEMORY);
   const rows = [
     [trace, true],
@@ -75,31 +76,48 @@ Deno.test("what the tunnel learnt of an agent is recalled with it; a small chang
   ok(isLikeTrace(undefined, undefined));
 });
 
-Deno.test("that the relay takes websockets only is known of every name there, for a day", async () => {
+for (const key of ["websocketUntilMs", "webTerminalUntilMs"] as const) {
+  Deno.test(`what the network lets through is known of every name there, for a day: ${key}`, async () => {
+    const host = new FakeHost();
+    const place = placeOn(host);
+    const now = host.clock.wallMs();
+    const until = now + DAY_MS;
+    await remember(place, "dev", { ...MEMORY, [key]: until });
+    deepStrictEqual(await recall(place, "dev"), { ...MEMORY, [key]: until });
+    deepStrictEqual(await recall(place, "two"), { ...NOTHING, [key]: until });
+    // A run that learnt otherwise is believed, by whatever name it went.
+    await remember(place, "two", MEMORY);
+    deepStrictEqual(await recall(place, "dev"), MEMORY);
+    for (const useless of [now, now - 1, until + 1, 0, -1]) {
+      await remember(place, "dev", { ...MEMORY, [key]: useless });
+      deepStrictEqual(await recall(place, "dev"), MEMORY);
+    }
+  });
+}
+
+Deno.test("networkAfter() keeps what holds, from when it was found out, and drops what does not", () => {
   const host = new FakeHost();
-  const place = placeOn(host);
   const now = host.clock.wallMs();
   const until = now + DAY_MS;
-  await remember(place, "dev", { agent: KNOWN, websocketUntilMs: until });
-  deepStrictEqual(await recall(place, "dev"), { agent: KNOWN, websocketUntilMs: until });
-  deepStrictEqual(await recall(place, "two"), { agent: undefined, websocketUntilMs: until });
-  // A run that learnt otherwise is believed, by whatever name it went.
-  await remember(place, "two", MEMORY);
-  deepStrictEqual(await recall(place, "dev"), MEMORY);
-  for (const useless of [now, now - 1, until + 1, 0, -1]) {
-    await remember(place, "dev", { agent: KNOWN, websocketUntilMs: useless });
-    deepStrictEqual(await recall(place, "dev"), MEMORY);
-  }
+  const before = now + 7;
   const rows = [
-    [undefined, "websocket", until],
-    [now + 7, "websocket", now + 7],
-    [now + 7, undefined, now + 7],
-    [now + 7, "upgrade", undefined],
-    [undefined, "upgrade", undefined],
-    [undefined, undefined, undefined],
+    // Known of websockets and of the web terminal, how we were let in, whether by the web terminal; what is known then.
+    [undefined, undefined, "websocket", false, until, undefined],
+    [before, undefined, "websocket", false, before, undefined],
+    [before, before, undefined, false, before, before],
+    [before, before, "upgrade", false, undefined, undefined],
+    [undefined, before, "websocket", false, until, undefined],
+    [undefined, undefined, undefined, false, undefined, undefined],
+    [undefined, undefined, undefined, true, undefined, until],
+    [before, before, undefined, true, before, before],
+    [undefined, before, "upgrade", true, undefined, undefined],
   ] as const;
-  for (const [before, transport, after] of rows) {
-    strictEqual(websocketUntil(place, before, transport), after);
+  for (const [websocket, web, transport, wentByWebTerminal, nowWebsocket, nowWeb] of rows) {
+    const known = { websocketUntilMs: websocket, webTerminalUntilMs: web };
+    deepStrictEqual(networkAfter(placeOn(host), known, { transport, wentByWebTerminal }), {
+      websocketUntilMs: nowWebsocket,
+      webTerminalUntilMs: nowWeb,
+    });
   }
 });
 

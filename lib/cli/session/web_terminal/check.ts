@@ -39,6 +39,12 @@ export function unmetNeeds(options: SshOptions): string | undefined {
   return needs.find(([isNeeded]) => isNeeded)?.[1];
 }
 
+/** Whether it carries this session where nothing else does. */
+export function mayGoInstead(options: SshOptions, situation: WebTerminalSituation): boolean {
+  return options.webTerminal !== "no" && isShell(options, situation) &&
+    unmetNeeds(options) === undefined;
+}
+
 /** Whether it is a shell at a terminal at all: nothing else ever goes that way. */
 export function isShell(
   options: SshOptions,
