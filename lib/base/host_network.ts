@@ -18,9 +18,7 @@ export interface HostNetwork {
   lookupIpv6(name: string, signal: AbortSignal): Promise<readonly string[]>;
   readonly sockets: HostSockets;
   readonly tunnels: HostTunnels;
-  /** How far away the relays are. Rejects with `ProtocolError` when the map of them cannot be read. */
-  probeRelays(options: ProbeOptions): Promise<readonly ProbedRelay[]>;
-  /** What the network lets through to relays and STUN servers. Rejects likewise. */
+  /** What the network lets through to relays and STUN servers. Rejects with `ProtocolError` when the map of them cannot be read. */
   surveyNetwork(options: SurveyOptions): Promise<NetworkSurvey>;
 }
 
@@ -139,13 +137,6 @@ export interface ProbeOptions {
   readonly signal: AbortSignal;
 }
 
-/** A region of relays that packets could go through. */
-export interface ProbedRelay {
-  readonly name: string;
-  /** `undefined` when it did not answer. */
-  readonly latencyMs: number | undefined;
-}
-
 export interface SurveyOptions extends ProbeOptions {
   /** Whether STUN servers may be asked, by UDP, past any proxy. */
   readonly asksStun: boolean;
@@ -158,10 +149,13 @@ export interface NetworkSurvey {
   readonly udp: UdpSurvey | undefined;
 }
 
-export interface SurveyedRelay extends ProbedRelay {
-  /** Of the region. */
+/** A region of relays that packets could go through. */
+export interface SurveyedRelay {
   readonly id: number;
   readonly code: string;
+  readonly name: string;
+  /** `undefined` when it did not answer. */
+  readonly latencyMs: number | undefined;
   /** Whether it can be spoken to by an upgrade to its own protocol, and by websocket. */
   readonly takesUpgrade: boolean;
   readonly takesWebsocket: boolean;

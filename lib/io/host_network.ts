@@ -61,10 +61,6 @@ export function systemNetwork(env: GetEnv): HostNetwork {
       const { surveyNetwork } = await import("./network_survey.ts");
       return await surveyNetwork(options, transportOf(options.network).dial);
     },
-    async probeRelays(options) {
-      const { probeMap } = await import("./host_relays.ts");
-      return await probeMap(options, transportOf(options.network).dial);
-    },
   };
 }
 

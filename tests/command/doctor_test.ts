@@ -102,7 +102,24 @@ const ILL: readonly (readonly [
       sandbox.api.override("GET /workspaceagents/connection", jsonAnswer({ derp_map: map }));
       return {};
     },
-    /^✘ relay: the deployment has none/m,
+    /^✘ relay: the deployment has none[^]*^• web terminal: 'hawser ssh <workspace>' at a terminal has a shell through it/m,
+  ],
+  [
+    "a relay that nothing gets through to",
+    ({ sandbox }) => {
+      sandbox.faults.relay = { kind: "refuse", status: 403 };
+      return {};
+    },
+    /^✘ relay: Coder Embedded Relay answers \([\d.]+ ms\), but takes neither its own upgrade nor websockets\n {2}→ Check that a proxy.*\n• web terminal: 'hawser ssh <workspace>' at a terminal has a shell through it all the same, where websockets pass; commands, files, forwards and editors need a relay$/m,
+  ],
+  [
+    "a relay that does not answer",
+    ({ sandbox }) => {
+      sandbox.faults.relay = { kind: "hangUp" };
+      sandbox.api.override("GET /derp/latency-check", failureAnswer(502, "nobody there"));
+      return {};
+    },
+    /^✘ relay: Coder Embedded Relay does not answer\n {2}→ A proxy or firewall may hold it back.*\n• web/m,
   ],
   [
     "a proxy that cannot be used",
@@ -110,6 +127,13 @@ const ILL: readonly (readonly [
     /^✘ proxy: .*HTTP_PROXY/m,
   ],
 ];
+
+commandTest("doctor says of a relay that takes websockets alone that it does", async (desk) => {
+  desk.sandbox.faults.relay = { kind: "refuse", status: 400, onlyDerpUpgrade: true };
+  const { stdout, code } = await doctor(desk);
+  strictEqual(code, 0, stdout);
+  match(stdout, /^✔ relay: Coder Embedded Relay \([\d.]+ ms\), by websocket alone$/m);
+});
 
 for (const [what, make, said] of ILL) {
   commandTest(`doctor says what is wrong: ${what}`, async (desk) => {

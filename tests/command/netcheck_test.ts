@@ -1,5 +1,5 @@
 /** `netcheck` as a whole against the sandbox. */
-import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, doesNotMatch, match, strictEqual } from "node:assert/strict";
 import { runToEnd } from "../support/command_host.ts";
 import { commandTest, type Desk } from "./support.ts";
 
@@ -13,6 +13,14 @@ commandTest("netcheck shows relays and how they can be spoken to", async (desk) 
   match(stdout, /^Proxy: none for this deployment$/m);
   match(stdout, /^RELAY +LATENCY +UPGRADE +WEBSOCKET *$/m);
   match(stdout, /^Coder Embedded Relay +[\d.]+ ms +yes +yes *$/m);
+  doesNotMatch(stdout, /Web terminal/);
+});
+
+commandTest("netcheck says what there is where no relay answers", async (desk) => {
+  desk.sandbox.faults.relay = { kind: "refuse", status: 403 };
+  const { stdout, code } = await netcheck(desk);
+  strictEqual(code, 1);
+  match(stdout, /^Web terminal: 'hawser ssh <workspace>' at a terminal has a shell through it/m);
 });
 
 commandTest("netcheck for programs has the official command's names", async (desk) => {

@@ -19,12 +19,7 @@ import {
   type SignalName,
   type TerminalSize,
 } from "../../lib/base/host.ts";
-import type {
-  HostProxy,
-  NetworkOptions,
-  NetworkSurvey,
-  ProbedRelay,
-} from "../../lib/base/host_network.ts";
+import type { HostProxy, NetworkOptions, NetworkSurvey } from "../../lib/base/host_network.ts";
 import { type HttpTransport, TransportError } from "../../lib/base/http.ts";
 import { FakeSockets, FakeTunnels } from "./fake_network.ts";
 import { JumpingClock } from "./jumping_clock.ts";
@@ -102,7 +97,6 @@ export class FakeHost implements Host {
   resolver: (name: string, signal: AbortSignal) => Promise<readonly string[]> = () =>
     Promise.resolve([]);
   proxy: HostProxy | undefined;
-  relays: readonly ProbedRelay[] = [];
   survey: NetworkSurvey = { relays: [], udp: undefined };
   /** Options of every `network` call. */
   readonly networks: NetworkOptions[] = [];
@@ -162,10 +156,6 @@ export class FakeHost implements Host {
 
   proxyFor(): HostProxy | undefined {
     return this.proxy;
-  }
-
-  probeRelays(): Promise<readonly ProbedRelay[]> {
-    return Promise.resolve(this.relays);
   }
 
   surveyNetwork(): Promise<NetworkSurvey> {

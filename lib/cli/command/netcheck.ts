@@ -2,7 +2,7 @@
 import { UserError } from "../../base/errors.ts";
 import type { SurveyedRelay } from "../../base/host_network.ts";
 import { stripToLine } from "../../coder/text.ts";
-import { nearestFirst, networkJson, networkLines } from "../diagnose/network_report.ts";
+import { isOpen, nearestFirst, networkJson, networkLines } from "../diagnose/network_report.ts";
 import { surveyFor } from "../diagnose/survey.ts";
 import { OUTPUT, writeJson, writeTable } from "../table/output.ts";
 import type { Column } from "../table/table.ts";
@@ -26,7 +26,7 @@ export const command = defineCommand({
   summary: "Show what the network lets through to relays and by UDP.",
   description:
     "Asks every relay of the deployment how far it is and whether it can be spoken to by its own protocol " +
-    "and by websocket, and STUN servers how they see this machine's UDP. Exits with 1 when no relay answers.",
+    "and by websocket, and STUN servers how they see this machine's UDP. Exits with 1 when no relay lets anything through.",
   examples: [
     { line: "hawser netcheck", does: "In words" },
     {
@@ -60,6 +60,6 @@ export const command = defineCommand({
           chosen: COLUMNS.map(({ name }) => name),
         });
       }
-      return relays.some(({ latencyMs }) => latencyMs !== undefined) ? 0 : 1;
+      return relays.some(isOpen) ? 0 : 1;
     }),
 });

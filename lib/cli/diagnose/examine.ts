@@ -10,6 +10,7 @@ import {
   getConnectionInfo,
   getGeneralConnection,
 } from "../../coder/agents.ts";
+import type { SurveyedRelay } from "../../base/host_network.ts";
 import type { CoderClient } from "../../coder/client.ts";
 import { getBuildInfo } from "../../coder/deployment.ts";
 import { ApiError, describe, StepError } from "../../coder/errors.ts";
@@ -18,6 +19,7 @@ import { listWorkspaces } from "../../coder/workspaces.ts";
 import type { Configuration } from "../config/config.ts";
 import { VERSION } from "../version.ts";
 import type { Finding } from "./finding.ts";
+import { isOpen, SHELL_WITHOUT_RELAY } from "./network_report.ts";
 
 export interface Patient {
   readonly host: Host;
@@ -29,6 +31,8 @@ export interface Patient {
 }
 
 const LOOK_MS = 10_000;
+/** Of each of two questions to relays. */
+const SURVEY_MS = 4_000;
 /** A clock that is off by more makes certificates and notices wrong. */
 const MAX_CLOCK_MS = 5 * 60_000;
 /** What a server says to a route that it lacks, or takes for another's. */
@@ -159,29 +163,24 @@ async function lookAtRelays(patient: Patient): Promise<readonly Finding[]> {
       "not looked at: a server of this age tells them with an agent, and no workspace of yours has one";
     return [note("relay", text)];
   }
-  const relays = await host.probeRelays({
+  const { relays } = await host.surveyNetwork({
     deploymentUrl: configuration.url,
     network: configuration.network,
     headers: configuration.headers,
     derpMap: info.derpMap,
-    timeoutMs: LOOK_MS / 2,
+    timeoutMs: SURVEY_MS,
+    asksStun: false,
     signal,
   });
-  const isSilent = relays.every(({ latencyMs }) => latencyMs === undefined);
-  const findings = relays.map(({ name, latencyMs }): Finding => {
-    if (latencyMs !== undefined) return good("relay", `${name} (${latencyMs.toFixed(1)} ms)`);
-    const hint =
-      "A proxy or firewall may hold it back: it is reached as the deployment is, by HTTPS";
-    return relays.length === 1 || isSilent
-      ? problem("relay", { text: `${name} does not answer`, hint })
-      : note("relay", `${name} does not answer; others do`);
-  });
+  const isShut = !relays.some(isOpen);
+  const findings = relays.map((relay) => relayFinding(relay, { isShut }));
   if (relays.length === 0) {
     findings.push(problem("relay", {
       text: "the deployment has none, and without one no workspace is reached",
       hint: "Ask its administrator",
     }));
   }
+  if (isShut) findings.push(note("web terminal", SHELL_WITHOUT_RELAY));
   if (info.derpForceWebsockets) {
     findings.push(note("relay", "by websocket only, the deployment says"));
   }
@@ -189,6 +188,23 @@ async function lookAtRelays(patient: Patient): Promise<readonly Finding[]> {
     directFinding(patient, { disablesDirect, byDeployment: info.disableDirectConnections }),
   );
   return findings;
+}
+
+function relayFinding(relay: SurveyedRelay, { isShut }: { readonly isShut: boolean }): Finding {
+  const { name, latencyMs, takesUpgrade } = relay;
+  const answers = latencyMs === undefined
+    ? "does not answer"
+    : `answers (${latencyMs.toFixed(1)} ms), but takes neither its own upgrade nor websockets`;
+  if (isOpen(relay)) {
+    const how = takesUpgrade ? "" : ", by websocket alone";
+    const latency = latencyMs === undefined ? "no time told" : `${latencyMs.toFixed(1)} ms`;
+    return good("relay", `${name} (${latency})${how}`);
+  }
+  if (!isShut) return note("relay", `${name} ${answers}; others do`);
+  const hint = latencyMs === undefined
+    ? "A proxy or firewall may hold it back: it is reached as the deployment is, by HTTPS"
+    : "Check that a proxy or load balancer before it passes websockets on, and Upgrade: DERP if it can";
+  return problem("relay", { text: `${name} ${answers}`, hint });
 }
 
 /** Servers before v2.0 know the question for one agent alone: any of ours does. `undefined` when there is none. */

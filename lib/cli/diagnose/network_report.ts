@@ -1,5 +1,10 @@
 /** What a survey of the network means: for people in lines, for programs in the official command's names. */
-import type { HostProxy, NetworkSurvey, StunAnswer } from "../../base/host_network.ts";
+import type {
+  HostProxy,
+  NetworkSurvey,
+  StunAnswer,
+  SurveyedRelay,
+} from "../../base/host_network.ts";
 
 export interface NetworkReport {
   readonly survey: NetworkSurvey;
@@ -35,8 +40,21 @@ const MAPPING_WORDS: Readonly<Record<Mapping, string>> = {
   unknown: "not known: it takes two servers that answer",
 };
 
+/** Whether a tunnel can go through it. */
+export function isOpen(
+  { takesUpgrade, takesWebsocket }: Pick<SurveyedRelay, "takesUpgrade" | "takesWebsocket">,
+): boolean {
+  return takesUpgrade || takesWebsocket;
+}
+
+/** What there is where none is. */
+export const SHELL_WITHOUT_RELAY =
+  "'hawser ssh <workspace>' at a terminal has a shell through it all the same, where websockets pass; commands, files, forwards and editors need a relay";
+
 /** One line each, above the table of relays. */
-export function networkLines({ survey: { udp }, proxy, notAsked }: NetworkReport): string[] {
+export function networkLines(
+  { survey: { relays, udp }, proxy, notAsked }: NetworkReport,
+): string[] {
   return [
     ...udp === undefined
       ? [`UDP: not asked, ${notAsked ?? "switched off"}`]
@@ -46,6 +64,7 @@ export function networkLines({ survey: { udp }, proxy, notAsked }: NetworkReport
     proxy === undefined
       ? "Proxy: none for this deployment"
       : `Proxy: ${proxy.scheme}://${proxy.host}:${proxy.port}, for the API, coordinator and relays`,
+    ...relays.some(isOpen) ? [] : [`Web terminal: ${SHELL_WITHOUT_RELAY}`],
   ];
 }
 
@@ -95,14 +114,14 @@ export function networkJson({ survey: { relays, udp }, proxy }: NetworkReport): 
   const latencies = answering.map((
     { id, latencyMs = 0 },
   ) => [id, Math.round(latencyMs * NS_PER_MS)]);
-  const isHealthy = answering.length > 0;
+  const isHealthy = relays.some(isOpen);
   return {
     derp: {
       severity: isHealthy ? "ok" : "error",
       healthy: isHealthy,
       regions: Object.fromEntries(
         relays.map(({ id, code, name, latencyMs, takesUpgrade, takesWebsocket }) => [id, {
-          healthy: latencyMs !== undefined,
+          healthy: isOpen({ takesUpgrade, takesWebsocket }),
           region: { RegionID: id, RegionCode: code, RegionName: name },
           round_trip_ping_ms: latencyMs === undefined ? null : toMicros(latencyMs),
           takes_upgrade: takesUpgrade,

@@ -32,8 +32,11 @@ Deno.test("mappingOf() compares what servers of one family see", () => {
 });
 
 Deno.test("networkLines() says what was seen, or why nobody was asked", () => {
+  const relays = [
+    { id: 9, code: "y", name: "Y", latencyMs: 1.5, takesUpgrade: true, takesWebsocket: true },
+  ];
   const of = (udp: Parameters<typeof networkLines>[0]["survey"]["udp"]) =>
-    networkLines({ survey: { relays: [], udp }, proxy: undefined, notAsked: undefined });
+    networkLines({ survey: { relays, udp }, proxy: undefined, notAsked: undefined });
   deepStrictEqual(of({ serverCount: 3, answers: [A, B], problems: [] }), [
     "UDP: 2 of 3 STUN servers answer",
     "IPv4: seen as 203.0.113.7:1000 (5.0 ms)",
@@ -51,7 +54,7 @@ Deno.test("networkLines() says what was seen, or why nobody was asked", () => {
   );
   const proxy = { scheme: "socks5", host: "proxy.example", port: 1080 } as const;
   deepStrictEqual(
-    networkLines({ survey: { relays: [], udp: undefined }, proxy, notAsked: "behind a proxy" }),
+    networkLines({ survey: { relays, udp: undefined }, proxy, notAsked: "behind a proxy" }),
     [
       "UDP: not asked, behind a proxy",
       "Proxy: socks5://proxy.example:1080, for the API, coordinator and relays",
