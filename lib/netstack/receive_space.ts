@@ -40,12 +40,14 @@ export class ReceiveSpace {
   readonly #mssBytes: number;
   readonly #ring: ByteRing;
   readonly #assembler = new Assembler();
-  /** RCV.NXT as the last ACK said it. */
+  /** As the last ACK said it: RCV.NXT, or less of what came (`ack_pacing.ts`). */
   #lastAckSent = 0;
   /** The range each of the duplicate ACKs owed is about, as it was when its segment came. */
   readonly #owedLeft = new Uint32Array(MAX_DUPLICATE_ACKS_OWED);
   readonly #owedRight = new Uint32Array(MAX_DUPLICATE_ACKS_OWED);
   #firstOwed = 0;
+  /** What an ACK with SACK blocks does not acknowledge counts as lost. */
+  #mustSayAll = false;
 
   constructor(bufferBytes: number, mssBytes: number) {
     this.#ring = new ByteRing(bufferBytes);
@@ -70,6 +72,17 @@ export class ReceiveSpace {
 
   get windowBytes(): number {
     return seqDiff(this.rcvAdv, this.rcvNxt);
+  }
+
+  /** What a segment acknowledges that says the window of the last call of `advertise`. */
+  get acknowledged(): number {
+    return this.#lastAckSent;
+  }
+
+  /** What came and may be acknowledged in parts: nothing when the peer must hear of all. */
+  get pacedBytes(): number {
+    if (this.held !== "open" || this.isFinKnown || this.#mustSayAll) return 0;
+    return seqDiff(this.rcvNxt, this.#lastAckSent);
   }
 
   get hasHole(): boolean {
@@ -126,18 +139,23 @@ export class ReceiveSpace {
     return opened >= limit / 4 || this.windowBytes < limit / 4;
   }
 
-  /** The window field for a segment that acknowledges RCV.NXT; from then on the peer may fill it. */
-  advertise(): number {
+  /** The window field for a segment that acknowledges RCV.NXT but for `unsaidBytes`; from then on the peer may fill it. */
+  advertise(unsaidBytes = 0): number {
+    const isFrozen = this.#isFrozen();
+    this.#mustSayAll = false;
+    this.#lastAckSent = seqAdd(this.rcvNxt, -unsaidBytes);
+    const edge = isFrozen ? this.rcvAdv : this.#advertisedEdge();
     if (this.held === "closing") {
       this.held = "closed";
-      this.#lastAckSent = this.rcvNxt;
       return 0;
     }
-    const field = this.#advertisedField();
-    const edge = seqAdd(this.rcvNxt, field << this.windowShift);
-    if (seqGt(edge, this.rcvAdv)) this.rcvAdv = edge;
-    this.#lastAckSent = this.rcvNxt;
-    return field;
+    // Rounds down, so the field may say up to 2^shift - 1 less than was promised; data up to the promise is taken
+    // all the same (RFC 7323 §2.4).
+    const field = seqDiff(edge, this.#lastAckSent) >>> this.windowShift;
+    const said = Math.min(field, MAX_WINDOW_FIELD);
+    const saidEdge = seqAdd(this.#lastAckSent, said << this.windowShift);
+    if (seqGt(saidEdge, this.rcvAdv)) this.rcvAdv = saidEdge;
+    return said;
   }
 
   /**
@@ -152,6 +170,7 @@ export class ReceiveSpace {
     this.duplicateAcksOwed = owed - 1;
     this.#firstOwed = owed === 1 ? 0 : index + 1;
     if (this.#assembler.isEmpty) return false;
+    this.#mustSayAll = true;
     if (owed === 1) {
       this.#assembler.writeSackBlocks(header);
       return true;
@@ -191,28 +210,20 @@ export class ReceiveSpace {
 
   /** Where the right edge could be. */
   #edge(): number {
-    return seqAdd(this.rcvNxt, this.#roomBytes);
-  }
-
-  get #roomBytes(): number {
-    return Math.min(this.flightLimitBytes, this.#ring.limitBytes - this.#ring.length);
+    const unsaidBytes = seqDiff(this.rcvNxt, this.#lastAckSent);
+    const roomBytes = this.#ring.limitBytes - this.#ring.length;
+    // To the peer what it was not told of is under way.
+    return seqAdd(this.#lastAckSent, Math.min(this.flightLimitBytes, unsaidBytes + roomBytes));
   }
 
   get #largestWindow(): number {
     return Math.min(this.flightLimitBytes, this.#ring.limitBytes);
   }
 
-  #advertisedField(): number {
-    let window = this.windowBytes;
-    if (!this.#isFrozen()) {
-      const available = this.#roomBytes;
-      // RFC 9293 §3.8.6.2.2
-      if (available - window >= Math.min(this.#largestWindow / 2, this.#mssBytes)) {
-        window = available;
-      }
-    }
-    // Rounds down, so the field may say up to 2^shift - 1 less than was promised; data up to the promise is taken
-    // all the same (RFC 7323 §2.4).
-    return Math.min(window >>> this.windowShift, MAX_WINDOW_FIELD);
+  #advertisedEdge(): number {
+    const edge = this.#edge();
+    // RFC 9293 §3.8.6.2.2
+    const least = Math.min(this.#largestWindow / 2, this.#mssBytes);
+    return seqDiff(edge, this.rcvAdv) >= least ? edge : this.rcvAdv;
   }
 }

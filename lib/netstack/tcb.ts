@@ -10,6 +10,7 @@ import type { StreamEnd } from "../base/stream.ts";
 import { addSums, sumBytes } from "../wire/checksum.ts";
 import { Ipv6Header } from "../wire/ipv6.ts";
 import { TcpHeader } from "../wire/tcp.ts";
+import { AckPacing } from "./ack_pacing.ts";
 import { AckFacts, Congestion } from "./congestion.ts";
 import type { NetstackCounters } from "./counters.ts";
 import { DeliveryRate } from "./delivery_rate.ts";
@@ -81,7 +82,8 @@ export class Tcb {
   // Receive sequence space.
   irs = 0;
   readonly receive: ReceiveSpace;
-  readonly receiveTuning = new ReceiveTuning();
+  readonly receiveTuning: ReceiveTuning;
+  readonly ackPacing: AckPacing;
 
   // Timing and congestion.
   readonly timers = new TcpTimers();
@@ -138,6 +140,8 @@ export class Tcb {
     const mssBytes = options.mtuBytes - HEADERS_BYTES;
     this.snd = new SendSpace(options.sendBufferBytes, mssBytes);
     this.receive = new ReceiveSpace(options.receiveBufferBytes, mssBytes);
+    this.receiveTuning = new ReceiveTuning(mssBytes);
+    this.ackPacing = new AckPacing(mssBytes);
     this.congestion = new Congestion(mssBytes);
     this.pacer = new Pacer(mssBytes);
   }

@@ -47,6 +47,9 @@ function handleTimer(tcb: Tcb, timer: TcpTimer, now: Instant): void {
     case TcpTimer.reopen:
       openWindow(tcb);
       return;
+    case TcpTimer.paceAck:
+      tcb.owed.owe(Debt.ack);
+      return;
     default:
       assertNever(timer);
   }

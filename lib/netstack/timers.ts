@@ -23,10 +23,12 @@ export const TcpTimer = {
   held: 7,
   /** When to open a window that was closed to be asked for it (`outage.ts`), though nobody asked. */
   reopen: 8,
+  /** When to acknowledge more of what came (`ack_pacing.ts`). */
+  paceAck: 9,
 } as const;
 export type TcpTimer = (typeof TcpTimer)[keyof typeof TcpTimer];
 
-const TIMER_COUNT = 9;
+const TIMER_COUNT = 10;
 const TIMERS: readonly TcpTimer[] = Object.values(TcpTimer);
 
 export class TcpTimers {

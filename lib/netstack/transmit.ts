@@ -53,7 +53,7 @@ export function transmit(tcb: Tcb, target: TransmitTarget): number {
   if (tcb.owed.has(Debt.zeroWindowProbe) || tcb.owed.has(Debt.keepaliveProbe)) {
     return writeProbe(tcb, target);
   }
-  if (!tcb.owed.has(Debt.ack)) return 0;
+  if (!tcb.owed.has(Debt.ack) || mustAckWait(tcb, target)) return 0;
   if (tcb.receive.hasHole) tcb.receive.writeSackBlocks(tcb.out);
   return writeAck(tcb, target);
 }
@@ -256,13 +256,39 @@ function writeProbe(tcb: Tcb, target: TransmitTarget): number {
  * `pkg/tcpip/transport/tcp/segment_queue.go`, enqueue), the other because it lies before the window.
  */
 function writeAcknowledging(tcb: Tcb, target: TransmitTarget, payloadBytes: number): number {
-  const { receive, receiveTuning, rtt } = tcb;
-  const { way, now } = target;
-  receive.flightLimitBytes = receiveTuning.limitBytes(receive.rcvNxt, way, rtt.minMs, now);
+  const { receive, ackPacing } = tcb;
+  const { pacedBytes } = receive;
+  const isClosed = receive.held === "closed";
+  const allowedBytes = allowedAckBytes(tcb, target);
+  receive.flightLimitBytes = tcb.receiveTuning.grow(allowedBytes);
+  tcb.out.window = receive.advertise(pacedBytes - allowedBytes);
+  if (allowedBytes > 0) ackPacing.take(allowedBytes, pacedBytes - allowedBytes, target.now);
+  if (allowedBytes < pacedBytes) armAckPacing(tcb, target.now);
+  else tcb.timers.clear(TcpTimer.paceAck);
   // `outage.ts` has why.
-  tcb.out.ack = receive.held === "closed" ? seqAdd(receive.rcvNxt, -1) : receive.rcvNxt;
-  tcb.out.window = receive.advertise();
+  tcb.out.ack = isClosed ? seqAdd(receive.rcvNxt, -1) : receive.acknowledged;
   return writePacket(tcb, target, payloadBytes);
+}
+
+/** Whether an ACK would say no more than the last one, because what came is acknowledged in parts. */
+function mustAckWait(tcb: Tcb, target: TransmitTarget): boolean {
+  if (tcb.receive.pacedBytes === 0 || allowedAckBytes(tcb, target) > 0) return false;
+  tcb.owed.drop(Debt.ack);
+  armAckPacing(tcb, target.now);
+  return true;
+}
+
+function allowedAckBytes(
+  { receive, receiveTuning, ackPacing, rtt }: Tcb,
+  { way, now }: TransmitTarget,
+): number {
+  receiveTuning.handleHole(receive.hasHole);
+  receive.flightLimitBytes = receiveTuning.limitBytes(receive.rcvNxt, way, rtt.minMs, now);
+  return ackPacing.allowedBytes(receive.pacedBytes, receiveTuning, now);
+}
+
+function armAckPacing(tcb: Tcb, now: Instant): void {
+  tcb.timers.set(TcpTimer.paceAck, tcb.ackPacing.retryAt(tcb.receive.pacedBytes, now));
 }
 
 /** Writes IPv6 header, TCP header as in `tcb.out`, and `payloadBytes` of the send buffer from `out.seq` on. */

@@ -10,11 +10,19 @@ import type { Peer } from "./peers.ts";
 import type { Relays } from "./relays.ts";
 
 const NOTE_EVERY_MS = 100;
+/** tailscale `derp/derpserver/derpserver.go`, defaultPerClientSendQueueDepth */
+const RELAY_QUEUE_PACKETS = 32;
+const MTU_BYTES = 1_280;
 /**
- * What may be under way over a relay, which queues and drops little. More would wait in queues of a way that is about to be
- * left for a straight one, and be overtaken by what comes there.
+ * What may be under way over a relay in the same room. More would wait in queues of a way that is about to be
+ * left for a straight one, and be overtaken by what comes there. From afar it is the relay's queue for a client that counts.
  */
-const RELAY_WAY: ReceiveWay = { burstBytes: 1024 * 1024, rttMs: undefined };
+const RELAY_WAY: ReceiveWay = {
+  burstBytes: 1024 * 1024,
+  rttMs: undefined,
+  queueBytes: RELAY_QUEUE_PACKETS * MTU_BYTES,
+  losesNothingElse: true,
+};
 
 export class Router {
   readonly #relays: Relays;

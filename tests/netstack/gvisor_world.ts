@@ -29,6 +29,8 @@ export interface GvisorWorldOptions {
   readonly peer?: Partial<GvisorOptions>;
   readonly app?: Partial<AppOptions>;
   readonly stack?: Partial<NetstackOptions>;
+  /** Our stack is given what came meanwhile so often: a driver reads its socket in turns. @default 0: at once */
+  readonly turnMs?: number;
 }
 
 export class GvisorWorld {
@@ -42,10 +44,12 @@ export class GvisorWorld {
   readonly #left: Links[] = [];
   #draining: Draining | undefined;
   readonly #buffer = new Uint8Array(1280);
+  readonly #turnMs: number;
   #seed: number;
 
   constructor(o: GvisorWorldOptions) {
     this.#seed = o.seed + 1;
+    this.#turnMs = o.turnMs ?? 0;
     this.stack = new Netstack({ addresses: [LEFT], random: new SeededRandom(o.seed), ...o.stack });
     this.peer = new GvisorPeer({ totalBytes: o.its, key: ITS_KEY, ...o.peer }, (index, byte) => {
       if (byte !== patternByte(OUR_KEY, index)) assert.fail(`peer got a wrong byte ${index}`);
@@ -78,7 +82,7 @@ export class GvisorWorld {
       if (isDone()) return;
       let next = earlier(this.stack.pollTimeout(), this.peer.nextTurn(this.now));
       for (const { there, back } of this.#ways) {
-        next = earlier(next, earlier(there.nextArrival(), back.nextArrival()));
+        next = earlier(next, earlier(there.nextArrival(), this.#turnOf(back.nextArrival())));
       }
       next = earlier(next, this.app.nextTurn(this.now));
       if (next === undefined) assert.fail(`nothing will ever happen again at ${this.now} ms`);
@@ -89,6 +93,12 @@ export class GvisorWorld {
 
   get #ways(): Links[] {
     return [...this.#left, this];
+  }
+
+  /** When our stack hears of what arrives at `at`. */
+  #turnOf(at: Instant | undefined): Instant | undefined {
+    if (at === undefined || this.#turnMs === 0) return at;
+    return Math.ceil(at / this.#turnMs) * this.#turnMs;
   }
 
   #link(options: LinkOptions = {}): PacketLink {
@@ -105,6 +115,7 @@ export class GvisorWorld {
       this.back.send(p, now);
     }
     for (const { back } of this.#ways) {
+      if ((this.#turnOf(back.nextArrival()) ?? Infinity) > now) continue;
       for (let p = back.poll(now); p !== undefined; p = back.poll(now)) {
         if (back !== this.back) this.#draining?.handleRelayed(p.length, now);
         this.stack.handlePacket(p, now);

@@ -15,7 +15,7 @@ function limits(
   steps: readonly number[],
   { way = WAY, minRttMs = Infinity, stepMs = 20 } = {},
 ): number[] {
-  const tuning = new ReceiveTuning();
+  const tuning = new ReceiveTuning(1_000);
   let rcvNxt = START;
   tuning.limitBytes(rcvNxt, way, minRttMs, 0);
   return steps.map((bytes, i) => {
@@ -47,7 +47,7 @@ Deno.test("ReceiveTuning allows what the way holds, and twice what a round trip 
 
 Deno.test("ReceiveTuning never holds up who doubles with each round trip", () => {
   let windowBytes = BURST;
-  const tuning = new ReceiveTuning();
+  const tuning = new ReceiveTuning(1_000);
   let rcvNxt = START;
   tuning.limitBytes(rcvNxt, WAY, Infinity, 0);
   for (let round = 1; round <= 6; round++) {
