@@ -1,10 +1,10 @@
 /** What the benchmark measures, as data: each figure with its unit and, where there is one, what it should come to. */
 
-export type Group = "relay" | "direct" | "wan" | "echo" | "memory";
+export type Group = "relay" | "direct" | "wan" | "starts" | "echo" | "memory";
 export type Path = "relay" | "direct";
 export type Direction = "down" | "up";
 
-export const GROUPS: readonly Group[] = ["relay", "direct", "wan", "echo", "memory"];
+export const GROUPS: readonly Group[] = ["relay", "direct", "wan", "starts", "echo", "memory"];
 export const DIRECTIONS: readonly Direction[] = ["down", "up"];
 
 /** What hawser's median should be. */
@@ -81,8 +81,9 @@ export const WIRES: readonly Wire[] = [
   },
 ];
 
-/** Where starts are measured besides the loopback. */
-export const START_WIRE = "delay=25ms";
+/** Where starts are measured besides the loopback, as far away as that; of both follows how many round trips a start takes. */
+export const START_RTT_MS = 50;
+export const FAR_START_RTT_MS = 200;
 /** Where UDP dies. */
 export const FALLBACK_WIRE = "delay=10ms";
 /** Where a keystroke competes for a narrow link. */
@@ -107,7 +108,7 @@ export const FIGURES: readonly Figure[] = [
   ...WIRES.flatMap(wireFigures),
   {
     id: "50ms.first-byte",
-    group: "wan",
+    group: "starts",
     name: "50 ms: first byte",
     unit: "ms",
     digits: 0,
@@ -115,12 +116,21 @@ export const FIGURES: readonly Figure[] = [
   },
   {
     id: "50ms.command",
-    group: "wan",
+    group: "starts",
     name: "50 ms: `ssh far true`",
     unit: "ms",
     digits: 0,
     aim: CPU,
   },
+  ...([["first-byte", "first byte"], ["command", "`ssh far true`"]] as const).map((
+    [id, name],
+  ): Figure => ({
+    id: `round-trips.${id}`,
+    group: "starts",
+    name: `${name}: what each ms of round trip costs`,
+    unit: "ms",
+    digits: 1,
+  })),
   ...(["keystrokes", "download"] as const).map((what): Figure => ({
     id: `fallback.${what}`,
     group: "wan",
