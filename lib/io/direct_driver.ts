@@ -30,7 +30,7 @@ export interface DirectDriverOptions {
   readonly onFault: (error: unknown) => void;
 }
 
-const LOOK_EVERY_MS = 2_000;
+const LOOK_EVERY_MS = 500;
 /** When something is known to be wrong. */
 const LOOK_AGAIN_MS = 200;
 /** A socket that is lost as soon as it is opened costs one in so long a time. */

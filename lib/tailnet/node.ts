@@ -242,7 +242,9 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
       case "ready":
         if (event.kind === "ready") this.relays.handleReady(link, now);
         this.#events.push({ kind: "relayReady", region: link.region });
-        if (event.kind === "ready") this.netstack.resume(now);
+        if (event.kind === "introduced") return;
+        this.netstack.resume(now);
+        this.#direct?.paths.handleRelayReady(now);
         return;
       case "peerGone": {
         const peer = this.#peers.ofKey(event.peer);
@@ -303,15 +305,12 @@ export class TunnelNode implements Core<NodeEvent>, LineOwner {
         this.#events.push({ kind: "pong", id, latencyMs, where: { kind: "udp", endpoint } });
         continue;
       }
-      if (event.kind === "moved") {
-        this.relays.probeAll(now);
-        continue;
-      }
       if (event.kind === "changed") {
         const addresses = this.#peers.get(event.peerId)?.config.addresses ?? [];
         this.netstack.handlePathChange(addresses, fateOf(event.change), now);
       }
-      this.#events.push({ kind: "direct", event });
+      if (event.kind === "moved") this.relays.probeAll(now);
+      else this.#events.push({ kind: "direct", event });
     }
   }
 

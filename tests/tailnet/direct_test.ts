@@ -162,6 +162,7 @@ Deno.test("Direct gives call-me-maybes to the relay, and pings to the port", () 
   assert.deepEqual(relayed.map(({ peerId }) => peerId), [PEER]);
   assert.deepEqual(taken(direct.port), []);
   direct.paths.handleNetworkChange(10_000);
+  assert.equal(direct.flush()?.peerId, PEER);
   assert.equal(direct.flush(), undefined);
   assert.deepEqual(taken(direct.port).map(({ to }) => to), [THERE]);
 });

@@ -13,6 +13,8 @@ export type CallList = "all" | "nothing";
 export const SEARCH_GAP_MS = 5_000;
 /** Between calls that tell news. */
 const NEWS_GAP_MS = 250;
+/** A relay is known to be gone after a few seconds, in which a call went nowhere. */
+const LOST_WITHIN_MS = 15_000;
 
 export class CallPacer {
   #calledAt: Instant = -Infinity;
@@ -49,6 +51,11 @@ export class CallPacer {
     }
     this.#note(list, now);
     return true;
+  }
+
+  /** Should be called when there is a relay again: the list that may have been lost with the one before, to be requested anew. */
+  unheard(now: Instant): CallList | undefined {
+    return now - this.#calledAt < LOST_WITHIN_MS ? this.#waiting ?? this.#last : undefined;
   }
 
   /** The list that has waited long enough. */

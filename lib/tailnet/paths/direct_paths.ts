@@ -95,6 +95,12 @@ export class DirectPaths {
     this.#settle(now);
   }
 
+  /** There is a relay again: peers may not have heard what was said over the one before. */
+  handleRelayReady(now: Instant): void {
+    for (const peer of this.#peers.values()) peer.paths.handleRelayReady(now);
+    this.#settle(now);
+  }
+
   /** A peer that disco knows by `id`; what was known of it under this name is forgotten. */
   addPeer(id: string, now: Instant): void {
     const peer = new KnownPeer(id, now);

@@ -26,7 +26,7 @@ import {
   TRUST_MS,
   UPGRADE_MS,
 } from "./limits.ts";
-import type { PathChange, PeerPathsOutput, Route } from "./events.ts";
+import type { PeerPathsOutput, Route } from "./events.ts";
 import { type PathPhase, PathUsage } from "./path_usage.ts";
 import { Search } from "./search.ts";
 import { SilenceWatch } from "./silence_watch.ts";
@@ -61,28 +61,27 @@ export class PeerPaths {
 
   /** The address in use and its latency; `undefined` while the relay is. */
   get inUse(): { readonly endpoint: Endpoint; readonly latencyMs: number } | undefined {
-    if (this.#phase.kind !== "direct") return undefined;
-    const { endpoint, latencyMs } = this.#phase.path;
+    if (this.#usage.phase.kind !== "direct") return undefined;
+    const { endpoint, latencyMs } = this.#usage.phase.path;
     return { endpoint, latencyMs };
   }
 
   /** Whether the peer may send straight: it does when we answer its pings, whatever we do ourselves. */
   isMet(now: Instant): boolean {
-    return this.#phase.kind !== "relay" || now - this.#metAt < MET_MS;
+    return this.#usage.phase.kind !== "relay" || now - this.#metAt < MET_MS;
   }
 
   /** Pings the address in use for somebody who wants to know; false while the relay is in use. */
   pingInUse(now: Instant): boolean {
-    if (this.#phase.kind !== "direct") return false;
-    this.#search.pingInUse(this.#phase.path, now);
+    if (this.#usage.phase.kind !== "direct") return false;
+    this.#search.pingInUse(this.#usage.phase.path, now);
     return true;
   }
 
   /** The addresses that a datagram of this peer may come from: what it pinged from, and what answered. */
   knows(endpoint: Endpoint): boolean {
     const candidate = this.#search.candidates.get(endpoint);
-    return candidate !== undefined &&
-      (candidate.heardAt !== undefined || candidate.answeredAt !== undefined);
+    return candidate?.heardAt !== undefined || candidate?.answeredAt !== undefined;
   }
 
   get candidateCount(): number {
@@ -120,7 +119,7 @@ export class PeerPaths {
   /** Should be called when data, not mere keepalives, was sent to the peer, whichever way. */
   handleSent(now: Instant): void {
     this.#activeUntil = now + ACTIVE_MS;
-    const phase = this.#phase;
+    const phase = this.#usage.phase;
     switch (phase.kind) {
       case "relay":
         if (!this.#deadlines.has("search")) this.#round(now);
@@ -140,7 +139,7 @@ export class PeerPaths {
 
   /** Should be called when an authentic packet of the peer came over UDP. */
   handleHeard(now: Instant): void {
-    if (this.#phase.kind !== "relay") this.#watch.handleHeard(now);
+    if (this.#usage.phase.kind !== "relay") this.#watch.handleHeard(now);
   }
 
   /** The peer pinged us from `endpoint` with a packet of so many bytes, and is sent a pong of so many. */
@@ -153,8 +152,7 @@ export class PeerPaths {
     const candidate = this.#search.candidates.heard(endpoint);
     if (candidate === undefined) return;
     candidate.handlePing(pingBytes, pongBytes, now);
-    const isInUse = this.#phase.kind === "direct" && this.#phase.path === candidate;
-    if (!isInUse) this.#search.ping(candidate, now);
+    if (this.inUse?.endpoint !== candidate.endpoint) this.#search.ping(candidate, now);
   }
 
   /** The peer answered a ping of so many bytes to `endpoint`. */
@@ -166,7 +164,7 @@ export class PeerPaths {
     const candidate = this.#search.candidates.get(endpoint);
     if (candidate === undefined) return;
     candidate.handlePong(packetBytes, latencyMs, now);
-    const phase = this.#phase;
+    const phase = this.#usage.phase;
     if (packetBytes < PADDED_PACKET_BYTES) {
       this.#search.ping(candidate, now);
     } else if (phase.kind !== "relay" && phase.path === candidate) {
@@ -188,8 +186,8 @@ export class PeerPaths {
     if (!this.#calls.heed(now)) return false;
     this.#search.candidates.setCalled(endpoints, now);
     // An empty list says that nothing of ours arrives there any more.
-    if (endpoints.length === 0 && this.#phase.kind === "direct") {
-      this.#suspect(this.#phase.path, now);
+    if (endpoints.length === 0 && this.#usage.phase.kind === "direct") {
+      this.#suspect(this.#usage.phase.path, now);
     }
     this.#dropForgotten(now);
     this.#search.pingAll(now);
@@ -199,17 +197,24 @@ export class PeerPaths {
 
   /** The machine itself could not send there: no route, no such interface. */
   handleUnsendable(endpoint: Endpoint, now: Instant): void {
-    const phase = this.#phase;
+    const phase = this.#usage.phase;
     const isInUse = phase.kind === "direct" && this.#search.candidates.get(endpoint) === phase.path;
     if (isInUse) this.#suspect(phase.path, now);
   }
 
-  /** Our interfaces changed, or the machine slept: all that was known of paths is about other ones. */
+  /** Our interfaces changed, or the machine slept: all that was known of paths is about other ones, and what the peer was told. */
   handleNetworkChange(now: Instant): void {
     for (const candidate of this.#search.candidates) candidate.forgetPongs(now);
-    const phase = this.#phase;
+    const phase = this.#usage.phase;
     if (phase.kind === "direct") this.#suspect(phase.path, now);
     if (this.#isSearching(now)) this.#round(now);
+    if (now < this.#activeUntil) this.#call("all", { isNews: true }, now);
+  }
+
+  /** There is a relay again. */
+  handleRelayReady(now: Instant): void {
+    const list = this.#calls.unheard(now);
+    if (list !== undefined) this.#call(list, { isNews: true }, now);
   }
 
   /** Our own addresses are others than the peer was told last. */
@@ -218,7 +223,7 @@ export class PeerPaths {
   }
 
   handleTimeout(now: Instant): void {
-    const phase = this.#phase;
+    const phase = this.#usage.phase;
     if (phase.kind !== "relay") this.#handleVerdict(phase.path, now);
     for (let due = this.#deadlines.pop(now); due !== undefined; due = this.#deadlines.pop(now)) {
       this.#handleDeadline(due, now);
@@ -228,7 +233,7 @@ export class PeerPaths {
   }
 
   pollTimeout(): Instant | undefined {
-    const verdictAt = this.#phase.kind === "relay" ? undefined : this.#watch.pollTimeout();
+    const verdictAt = this.#usage.phase.kind === "relay" ? undefined : this.#watch.pollTimeout();
     return earlier(verdictAt, earlier(this.#deadlines.next(), this.#calls.pollTimeout()));
   }
 
@@ -246,13 +251,16 @@ export class PeerPaths {
         this.#search.pingInUse(path, now);
         return;
       case "doubt":
-        if (this.#phase.kind === "direct") this.#enter({ kind: "doubted", path });
+        if (this.#usage.phase.kind === "direct") this.#enter({ kind: "doubted", path });
         this.#search.pingInUse(path, now);
         this.#round(now);
         return;
       case "dead":
         path.handleDeath(now);
-        this.#tell({ kind: "relay", wasDirect: path.endpoint, reason: "silence" });
+        this.#outputs.push({
+          kind: "changed",
+          change: { kind: "relay", wasDirect: path.endpoint, reason: "silence" },
+        });
         this.#enter({ kind: "relay" });
         this.#call("nothing", { isNews: true }, now);
         this.#round(now);
@@ -269,13 +277,13 @@ export class PeerPaths {
         if (this.#isSearching(now)) this.#round(now);
         return;
       case "heartbeat":
-        if (this.#phase.kind !== "direct" || now >= this.#activeUntil) return;
-        this.#search.ping(this.#phase.path, now);
+        if (this.#usage.phase.kind !== "direct" || now >= this.#activeUntil) return;
+        this.#search.ping(this.#usage.phase.path, now);
         this.#deadlines.set("heartbeat", now + HEARTBEAT_MS);
         return;
       case "upgrade":
-        if (this.#phase.kind !== "direct" || now >= this.#activeUntil) return;
-        if (this.#phase.path.latencyMs > GOOD_ENOUGH_MS) this.#search.pingAll(now);
+        if (this.#usage.phase.kind !== "direct" || now >= this.#activeUntil) return;
+        if (this.#usage.phase.path.latencyMs > GOOD_ENOUGH_MS) this.#search.pingAll(now);
         this.#deadlines.set("upgrade", now + UPGRADE_MS);
         return;
       default:
@@ -283,12 +291,8 @@ export class PeerPaths {
     }
   }
 
-  get #phase(): PathPhase {
-    return this.#usage.phase;
-  }
-
   #isSearching(now: Instant): boolean {
-    return this.#phase.kind !== "direct" && now < this.#activeUntil;
+    return this.#usage.phase.kind !== "direct" && now < this.#activeUntil;
   }
 
   /** Pings every address that is due, and lets the peer ping us. */
@@ -311,7 +315,7 @@ export class PeerPaths {
 
   /** Nobody names the address in use any more: it is not given up, but asked. */
   #dropForgotten(now: Instant): void {
-    const phase = this.#phase;
+    const phase = this.#usage.phase;
     if (phase.kind === "direct" && phase.path.isForgotten(now)) this.#suspect(phase.path, now);
     this.#search.candidates.prune(now, this.#usage.path);
   }
@@ -320,7 +324,7 @@ export class PeerPaths {
     const { endpoint, latencyMs } = candidate;
     this.#watch.reset(candidate.slowestMs);
     this.#enter({ kind: "direct", path: candidate, since: now, trustedUntil: now + TRUST_MS });
-    this.#tell({ kind: "direct", endpoint, latencyMs });
+    this.#outputs.push({ kind: "changed", change: { kind: "direct", endpoint, latencyMs } });
     this.#deadlines.clear("search");
     this.#deadlines.set("upgrade", now + FIRST_UPGRADE_MS);
     if (now < this.#activeUntil) this.#keepAlive(now);
@@ -335,10 +339,6 @@ export class PeerPaths {
 
   #call(list: CallList, options: { readonly isNews: boolean }, now: Instant): void {
     if (this.#calls.request(list, options, now)) this.#outputs.push({ kind: "call", list });
-  }
-
-  #tell(change: PathChange): void {
-    this.#outputs.push({ kind: "changed", change });
   }
 
   #enter(next: PathPhase): void {

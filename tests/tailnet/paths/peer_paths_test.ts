@@ -192,6 +192,35 @@ Deno.test("PeerPaths is back as soon as the address answers, and tells the peer 
   assert.deepEqual(script.out(), ["direct", "call all"]);
 });
 
+Deno.test("PeerPaths tells the peer of ours when the network is another, though pongs still come, and again by the next relay", () => {
+  const script = new Script([A]);
+  script.pong(A, 10).out();
+  script.now = 2_000; // A search's call would be too soon after the last.
+  script.paths.handleNetworkChange(script.now);
+  script.pong(A, 10);
+  assert.deepEqual(script.out(), [`ping ${A}`, "call all"]);
+  // The relay was as dead as the address.
+  script.now = 5_000;
+  script.paths.handleRelayReady(script.now);
+  assert.deepEqual(script.out(), ["call all"]);
+  assert.equal(script.route(), `direct ${A}`);
+  // What was said long ago was heard, or does not matter.
+  script.now = 20_000;
+  script.paths.handleRelayReady(script.now);
+  assert.deepEqual(script.out(), []);
+});
+
+Deno.test("PeerPaths repeats by the next relay what it said last: that nothing arrives", () => {
+  const script = new Script([A]);
+  script.pong(A, 10);
+  script.paths.handleSent(1_000);
+  script.runTo(1_400).out();
+  assert.equal(script.route(), "relay");
+  script.paths.handleRelayReady(script.now);
+  script.runTo(1_800);
+  assert.deepEqual(script.out().filter((text) => text.startsWith("call")), ["call nothing"]);
+});
+
 Deno.test("PeerPaths asks the path in use when the peer names no address any more", () => {
   const script = new Script([A]);
   script.pong(A, 10).out();
