@@ -161,6 +161,7 @@ function loopbackFigures(path: Path): Figure[] {
         return [
           { id, group: path, name, unit: "MB/s", digits: 0, aim: bulk },
           { id: `${id}.cpu`, group: path, name, unit: "CPU s/GB", digits: 1, aim: CPU },
+          { id: `${id}.peer`, group: path, name, unit: "CPU s/GB of relay and agent", digits: 1 },
           {
             id: `${id}.rss`,
             group: path,
