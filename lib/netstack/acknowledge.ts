@@ -167,18 +167,23 @@ function rearm(tcb: Tcb, now: Instant): void {
 /** When the peers' ACK of a single segment may take longer than a round trip (RFC 8985 §7.2, TLP.max_ack_delay). */
 const MAX_ACK_DELAY_MS = 20;
 const MIN_TAIL_PROBE_MS = 10;
+/** No round trip was measured yet, as after a SYN that was lost. */
+const UNMEASURED_TAIL_PROBE_MS = 1_000;
 
 /** Should be called when data was sent or acknowledged (RFC 8985 §7.2). */
 export function armTailProbe(tcb: Tcb, now: Instant): void {
   const isUseful = tcb.isSackPermitted && tcb.phase === "open" && tcb.snd.sent.sackedCount === 0 &&
-    tcb.snd.sent.count > 0 && tcb.rtt.hasSample && tcb.tailProbeEnd === undefined &&
+    tcb.snd.sent.count > 0 && tcb.tailProbeEnd === undefined &&
     !tcb.snd.isWindowTaken;
   if (!isUseful) {
     tcb.timers.clear(TcpTimer.tailProbe);
     return;
   }
   const slackMs = tcb.snd.sent.count === 1 ? MAX_ACK_DELAY_MS : 0;
-  const probeAt = now + Math.max(MIN_TAIL_PROBE_MS, 2 * tcb.rtt.srttMs + slackMs);
+  const waitMs = tcb.rtt.hasSample
+    ? Math.max(MIN_TAIL_PROBE_MS, 2 * tcb.rtt.srttMs + slackMs)
+    : UNMEASURED_TAIL_PROBE_MS;
+  const probeAt = now + waitMs;
   // The probe comes in place of a timeout that would be due before it (TLP_calc_PTO).
   tcb.timers.set(TcpTimer.tailProbe, Math.min(probeAt, tcb.timers.get(TcpTimer.retransmit)));
 }

@@ -11,6 +11,7 @@ import { establish, handleSynSent } from "./handshake.ts";
 import type { IncomingSegment, Verdict } from "./incoming.ts";
 import { handleGap, handleProbe } from "./outage.ts";
 import { Debt } from "./owed.ts";
+import { expectAnswer, handleAnswer } from "./repeated_ack.ts";
 import { canReceiveData } from "./state.ts";
 import type { Tcb } from "./tcb.ts";
 import { TcpTimer } from "./timers.ts";
@@ -104,6 +105,7 @@ function handleUnacceptable(tcb: Tcb, segment: IncomingSegment, now: Instant): v
   if (segment.lengthInSequence > 0 || isProbe) {
     tcb.lastHeardAt = now;
     tcb.owed.owe(Debt.ack);
+    if (segment.payloadBytes > 0 && windowBytes > 0 && seqLt(seq, rcvNxt)) expectAnswer(tcb, now);
   } else if (!isAtClosedWindow) oweChallengeAck(tcb, now);
 }
 
@@ -169,6 +171,7 @@ function takeData(tcb: Tcb, segment: IncomingSegment): void {
     return;
   }
   const before = receive.rcvNxt;
+  handleAnswer(tcb);
   switch (receive.accept(seq, segment.view, offset, length)) {
     case "in-order":
     case "filled-hole":

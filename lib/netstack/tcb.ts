@@ -114,6 +114,8 @@ export class Tcb {
   gapUntil: Instant = -Infinity;
   lastSentAt: Instant = 0;
   lastChallengeAt: Instant = -Infinity;
+  /** How often the last ACK was said again (`repeated_ack.ts`). */
+  ackRepeats = 0;
   /** SND.NXT after the tail loss probe in flight (RFC 8985 §7, TLP.end_seq). */
   tailProbeEnd: number | undefined;
 

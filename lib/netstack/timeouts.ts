@@ -2,6 +2,7 @@
 import { assertNever, type Instant } from "../base/core.ts";
 import { enterLoss, handleReorderTimeout } from "./recovery.ts";
 import { expectGap, openWindow } from "./outage.ts";
+import { handleRepeatAck } from "./repeated_ack.ts";
 import { isSynchronized } from "./state.ts";
 import { Debt } from "./owed.ts";
 import type { Tcb } from "./tcb.ts";
@@ -50,6 +51,9 @@ function handleTimer(tcb: Tcb, timer: TcpTimer, now: Instant): void {
     case TcpTimer.paceAck:
       tcb.owed.owe(Debt.ack);
       return;
+    case TcpTimer.repeatAck:
+      handleRepeatAck(tcb, now);
+      return;
     default:
       assertNever(timer);
   }
@@ -72,6 +76,9 @@ function handleRetransmitTimeout(tcb: Tcb, now: Instant): void {
   enterLoss(tcb); // RFC 6298 §5.4
 }
 
+/** A SYN is small and there is one: on a path that loses, four seconds more or less are what is felt. */
+const MAX_SYN_WAIT_MS = 4_000;
+
 function handleSynTimeout(tcb: Tcb, now: Instant): void {
   if (tcb.stalledMs >= tcb.options.connectGiveUpMs) {
     tcb.close({ kind: "lost", message: "Connection timed out: no answer to SYN" }, now);
@@ -79,7 +86,7 @@ function handleSynTimeout(tcb: Tcb, now: Instant): void {
   }
   // A first retry that was asked to be early says nothing about the path.
   const wasEarly = tcb.synCount === 1 && tcb.options.firstSynRetryMs > 0;
-  if (!wasEarly) tcb.rtt.backOff();
+  if (!wasEarly && tcb.rtt.rtoMs < MAX_SYN_WAIT_MS) tcb.rtt.backOff();
   tcb.owed.owe(Debt.syn);
 }
 

@@ -25,10 +25,12 @@ export const TcpTimer = {
   reopen: 8,
   /** When to acknowledge more of what came (`ack_pacing.ts`). */
   paceAck: 9,
+  /** When to acknowledge once more what came again (`repeated_ack.ts`). */
+  repeatAck: 10,
 } as const;
 export type TcpTimer = (typeof TcpTimer)[keyof typeof TcpTimer];
 
-const TIMER_COUNT = 10;
+const TIMER_COUNT = 11;
 const TIMERS: readonly TcpTimer[] = Object.values(TcpTimer);
 
 export class TcpTimers {

@@ -274,6 +274,37 @@ Deno.test("SACK blocks name newer segments first: that is no reordering (RFC 898
   assert.ok(t.tcb.rack.isReorderingSeen);
 });
 
+Deno.test("What came again is acknowledged again and again until something new comes, four times at most", () => {
+  const t = new TcpScript().establish();
+  const old = { seq: 1, ack: 1, payload: bytesFrom(1, 100) };
+  t.send(10, old);
+  t.recv(10, { seq: 1, ack: 101, payloadBytes: 0 });
+  t.recvNothing(9_999);
+  t.send(10_000, old);
+  for (const at of [10_000, 10_200, 10_600, 11_400]) {
+    t.recv(at, { seq: 1, ack: 101, payloadBytes: 0 });
+  }
+  t.recvNothing(30_000);
+  t.send(30_000, old);
+  t.recv(30_000, { ack: 101 });
+  t.send(30_100, { seq: 101, ack: 1, payload: bytesFrom(101, 100) });
+  t.recv(30_100, { ack: 201 });
+  t.recvNothing(60_000);
+});
+
+Deno.test("A tail whose round trip was never measured is probed after a second (RFC 8985 §7.2)", () => {
+  const t = new TcpScript().connect();
+  t.recv(0, { flags: "S" });
+  t.recv(1_000, { flags: "S" });
+  const answer = { mss: MSS, windowScale: 0, sackPermitted: true };
+  t.send(1_050, { flags: "SA", seq: 0, ack: 1, ...answer });
+  t.recv(1_050, { flags: "A", payloadBytes: 0 });
+  t.act(1_100, (socket) => socket.write(bytesFrom(1, 100), 1_100));
+  t.recv(1_100, { seq: 1, payloadBytes: 100 });
+  t.recv(2_100, { seq: 1, payloadBytes: 100 });
+  t.recv(5_100, { seq: 1, payloadBytes: 100 }); // RFC 6298 §5.7: 3 s after a lost SYN
+});
+
 Deno.test("A writer that had to stop is told when there is room", () => {
   const t = new TcpScript({ sendBufferBytes: 8192 }).establish();
   assert.equal(t.socket.write(new Uint8Array(10_000), 0), 8192);
