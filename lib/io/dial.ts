@@ -6,7 +6,6 @@
 import { AddressMemory } from "./address_memory.ts";
 import { closeQuietly, type Conn, type TlsMaterial } from "./conn.ts";
 import {
-  hostPort,
   isAuthorityItself,
   isTrustFailure,
   LocalAddressError,
@@ -15,6 +14,7 @@ import {
 } from "./dial_errors.ts";
 import { connectThroughHttp, connectThroughSocks } from "./proxy_tunnel.ts";
 import { cutBefore } from "../base/trim.ts";
+import { isHostPermitted } from "./permissions.ts";
 import { localityOf } from "../tailnet/relay_host.ts";
 import { type GetEnv, proxyFor } from "./proxy.ts";
 import type { ProxyServer } from "./proxy_url.ts";
@@ -218,8 +218,7 @@ async function connectToKnown(
   signal: AbortSignal,
 ): Promise<Deno.TcpConn | undefined> {
   // Who allowed the name alone is not to be asked for its address.
-  const host = hostPort({ host: hostname, port });
-  if (Deno.permissions.querySync({ name: "net", host }).state !== "granted") return undefined;
+  if (!isHostPermitted(hostname, port)) return undefined;
   const soon = AbortSignal.any([signal, AbortSignal.timeout(KNOWN_ADDRESS_MS)]);
   try {
     return await Deno.connect({ hostname, port, signal: soon });

@@ -1,6 +1,7 @@
 /** Endpoints as the platform names them: where a datagram may be sent to, and who sent one. */
-import { formatAddress, formatEndpoint, parseAddress } from "../tailnet/endpoint_text.ts";
+import { formatAddress, parseAddress } from "../tailnet/endpoint_text.ts";
 import type { Endpoint } from "../wire/endpoint.ts";
+import { isAllPermitted, isHostPermitted } from "./permissions.ts";
 
 /** Where the platform sends for an endpoint; nowhere when that is not permitted. */
 type Target = Deno.NetAddr | "not-permitted";
@@ -11,23 +12,20 @@ const MAX_KNOWN_SENDERS = 256;
 export class EndpointNames {
   readonly #senders = new Map<string, Endpoint>();
   readonly #targets = new WeakMap<Endpoint, Target>();
-  readonly #isEverythingPermitted = isPermitted({ name: "net" });
+  readonly #isEverythingPermitted = isAllPermitted("net");
 
   /** With port 0 the whole host must be permitted; the runtime would ask on the terminal. */
   mayListen(hostname: string): boolean {
-    const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-    return this.#isEverythingPermitted || isPermitted({ name: "net", host });
+    return this.#isEverythingPermitted || isHostPermitted(hostname);
   }
 
   targetOf(endpoint: Endpoint): Target {
     const known = this.#targets.get(endpoint);
     if (known !== undefined) return known;
     const hostname = formatAddress(endpoint.address);
-    const host = formatEndpoint(endpoint);
-    const isOk = this.#isEverythingPermitted || isPermitted({ name: "net", host });
-    const target: Target = isOk
-      ? { transport: "udp", hostname, port: endpoint.port }
-      : "not-permitted";
+    const { port } = endpoint;
+    const isOk = this.#isEverythingPermitted || isHostPermitted(hostname, port);
+    const target: Target = isOk ? { transport: "udp", hostname, port } : "not-permitted";
     this.#targets.set(endpoint, target);
     return target;
   }
@@ -53,8 +51,4 @@ export class EndpointNames {
     this.#senders.set(key, sender);
     return sender;
   }
-}
-
-function isPermitted(permission: Deno.PermissionDescriptor): boolean {
-  return Deno.permissions.querySync(permission).state === "granted";
 }

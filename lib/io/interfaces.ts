@@ -2,11 +2,11 @@
 import { parseAddress } from "../tailnet/endpoint_text.ts";
 import type { AddressFamily } from "../wire/endpoint.ts";
 import type { InterfaceAddress } from "../tailnet/paths/own_endpoints.ts";
+import { isPermitted } from "./permissions.ts";
 
 /** None where the permission is missing: STUN still tells the address that others see. */
 export function localInterfaces(): InterfaceAddress[] {
-  const { state } = Deno.permissions.querySync({ name: "sys", kind: "networkInterfaces" });
-  if (state !== "granted") return [];
+  if (!isPermitted({ name: "sys", kind: "networkInterfaces" })) return [];
   return Deno.networkInterfaces().flatMap(({ name, address: text }) => {
     const address = parseAddress(text);
     return address === undefined ? [] : [{ name, address }];

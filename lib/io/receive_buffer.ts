@@ -2,7 +2,8 @@
  * More room for datagrams that wait to be read (socket(7), SO_RCVBUF), which the runtime has no option for. Without the C
  * library the socket keeps what the system gives it, and less may be under way to us (`DatagramPort.burstBytes`).
  */
-import { int, type SocketCalls, socketOption } from "./socket_calls.ts";
+import { type SocketCalls, socketOption } from "./socket_calls.ts";
+import { int } from "./socket_layouts.ts";
 
 /** As much as other implementations ask for; the kernel counts double, and has the memory only while datagrams wait. */
 const WANTED_BYTES = 4 * 1024 * 1024;

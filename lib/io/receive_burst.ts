@@ -1,37 +1,34 @@
 /**
  * Datagrams that wait in a socket, taken with one call (recvmmsg(2)). The runtime takes one a call and tells when there is
  * something: what waits behind that one is taken here.
- *   struct mmsghdr, 64 bytes: name u64 | namelen u32 | pad 4 | iov u64 | iovlen u64 | control u64 | controllen u64 |
- *   flags u32 | pad 4 | received u32 | pad 4; struct iovec: base u64 | length u64
+ *   struct mmsghdr, 64 bytes: struct msghdr 56 | received u32 | pad 4
  */
 import { type Endpoint, mapIpv4 } from "../wire/endpoint.ts";
 import { IPV6_ADDRESS_BYTES } from "../wire/ipv6.ts";
+import { MSG_DONTWAIT, type SocketCalls, type SystemSocket } from "./socket_calls.ts";
 import {
   addressOf,
   AF_INET,
   AF_INET6,
   IN6_ADDRESS_OFFSET,
+  IN_ADDRESS_BYTES,
   IN_ADDRESS_OFFSET,
+  IOV_COUNT_OFFSET,
+  IOV_OFFSET,
+  IOVEC_BYTES,
+  IOVEC_LENGTH_OFFSET,
   IS_LITTLE_ENDIAN,
-  MSG_DONTWAIT,
+  NAME_BYTES,
+  NAME_LENGTH_OFFSET,
   PORT_OFFSET,
   SOCKADDR_IN6_BYTES,
-  type SocketCalls,
-  type SystemSocket,
   writePointer,
-} from "./socket_calls.ts";
+} from "./socket_layouts.ts";
 
 /** More would keep what they led to waiting. */
 export const BURST_DATAGRAMS = 64;
 const HEADER_BYTES = 64;
-const NAME_LENGTH_OFFSET = 8;
-const IOV_OFFSET = 16;
-const IOV_COUNT_OFFSET = 24;
 const RECEIVED_OFFSET = 56;
-const IOVEC_BYTES = 16;
-const IOVEC_LENGTH_OFFSET = 8;
-const NAME_BYTES = 32;
-const IPV4_BYTES = 4;
 
 export class ReceiveBurst {
   readonly #calls: SocketCalls;
@@ -51,8 +48,9 @@ export class ReceiveBurst {
     this.#calls = calls;
     this.#slotBytes = slotBytes;
     this.#slots = new Uint8Array(BURST_DATAGRAMS * slotBytes);
-    const [slots, iovecs, names] = [this.#slots, this.#iovecs, this.#names].map(addressOf);
-    if (slots === undefined || iovecs === undefined || names === undefined) return;
+    const slots = addressOf(this.#slots);
+    const iovecs = addressOf(this.#iovecs);
+    const names = addressOf(this.#names);
     const iovecsView = new DataView(this.#iovecs.buffer);
     const headers = this.#headersView;
     for (let i = 0; i < BURST_DATAGRAMS; i++) {
@@ -90,7 +88,7 @@ export class ReceiveBurst {
     const name = index * NAME_BYTES;
     if (this.#namesView.getUint16(name + PORT_OFFSET) !== port) return false;
     const family = this.#namesView.getUint16(name, IS_LITTLE_ENDIAN);
-    const bytes = family === AF_INET ? IPV4_BYTES : IPV6_ADDRESS_BYTES;
+    const bytes = family === AF_INET ? IN_ADDRESS_BYTES : IPV6_ADDRESS_BYTES;
     const offset = name + (family === AF_INET ? IN_ADDRESS_OFFSET : IN6_ADDRESS_OFFSET);
     const skipped = IPV6_ADDRESS_BYTES - bytes;
     for (let i = 0; i < bytes; i++) {
@@ -106,7 +104,7 @@ export class ReceiveBurst {
     switch (this.#namesView.getUint16(name, IS_LITTLE_ENDIAN)) {
       case AF_INET: {
         const start = name + IN_ADDRESS_OFFSET;
-        return { address: mapIpv4(this.#names.subarray(start, start + IPV4_BYTES)), port };
+        return { address: mapIpv4(this.#names.subarray(start, start + IN_ADDRESS_BYTES)), port };
       }
       case AF_INET6: {
         const start = name + IN6_ADDRESS_OFFSET;
@@ -120,7 +118,7 @@ export class ReceiveBurst {
 
 /** `::ffff:0:0/96`, without a view of it. */
 function isMapped(address: Uint8Array): boolean {
-  const skipped = IPV6_ADDRESS_BYTES - IPV4_BYTES;
+  const skipped = IPV6_ADDRESS_BYTES - IN_ADDRESS_BYTES;
   for (let i = 0; i < skipped; i++) {
     if (address[i] !== (i < skipped - 2 ? 0 : 0xff)) return false;
   }

@@ -4,15 +4,16 @@
  */
 import { isDefect } from "../base/errors.ts";
 import { parseAddress } from "../tailnet/endpoint_text.ts";
+import { isHostPermitted, isPermitted } from "./permissions.ts";
 
 /** 16 bytes each, IPv4 mapped; none when the name is unknown, or may not be asked for. Rejects only with the signal's reason. */
 export async function resolveHost(host: string, signal: AbortSignal): Promise<Uint8Array[]> {
   signal.throwIfAborted();
   const literal = parseAddress(host);
   if (literal !== undefined) return [literal];
-  // The runtime would ask on the terminal for what is not permitted: the name server, or the name.
+  // The name server, or the name.
   const asksServer = isPermitted({ name: "net" });
-  if (!asksServer && !isPermitted({ name: "net", host })) return [];
+  if (!asksServer && !isHostPermitted(host)) return [];
   const answers = asksServer ? [ask(host, "A", signal), ask(host, "AAAA", signal)] : [];
   const found = (await Promise.all(answers)).flat();
   const texts = found.length > 0 ? found : await askSystem(host, signal);
@@ -44,8 +45,4 @@ async function askSystem(host: string, signal: AbortSignal): Promise<string[]> {
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
-}
-
-function isPermitted(permission: Deno.PermissionDescriptor): boolean {
-  return Deno.permissions.querySync(permission).state === "granted";
 }

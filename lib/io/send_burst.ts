@@ -1,47 +1,43 @@
 /**
  * Datagrams of one length to one address, handed to the kernel in one piece, which it cuts apart itself (udp(7),
  * UDP_SEGMENT, since Linux 4.18); the last may be shorter.
- *   struct msghdr, 56 bytes: name u64 | namelen u32 | pad 4 | iov u64 | iovlen u64 | control u64 | controllen u64 | flags u32
  *   control: struct cmsghdr, length u64 | level i32 | type i32; then the segment's length u16, padded to 8 bytes
  */
 import type { DatagramBatch } from "../tailnet/datagram_port.ts";
 import { type Endpoint, unmapIpv4 } from "../wire/endpoint.ts";
+import { MSG_DONTWAIT, type SocketCalls, socketOption, type SystemSocket } from "./socket_calls.ts";
 import {
   addressOf,
   AF_INET,
   AF_INET6,
+  CONTROL_LENGTH_OFFSET,
+  CONTROL_OFFSET,
   IN6_ADDRESS_OFFSET,
   IN_ADDRESS_OFFSET,
+  IOV_COUNT_OFFSET,
+  IOV_OFFSET,
+  IOVEC_BYTES,
+  IOVEC_LENGTH_OFFSET,
   IS_LITTLE_ENDIAN,
-  MSG_DONTWAIT,
+  NAME_BYTES,
+  NAME_LENGTH_OFFSET,
   PORT_OFFSET,
   SOCKADDR_IN6_BYTES,
   SOCKADDR_IN_BYTES,
-  type SocketCalls,
-  socketOption,
-  type SystemSocket,
   writePointer,
-} from "./socket_calls.ts";
+} from "./socket_layouts.ts";
 
 const SOL_UDP = 17;
 const UDP_SEGMENT = 103;
 
-const NAME_LENGTH_OFFSET = 8;
-const IOV_OFFSET = 16;
-const IOV_COUNT_OFFSET = 24;
-const CONTROL_OFFSET = 32;
-const CONTROL_LENGTH_OFFSET = 40;
-const IOVEC_LENGTH_OFFSET = 8;
-const IOVEC_BYTES = 16;
 const CMSG_LEVEL_OFFSET = 8;
 const CMSG_TYPE_OFFSET = 12;
 const CMSG_DATA_OFFSET = 16;
 /** `CMSG_LEN` and `CMSG_SPACE` of two bytes. */
 const CMSG_LENGTH = 18;
 const CMSG_BYTES = 24;
-const NAME_BYTES = 32;
 
-/** All in one piece: header, iovec, control message, name. Longer than what V8 may move. */
+/** All in one piece: header, iovec, control message, name. */
 const IOVEC = 64;
 const CONTROL = IOVEC + IOVEC_BYTES;
 const NAME = CONTROL + CMSG_BYTES;

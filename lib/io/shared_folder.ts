@@ -6,6 +6,7 @@ import type { Log } from "../base/log.ts";
 import { socketPathProblem } from "../base/sockets.ts";
 import { isDefect } from "../base/errors.ts";
 import { reasonOf, toHostError } from "./host_errors.ts";
+import { isPermitted } from "./permissions.ts";
 
 const FOLDER_MODE = 0o700;
 /** Bits that let anybody but the owner in. */
@@ -22,7 +23,7 @@ export function sharingProblem(): string | undefined {
     { name: "write" },
     { name: "run" },
   ];
-  const refused = wanted.find((one) => Deno.permissions.querySync(one).state !== "granted");
+  const refused = wanted.find((one) => !isPermitted(one));
   return refused === undefined ? undefined : `the permission "${refused.name}" was not given`;
 }
 

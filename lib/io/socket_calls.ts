@@ -1,9 +1,19 @@
 /**
  * The C library's calls on sockets that the runtime opened: with the permission for foreign functions, on Linux. The runtime
- * does not tell a socket's descriptor: the library is asked which one has the port. Layouts are those of x86_64 and aarch64,
- * the processors that the runtime knows there: both little-endian, with the generic numbers of options and errors.
+ * does not tell a socket's descriptor: the library is asked which one has the port. Numbers of options and errors are the generic
+ * ones, as `socket_layouts.ts` has the structures.
  */
+import { isDefect } from "../base/errors.ts";
 import type { AddressFamily } from "../wire/endpoint.ts";
+import { isAllPermitted } from "./permissions.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  int,
+  IS_LITTLE_ENDIAN,
+  PORT_OFFSET,
+  SOCKADDR_IN6_BYTES,
+} from "./socket_layouts.ts";
 
 /** Each answers as the kernel does: what it came to, or the error's number (errno(3)), negative. */
 export interface SocketCalls {
@@ -28,16 +38,6 @@ export interface SocketCalls {
   close(): void;
 }
 
-export const AF_INET = 2;
-export const AF_INET6 = 10;
-/** `struct sockaddr_in`: family u16 | port u16, big-endian | address 4 | zero 8. */
-export const SOCKADDR_IN_BYTES = 16;
-/** `struct sockaddr_in6`: family u16 | port u16, big-endian | flow u32 | address 16 | scope u32. */
-export const SOCKADDR_IN6_BYTES = 28;
-export const PORT_OFFSET = 2;
-export const IN_ADDRESS_OFFSET = 4;
-export const IN6_ADDRESS_OFFSET = 8;
-export const IS_LITTLE_ENDIAN = true;
 /** For one call (send(2)). */
 export const MSG_DONTWAIT = 0x40;
 
@@ -47,7 +47,6 @@ const SO_TYPE = 3;
 const SO_COOKIE = 57;
 const SOCK_DGRAM = 2;
 const COOKIE_BYTES = 8;
-const INT_BYTES = 4;
 /** Descriptors that are looked at: a process has few, and a new one gets the lowest that is free. */
 const MAX_DESCRIPTORS = 1_024;
 
@@ -61,12 +60,16 @@ const SYMBOLS = {
   recvmmsg: { parameters: ["i32", "buffer", "u32", "i32", "pointer"], result: "i32" },
 } as const;
 
-/** Nothing where the permission is missing, nobody is asked for it, or on another system. */
-export function openSocketCalls(): SocketCalls | undefined {
+/**
+ * Nothing on another system, with another C library, one that lacks a call, or where the permission is missing or has exceptions:
+ * with those the runtime takes the library's name for a file of the current folder. Nobody is asked for it.
+ * @default libraryName glibc's
+ */
+export function openSocketCalls(libraryName = "libc.so.6"): SocketCalls | undefined {
   if (Deno.build.os !== "linux" || Deno.dlopen === undefined) return undefined;
-  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return undefined;
-  // It is there: the runtime itself stands on it.
-  const library = Deno.dlopen("libc.so.6", SYMBOLS);
+  if (!isAllPermitted("ffi")) return undefined;
+  const library = openLibrary(libraryName);
+  if (library === undefined) return undefined;
   const { symbols } = library;
   // The thread's own, which stays the same.
   const location = symbols.__errno_location();
@@ -84,6 +87,15 @@ export function openSocketCalls(): SocketCalls | undefined {
       told(symbols.recvmmsg(fd, headers, count, flags, null)),
     close: () => library.close(),
   };
+}
+
+function openLibrary(name: string): Deno.DynamicLibrary<typeof SYMBOLS> | undefined {
+  try {
+    return Deno.dlopen(name, SYMBOLS);
+  } catch (error) {
+    if (isDefect(error)) throw error;
+    return undefined;
+  }
 }
 
 /** A UDP socket of ours, by its descriptor. */
@@ -146,25 +158,6 @@ export function socketOption(
   name: number,
 ): number | undefined {
   const value = int(0);
-  if (calls.getsockopt(fd, level, name, value, int(INT_BYTES)) !== 0) return undefined;
+  if (calls.getsockopt(fd, level, name, value, int(value.length)) !== 0) return undefined;
   return new DataView(value.buffer).getInt32(0, IS_LITTLE_ENDIAN);
-}
-
-export function int(value: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(INT_BYTES);
-  new DataView(bytes.buffer).setInt32(0, value, IS_LITTLE_ENDIAN);
-  return bytes;
-}
-
-/** Where the bytes are. They do not move, but whoever writes that into a structure must hold them as long as it is used. */
-export function addressOf(bytes: Uint8Array<ArrayBuffer>): number {
-  // User space ends at 2^47 or 2^52.
-  return Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
-}
-
-const WORD = 2 ** 32;
-
-export function writePointer(view: DataView, offset: number, address: number): void {
-  view.setUint32(offset, address % WORD, IS_LITTLE_ENDIAN);
-  view.setUint32(offset + 4, Math.floor(address / WORD), IS_LITTLE_ENDIAN);
 }

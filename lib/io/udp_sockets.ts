@@ -62,8 +62,7 @@ export class UdpSockets {
   readonly #reading: Promise<void>[] = [];
   #sending: Promise<void> | undefined;
   readonly #names = new EndpointNames();
-  #isClosed = false;
-  #isReleased = false;
+  #closing: Promise<void> | undefined;
 
   /** Opens what can be opened; `ports` and `problems` say what came of it. */
   constructor(options: UdpSocketsOptions) {
@@ -108,15 +107,19 @@ export class UdpSockets {
   }
 
   /** Closes the sockets; resolves when no loop runs any more. Idempotent. */
-  async close(): Promise<void> {
-    if (!this.#isClosed) {
-      this.#isClosed = true;
-      this.#options.port.isOpen = false;
-      for (const { conn } of this.#sockets.values()) closeQuietly(conn);
-    }
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  get #isClosed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  async #close(): Promise<void> {
+    this.#options.port.isOpen = false;
+    for (const { conn } of this.#sockets.values()) closeQuietly(conn);
     await Promise.all([...this.#reading, this.#sending]);
-    if (this.#isReleased) return;
-    this.#isReleased = true;
+    // Behind the last call.
     this.#bursts?.close();
   }
 
@@ -214,17 +217,18 @@ export class UdpSockets {
   #runAt(batch: DatagramBatch, first: number): Run {
     const endpoint = batch.endpoints[first];
     if (endpoint === undefined) throw new RangeError(`Cannot send datagram ${first}: none there`);
-    const bursts = this.#sockets.get(familyOf(endpoint.address))?.bursts;
-    return { first, end: bursts?.endOf(batch, first) ?? first + 1, endpoint };
+    const end = this.#burstsTo(endpoint)?.endOf(batch, first) ?? first + 1;
+    return { first, end, endpoint };
   }
 
   /** Whether all left with one call. */
   #sendRun(batch: DatagramBatch, run: Run): boolean {
-    const bursts = this.#sockets.get(familyOf(run.endpoint.address))?.bursts;
-    if (bursts === undefined || this.#names.targetOf(run.endpoint) === "not-permitted") {
-      return false;
-    }
-    return bursts.send(batch, run);
+    if (this.#names.targetOf(run.endpoint) === "not-permitted") return false;
+    return this.#burstsTo(run.endpoint)?.send(batch, run) ?? false;
+  }
+
+  #burstsTo({ address }: Endpoint): BurstSocket | undefined {
+    return this.#sockets.get(familyOf(address))?.bursts;
   }
 
   /** One after the other; the bytes that left. */

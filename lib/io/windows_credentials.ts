@@ -11,6 +11,7 @@ import {
   writeCredential,
 } from "./credential_layout.ts";
 import { toHostError } from "./host_errors.ts";
+import { isPermitted } from "./permissions.ts";
 
 const ADVAPI = {
   CredReadW: { parameters: ["buffer", "u32", "u32", "buffer"], result: "i32" },
@@ -37,7 +38,7 @@ interface Api {
 
 // deno-lint-ignore require-await -- what it throws is a rejection
 async function within<T>(what: string, work: (api: Api) => T): Promise<T> {
-  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") {
+  if (!isPermitted({ name: "ffi" })) {
     throw new HostError("not-permitted", `${what}: not permitted (--allow-ffi)`);
   }
   using opened = new DisposableStack();

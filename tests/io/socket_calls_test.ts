@@ -92,3 +92,7 @@ Deno.test({
   permissions: { ffi: false },
   fn: () => assert.equal(openSocketCalls(), undefined),
 });
+
+Deno.test("openSocketCalls() is nothing where there is no such C library", () => {
+  assert.equal(openSocketCalls("no-such-library.so.6"), undefined);
+});
