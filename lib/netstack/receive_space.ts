@@ -46,8 +46,6 @@ export class ReceiveSpace {
   readonly #owedLeft = new Uint32Array(MAX_DUPLICATE_ACKS_OWED);
   readonly #owedRight = new Uint32Array(MAX_DUPLICATE_ACKS_OWED);
   #firstOwed = 0;
-  /** What an ACK with SACK blocks does not acknowledge counts as lost. */
-  #mustSayAll = false;
 
   constructor(bufferBytes: number, mssBytes: number) {
     this.#ring = new ByteRing(bufferBytes);
@@ -79,9 +77,12 @@ export class ReceiveSpace {
     return this.#lastAckSent;
   }
 
-  /** What came and may be acknowledged in parts: nothing when the peer must hear of all. */
+  /**
+   * What came and may be acknowledged in parts: nothing when the peer must hear of all. What an ACK with SACK blocks does not
+   * acknowledge counts as lost.
+   */
   get pacedBytes(): number {
-    if (this.held !== "open" || this.isFinKnown || this.#mustSayAll) return 0;
+    if (this.held !== "open" || this.isFinKnown || this.hasHole) return 0;
     return seqDiff(this.rcvNxt, this.#lastAckSent);
   }
 
@@ -142,7 +143,6 @@ export class ReceiveSpace {
   /** The window field for a segment that acknowledges RCV.NXT but for `unsaidBytes`; from then on the peer may fill it. */
   advertise(unsaidBytes = 0): number {
     const isFrozen = this.#isFrozen();
-    this.#mustSayAll = false;
     this.#lastAckSent = seqAdd(this.rcvNxt, -unsaidBytes);
     const edge = isFrozen ? this.rcvAdv : this.#advertisedEdge();
     if (this.held === "closing") {
@@ -170,7 +170,6 @@ export class ReceiveSpace {
     this.duplicateAcksOwed = owed - 1;
     this.#firstOwed = owed === 1 ? 0 : index + 1;
     if (this.#assembler.isEmpty) return false;
-    this.#mustSayAll = true;
     if (owed === 1) {
       this.#assembler.writeSackBlocks(header);
       return true;

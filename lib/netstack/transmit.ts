@@ -53,9 +53,19 @@ export function transmit(tcb: Tcb, target: TransmitTarget): number {
   if (tcb.owed.has(Debt.zeroWindowProbe) || tcb.owed.has(Debt.keepaliveProbe)) {
     return writeProbe(tcb, target);
   }
-  if (!tcb.owed.has(Debt.ack) || mustAckWait(tcb, target)) return 0;
+  return tcb.owed.has(Debt.ack) ? transmitAck(tcb, target) : 0;
+}
+
+/** Nothing when it would say no more than the last one, because what came is acknowledged in parts. */
+function transmitAck(tcb: Tcb, target: TransmitTarget): number {
+  const allowedBytes = allowedAckBytes(tcb, target);
+  if (allowedBytes === 0 && tcb.receive.pacedBytes > 0) {
+    tcb.owed.drop(Debt.ack);
+    armAckPacing(tcb, target.now);
+    return 0;
+  }
   if (tcb.receive.hasHole) tcb.receive.writeSackBlocks(tcb.out);
-  return writeAck(tcb, target);
+  return writeAck(tcb, target, allowedBytes);
 }
 
 function transmitData(tcb: Tcb, target: TransmitTarget): number {
@@ -223,12 +233,16 @@ function writeData(
 }
 
 /** An ACK alone, with the SACK blocks that lie in `out` already. */
-function writeAck(tcb: Tcb, target: TransmitTarget): number {
+function writeAck(
+  tcb: Tcb,
+  target: TransmitTarget,
+  allowedBytes = allowedAckBytes(tcb, target),
+): number {
   if (!tcb.isSackPermitted) tcb.out.sackCount = 0;
   tcb.out.seq = tcb.snd.emptySeq;
   tcb.out.flags = TcpFlag.ack;
   payAck(tcb);
-  const length = writeAcknowledging(tcb, target, 0);
+  const length = writeAcknowledging(tcb, target, 0, allowedBytes);
   tcb.out.sackCount = 0;
   return length;
 }
@@ -255,11 +269,15 @@ function writeProbe(tcb: Tcb, target: TransmitTarget): number {
  * before its ACK is looked at, the one by a peer that has no memory for data (google/gvisor
  * `pkg/tcpip/transport/tcp/segment_queue.go`, enqueue), the other because it lies before the window.
  */
-function writeAcknowledging(tcb: Tcb, target: TransmitTarget, payloadBytes: number): number {
+function writeAcknowledging(
+  tcb: Tcb,
+  target: TransmitTarget,
+  payloadBytes: number,
+  allowedBytes = allowedAckBytes(tcb, target),
+): number {
   const { receive, ackPacing } = tcb;
   const { pacedBytes } = receive;
   const isClosed = receive.held === "closed";
-  const allowedBytes = allowedAckBytes(tcb, target);
   receive.flightLimitBytes = tcb.receiveTuning.grow(allowedBytes);
   tcb.out.window = receive.advertise(pacedBytes - allowedBytes);
   if (allowedBytes > 0) ackPacing.take(allowedBytes, pacedBytes - allowedBytes, target.now);
@@ -270,14 +288,7 @@ function writeAcknowledging(tcb: Tcb, target: TransmitTarget, payloadBytes: numb
   return writePacket(tcb, target, payloadBytes);
 }
 
-/** Whether an ACK would say no more than the last one, because what came is acknowledged in parts. */
-function mustAckWait(tcb: Tcb, target: TransmitTarget): boolean {
-  if (tcb.receive.pacedBytes === 0 || allowedAckBytes(tcb, target) > 0) return false;
-  tcb.owed.drop(Debt.ack);
-  armAckPacing(tcb, target.now);
-  return true;
-}
-
+/** How much of what came may be acknowledged now. */
 function allowedAckBytes(
   { receive, receiveTuning, ackPacing, rtt }: Tcb,
   { way, now }: TransmitTarget,

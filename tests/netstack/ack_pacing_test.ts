@@ -158,6 +158,23 @@ Deno.test("a hole is told of at once, and with it all that came before it: what 
   assert.equal(t.tcb.receive.pacedBytes, 0);
 });
 
+Deno.test("what fills one hole of two is acknowledged at once, with the other", () => {
+  const t = burst();
+  t.advance(60);
+  t.skip();
+  const segment = (index: number) => ({
+    seq: 1 + index * MSS,
+    ack: 1,
+    payload: new Uint8Array(MSS),
+  });
+  t.send(61, segment(60));
+  t.send(61, segment(62));
+  t.skip();
+  for (let i = 40; i < 60; i++) t.deliver(62, segment(i));
+  t.recv(62, { ack: 1 + 61 * MSS, sack: [[1 + 62 * MSS, 1 + 63 * MSS]] });
+  t.recvNothing(150);
+});
+
 Deno.test("an end is acknowledged at once, with all before it", () => {
   const t = burst();
   t.poll(10);
