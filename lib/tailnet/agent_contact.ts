@@ -101,7 +101,8 @@ export class AgentContact implements Core<AgentContactEvent> {
 
   /** Asks the agent for a sign of life; the node's `pong` tells the answer. */
   ping(now: Instant): void {
-    this.#node.ping(this.#id, now);
+    // Who is merely hoped for could answer as well.
+    if (this.region !== undefined) this.#node.ping(this.#id, now);
   }
 
   /** Nothing is wanted of the agent any more. */
@@ -192,7 +193,7 @@ export class AgentContact implements Core<AgentContactEvent> {
       this.#enter({ ...this.#phase, silentAt: Infinity });
       this.#events.push({ kind: "silent" });
     }
-    this.#greeting.handleTimeout(now);
+    if (this.#greeting.handleTimeout(now) === "given-up") this.keepRelays();
     this.#news.handleTimeout(now);
     this.#drainNews(now);
   }

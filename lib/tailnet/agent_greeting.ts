@@ -84,12 +84,17 @@ export class AgentGreeting {
     return Math.max(lagMs, nextMs);
   }
 
-  handleTimeout(now: Instant): void {
-    if (this.#state.kind !== "hoping") return;
-    if (this.#state.until <= now) return this.stop();
-    if (this.#state.isDue || this.#state.greetAt > now) return;
+  /** Whether the agent is hoped for no more: what was only for it can go. */
+  handleTimeout(now: Instant): "given-up" | undefined {
+    if (this.#state.kind !== "hoping") return undefined;
+    if (this.#state.until <= now) {
+      this.stop();
+      return "given-up";
+    }
+    if (this.#state.isDue || this.#state.greetAt > now) return undefined;
     this.#state.isDue = true;
     this.handleWay(now);
+    return undefined;
   }
 
   pollTimeout(): Instant | undefined {

@@ -61,6 +61,23 @@ Deno.test("an agent that answers but is not named by the coordinator is not reac
   ok(peer !== undefined && peer.publicKey.join() !== trace.nodeKey.join());
 });
 
+Deno.test("an agent that was greeted and is never named answers no ping of ours, and is forgotten", () => {
+  const { trace } = learn();
+  const world = new World({ network, agentDelayMs, client: { trace } });
+  world.agent.claim({ preferredDerp: 0 }, world.now);
+  const { session } = world.client;
+  let wasEstablished = false;
+  for (let i = 0; i < 100; i++) {
+    session.ping(world.now);
+    world.pass(50);
+    wasEstablished ||= session.node.wireguardOf(AGENT_ID)?.lastHandshakeAt !== undefined;
+  }
+  ok(wasEstablished);
+  ok(!world.client.kinds().includes("pong"));
+  ok(!session.isReachable);
+  strictEqual(session.node.wireguardOf(AGENT_ID), undefined);
+});
+
 Deno.test("an agent that is away is hoped for a moment, then it is as if nothing were known", () => {
   const { trace } = learn();
   const world = new World({ network, agentDelayMs, client: { trace } });
@@ -73,6 +90,42 @@ Deno.test("an agent that is away is hoped for a moment, then it is as if nothing
   strictEqual(world.client.session.status().step, "agent");
   world.startAgent();
   ok(world.reach() < 1_000);
+});
+
+Deno.test("a relay of another home than ours is left with the hope", () => {
+  const { trace } = learn();
+  const world = new World({ network, agentDelayMs, regions: [12], client: { trace } });
+  world.agent.kill(world.now);
+  const regions = () => world.client.session.node.relays.status().map(({ region }) => region);
+  while (regions().length < 2) {
+    world.pass(100);
+    ok(world.now < 10_000, `${regions()}`);
+  }
+  deepStrictEqual(regions(), [12, trace.homeRegion]);
+  world.pass(4_000);
+  deepStrictEqual(regions(), [12]);
+});
+
+Deno.test("keys that a damaged or foreign file names prevent nothing", () => {
+  const { trace, tookMs } = learn();
+  const { node } = new World({ network, agentDelayMs }).client.session;
+  const keys = [
+    // Of small order, one beyond the prime, and our own.
+    new Uint8Array(32),
+    Uint8Array.of(1, ...new Uint8Array(31)),
+    Uint8Array.of(0xec, ...new Uint8Array(30).fill(0xff), 0x7f),
+    new Uint8Array(32).fill(0xff),
+    node.nodePublicKey,
+    node.discoPublicKey,
+  ];
+  for (const key of keys) {
+    for (const wrong of [{ nodeKey: key }, { discoKey: key }, { nodeKey: key, discoKey: key }]) {
+      const client = { trace: { ...trace, ...wrong } };
+      const world = new World({ network, agentDelayMs, client });
+      ok(world.reach() <= tookMs + 60);
+      deepStrictEqual(world.client.lost(), []);
+    }
+  }
 });
 
 Deno.test("an agent that learns of us later than it did is reached all the same, and the lag is learnt anew", () => {
