@@ -134,7 +134,7 @@ export class PathChoice {
   #triedRate = 0;
   #answersWanted = FIRST_ANSWERS;
   #returnedAt: Instant = -Infinity;
-  /** When something came forward last, or the way became another. */
+  /** When something came forward last, the way became another, or we began to look. */
   #movedAt: Instant = -Infinity;
   /** Bytes of the last look. */
   #bytes = 0;
@@ -182,9 +182,11 @@ export class PathChoice {
     this.#last = facts;
     this.#lookedAt = now;
     this.#bytes = facts.bytes - (last?.bytes ?? facts.bytes);
-    if (this.#bytes > 0 || last === undefined) this.#movedAt = now;
+    if (this.#bytes > 0) this.#movedAt = now;
+    // The machine slept, or stood still: what did not happen meanwhile tells nothing.
     if (last === undefined || ms > MEMORY_MS) {
       this.#spans = [];
+      this.#movedAt = now;
       return;
     }
     if (last.isDirect !== facts.isDirect) {

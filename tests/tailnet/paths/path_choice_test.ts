@@ -1,5 +1,6 @@
 /** Which way the bulk takes, by script: what was counted goes in every half second, what is to be done comes out. */
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import fc from "fast-check";
 import { LOOK_EVERY_MS, PathChoice } from "../../../lib/tailnet/paths/path_choice.ts";
 
 const PACKET_BYTES = 1_200;
@@ -117,6 +118,44 @@ Deno.test("PathChoice is not moved by what stands still because nothing is waite
     run(script);
     deepStrictEqual(script.said, [], name);
   }
+});
+
+Deno.test("PathChoice leaves the path at most every five seconds, whatever peer and relay do", () => {
+  const stretch = fc.record({
+    rate: fc.constantFrom(0, 20, 100, 1_000, 3_000),
+    heldRate: fc.constantFrom(0, 20, 100, 1_000, 3_000, 9_000),
+    loss: fc.constantFrom(0, 0.005, 0.05, 0.3),
+    hasRelay: fc.boolean(),
+    isSilent: fc.boolean(),
+    isWaiting: fc.boolean(),
+    answers: fc.constantFrom(0, 60, 480),
+    ms: fc.constantFrom(500, 1_000, 2_000, 5_000, 9_000),
+  });
+  fc.assert(
+    fc.property(fc.array(stretch, { maxLength: 60 }), (stretches) => {
+      const script = new Script();
+      for (const { heldRate, ms, ...rest } of stretches) {
+        script.run(ms, (isHeld) => ({ ...rest, rate: isHeld ? heldRate : rest.rate }));
+      }
+      const holds = script.said.flatMap((text) => {
+        const [word, at] = text.split(" ");
+        return word === "hold" ? [Number(at)] : [];
+      });
+      holds.forEach((at, i) =>
+        ok(i === 0 || at - (holds[i - 1] ?? 0) >= 5_000, script.said.join())
+      );
+    }),
+    { numRuns: 500 },
+  );
+});
+
+Deno.test("PathChoice takes a time in which nobody looked for no standstill", () => {
+  const script = new Script().run(5_000, FAST).run(500, STUCK);
+  script.now += 60_000; // the machine slept
+  script.run(1_500, STUCK);
+  deepStrictEqual(script.said, []);
+  script.run(1_500, STUCK);
+  strictEqual(script.words, "hold");
 });
 
 Deno.test("PathChoice looks again by itself while something flows or is waited for, and not otherwise", () => {
