@@ -1,7 +1,7 @@
 /** An agent that does not answer for a while, seen by commands that have no screen of a program's: each says so, and goes on. */
 import { deepStrictEqual, doesNotMatch, match, strictEqual } from "node:assert/strict";
 import { AgentPort } from "../../lib/sandbox/mod.ts";
-import type { CommandOptions } from "../support/command_host.ts";
+import type { CommandOptions, CommandRun } from "../support/command_host.ts";
 import { freePort } from "../support/free_port.ts";
 import { HurryingClock } from "../support/hurrying_clock.ts";
 import { commandTest, type Desk, TERMINAL } from "./support.ts";
@@ -108,14 +108,7 @@ commandTest("cp says it, goes on, and has every byte", async (desk) => {
   const file = await Deno.open(`${folder}/from`, { create: true, write: true });
   for (let i = 0; i < 800; i++) await file.write(bytes);
   file.close();
-  using watching = Deno.watchFs(folder);
-  await using run = desk.startAny(
-    ["cp", `${folder}/from`, `myworkspace:${folder}/to`],
-    HURRIED,
-  );
-  for await (const { kind, paths } of watching) {
-    if (kind === "modify" && paths.some((path) => path.endsWith(".hawser-part"))) break;
-  }
+  await using run = await startCopy(desk, folder, HURRIED);
   freeze(desk);
   await run.stderr.waitFor(NO_ANSWER);
   thaw(desk);
@@ -129,11 +122,7 @@ commandTest("cp says it, goes on, and has every byte", async (desk) => {
 commandTest("cp whose agent is gone says so, and how it is gone on", async (desk) => {
   const folder = await Deno.makeTempDir({ prefix: "hawser-silence-" });
   await Deno.writeFile(`${folder}/from`, new Uint8Array(100_000_000));
-  using watching = Deno.watchFs(folder);
-  await using run = desk.startAny(["cp", `${folder}/from`, `myworkspace:${folder}/to`]);
-  for await (const { kind, paths } of watching) {
-    if (kind === "modify" && paths.some((path) => path.endsWith(".hawser-part"))) break;
-  }
+  await using run = await startCopy(desk, folder);
   await desk.sandbox.workspace.agent().restart({ graceful: false });
   const { code, stderr } = await run.result();
   strictEqual(code, 255, stderr);
@@ -143,6 +132,20 @@ commandTest("cp whose agent is gone says so, and how it is gone on", async (desk
   );
   await Deno.remove(folder, { recursive: true });
 });
+
+/** Copies `from` to `to` in that folder, and is in the middle of it. */
+async function startCopy(
+  desk: Desk,
+  folder: string,
+  options: CommandOptions = {},
+): Promise<CommandRun> {
+  using watching = Deno.watchFs(folder);
+  const run = desk.startAny(["cp", `${folder}/from`, `myworkspace:${folder}/to`], options);
+  for await (const { kind, paths } of watching) {
+    if (kind === "modify" && paths.some((path) => path.endsWith(".hawser-part"))) break;
+  }
+  return run;
+}
 
 async function connected(port: number): Promise<Deno.TcpConn> {
   for (;;) {

@@ -2,10 +2,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { SocketCalls } from "../../lib/io/socket_calls.ts";
-import { UdpSockets } from "../../lib/io/udp_sockets.ts";
-import { DatagramPort } from "../../lib/tailnet/datagram_port.ts";
-import { type Endpoint, mapIpv4 } from "../../lib/wire/endpoint.ts";
-import { callsOfSystem, isLinux } from "./udp_support.ts";
+import type { UdpSocketsOptions } from "../../lib/io/udp_sockets.ts";
+import { callsOfSystem, isLinux, openSockets, type Side } from "./udp_support.ts";
 
 const EIO = 5;
 const EAGAIN = 11;
@@ -19,63 +17,12 @@ const UDP_SEGMENT = 103;
 const CONTROL_LENGTH_OFFSET = 40;
 const FULL_BYTES = 1_312;
 
-interface Side extends AsyncDisposable {
-  readonly sockets: UdpSockets;
-  readonly port: DatagramPort;
-  readonly endpoint: Endpoint;
-  readonly received: Uint8Array[];
-  readonly senders: Set<Endpoint>;
-  readonly unsendable: Endpoint[];
-  /** The calls that were refused. */
-  readonly refused: string[];
-  /** Resolves when so many are there. */
-  count(n: number): Promise<void>;
+function open(calls: SocketCalls | undefined, options: Partial<UdpSocketsOptions> = {}): Side {
+  return openSockets({ ...options, calls });
 }
 
-function open(calls: SocketCalls | undefined, onSent = () => {}): Side {
-  const port = new DatagramPort();
-  const received: Uint8Array[] = [];
-  const senders = new Set<Endpoint>();
-  const unsendable: Endpoint[] = [];
-  const refused: string[] = [];
-  let wanted = { count: Infinity, resolve: () => {} };
-  const sockets = new UdpSockets({
-    port,
-    bind: { ipv4: "127.0.0.1" },
-    onArrival: () => {},
-    onDatagram: (bytes, from) => {
-      received.push(bytes.slice());
-      senders.add(from);
-      if (received.length >= wanted.count) wanted.resolve();
-    },
-    onPause: () => {},
-    onSent,
-    onUnsendable: (endpoint) => void unsendable.push(endpoint),
-    onLost: () => {},
-    onRefused: ({ call, errno }) => void refused.push(`${call} ${errno}`),
-    onFault: (error) => {
-      throw error;
-    },
-    calls,
-  });
-  const localPort = sockets.ports.ipv4;
-  assert(localPort !== undefined);
-  return {
-    sockets,
-    port,
-    endpoint: { address: mapIpv4(new Uint8Array([127, 0, 0, 1])), port: localPort },
-    received,
-    senders,
-    unsendable,
-    refused,
-    count: (count) => {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      wanted = { count, resolve };
-      if (received.length >= count) resolve();
-      return promise;
-    },
-    [Symbol.asyncDispose]: () => sockets.close(),
-  };
+function bytesOf({ received }: Side): Uint8Array[] {
+  return received.map(({ bytes }) => bytes);
 }
 
 /** What of the library's calls was made. */
@@ -151,15 +98,15 @@ Deno.test({
           if (from === undefined || to === undefined) continue;
           to.received.length = 0;
           await send(from, to, lengths);
-          assert.deepEqual(to.received, expected);
+          assert.deepEqual(bytesOf(to), expected);
         }
       }),
       { numRuns: 40 },
     );
     assert(watched.sends.run > 0 && watched.sends.one > 0, "runs and single ones left");
     assert(watchedTo.receives > 0);
-    for (const to of [plainTo, burstsTo]) {
-      assert.equal(to.senders.size, 2, "one object for a sender, however it was heard");
+    for (const { senders } of [plainTo, burstsTo]) {
+      assert.equal(senders.size, 2, "one object for a sender, however it was heard");
     }
   },
 });
@@ -177,7 +124,7 @@ Deno.test({
     for (const side of [b, c]) {
       const expected = turns.flatMap((to, i) => to === side ? [datagram(64, i)] : []);
       await side.count(expected.length);
-      assert.deepEqual(side.received, expected);
+      assert.deepEqual(bytesOf(side), expected);
     }
   },
 });
@@ -220,7 +167,7 @@ for (const { name, errno, sends, refused } of SEND_ROWS) {
       await using c = open(undefined);
       for (const to of [b, b, c, c]) await send(a, to, RUN);
       for (const to of [b, c]) {
-        assert.deepEqual(to.received, [...RUN.map(datagram), ...RUN.map(datagram)]);
+        assert.deepEqual(bytesOf(to), [...RUN.map(datagram), ...RUN.map(datagram)]);
       }
       assert.deepEqual(watched.sends, sends);
       assert.deepEqual(a.refused, refused);
@@ -252,7 +199,7 @@ Deno.test({
           recvmmsg: (...args) => refusal() || realTo.recvmmsg(...args),
         });
         for (const lengths of batches) await send(a, b, lengths);
-        assert.deepEqual(b.received, batches.flatMap((lengths) => lengths.map(datagram)));
+        assert.deepEqual(bytesOf(b), batches.flatMap((lengths) => lengths.map(datagram)));
         assert.deepEqual(a.unsendable, []);
       }),
       { numRuns: 40 },
@@ -277,7 +224,7 @@ for (const { name, errno, isTriedAgain } of RECEIVE_ROWS) {
       await using b = open(watched.calls);
       await send(a, b, RUN);
       await send(a, b, RUN);
-      assert.deepEqual(b.received, [...RUN.map(datagram), ...RUN.map(datagram)]);
+      assert.deepEqual(bytesOf(b), [...RUN.map(datagram), ...RUN.map(datagram)]);
       assert(isTriedAgain ? watched.receives > 1 : watched.receives === 1, `${watched.receives}`);
       assert.deepEqual(b.refused, isTriedAgain ? [] : [`recvmmsg ${errno}`]);
     },
@@ -336,8 +283,10 @@ Deno.test({
   fn: async () => {
     let isOver = false;
     await using b = open(callsOfSystem());
-    const a: Side = open(callsOfSystem(), () => {
-      if (!isOver) a.port.send(datagram(64, 0), b.endpoint);
+    const a: Side = open(callsOfSystem(), {
+      onSent: () => {
+        if (!isOver) a.port.send(datagram(64, 0), b.endpoint);
+      },
     });
     await using _ = a;
     const timer = new Promise<void>((resolve) => setTimeout(resolve, 1));

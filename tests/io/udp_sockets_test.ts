@@ -1,70 +1,8 @@
 /** UDP sockets on loopback: batches both ways, many datagrams in one pause, what cannot be sent, and what is not permitted. */
 import assert from "node:assert/strict";
-import { UdpSockets, type UdpSocketsOptions } from "../../lib/io/udp_sockets.ts";
 import { BATCH_PACKETS, DatagramPort } from "../../lib/tailnet/datagram_port.ts";
-import { formatEndpoint, parseEndpoint } from "../../lib/tailnet/endpoint_text.ts";
-import type { Endpoint } from "../../lib/wire/endpoint.ts";
-
-interface Side extends AsyncDisposable {
-  readonly sockets: UdpSockets;
-  readonly port: DatagramPort;
-  readonly endpoint: Endpoint;
-  readonly received: { readonly bytes: Uint8Array; readonly from: Endpoint }[];
-  pauses: number;
-  readonly unsendable: Endpoint[];
-  /** Resolves when a socket was lost. */
-  readonly lost: Promise<void>;
-  /** Resolves when so many datagrams are there. */
-  count(n: number): Promise<void>;
-}
-
-function endpointOf(text: string): Endpoint {
-  const endpoint = parseEndpoint(text);
-  assert(endpoint);
-  return endpoint;
-}
-
-function open(options: Partial<UdpSocketsOptions> = {}): Side {
-  const port = new DatagramPort();
-  const received: { bytes: Uint8Array; from: Endpoint }[] = [];
-  const unsendable: Endpoint[] = [];
-  const lost = Promise.withResolvers<void>();
-  let wanted = { count: Infinity, resolve: () => {} };
-  const sockets = new UdpSockets({
-    port,
-    bind: { ipv4: "127.0.0.1" },
-    onArrival: () => {},
-    onDatagram: (bytes, from) => {
-      received.push({ bytes: bytes.slice(), from });
-      if (received.length >= wanted.count) wanted.resolve();
-    },
-    onPause: () => void side.pauses++,
-    onSent: () => {},
-    onUnsendable: (endpoint) => void unsendable.push(endpoint),
-    onLost: () => lost.resolve(),
-    onFault: (error) => {
-      throw error;
-    },
-    ...options,
-  });
-  const side: Side = {
-    sockets,
-    port,
-    endpoint: endpointOf(`127.0.0.1:${sockets.ports.ipv4 ?? 1}`),
-    received,
-    pauses: 0,
-    unsendable,
-    lost: lost.promise,
-    count: (count) => {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      wanted = { count, resolve };
-      if (received.length >= count) resolve();
-      return promise;
-    },
-    [Symbol.asyncDispose]: () => sockets.close(),
-  };
-  return side;
-}
+import { formatEndpoint } from "../../lib/tailnet/endpoint_text.ts";
+import { endpointOf, openSockets as open } from "./udp_support.ts";
 
 Deno.test("UdpSockets carries batches, in order, and says who sent", async () => {
   await using a = open();

@@ -1,34 +1,15 @@
 /** What a session says of a workspace that does not answer, while it lasts and when it was the end. */
 import { deepStrictEqual, doesNotMatch, strictEqual } from "node:assert/strict";
-import type { AgentTunnel, TunnelSilence, TunnelStatus } from "../../../lib/base/tunnel.ts";
+import type { TunnelSilence, TunnelStatus } from "../../../lib/base/tunnel.ts";
 import { silenceLine, silenceWords } from "../../../lib/cli/session/silence_line.ts";
 import { lossWithSilence } from "../../../lib/cli/session/silence_words.ts";
 import { Progress } from "../../../lib/cli/terminal/progress.ts";
 import { FakeHost } from "../../support/fake_host.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
+import { SilentTunnel } from "../../support/silent_tunnel.ts";
 
 const RELAY: TunnelStatus = { step: "relay", relay: "Paris", lastFailure: "connection refused" };
 const TILDE = "~".charCodeAt(0);
-
-class SilentTunnel implements Pick<AgentTunnel, "silence" | "onSilence"> {
-  last: TunnelSilence | undefined;
-  readonly handlers = new Set<() => void>();
-
-  silence(): TunnelSilence | undefined {
-    return this.last;
-  }
-
-  onSilence(handler: () => void): () => void {
-    this.handlers.add(handler);
-    return () => this.handlers.delete(handler);
-  }
-
-  /** A silence begins or ends. */
-  tell(silence: TunnelSilence): void {
-    this.last = silence;
-    for (const handler of this.handlers) handler();
-  }
-}
 
 function silentFor(lastedMs: number, endedAgoMs?: number): TunnelSilence {
   return { lastedMs, endedAgoMs, status: RELAY };
