@@ -4,12 +4,15 @@
  */
 import { Fifo } from "./fifo.ts";
 import { type ReceiveWay, UNKNOWN_WAY } from "./receive_tuning.ts";
+import { type SendWay, UNKNOWN_SEND_WAY } from "./send_way.ts";
 
 export class Destination<Socket> {
   /** 16 bytes; do not change them. */
   readonly address: Uint8Array;
   /** The way that its segments take to us, for the owner to say before it asks for packets. */
   way: ReceiveWay = UNKNOWN_WAY;
+  /** The way that those to it take, likewise. */
+  sendWay: SendWay = UNKNOWN_SEND_WAY;
   /** For the stack alone. */
   readonly scheduled = new Fifo<Socket>();
   /** For the stack alone: sockets in any state but closed. */

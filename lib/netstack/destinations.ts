@@ -51,6 +51,7 @@ export class Destinations {
   transmitTo(destination: Destination<TcpSocket>, target: TransmitTarget): number {
     const { scheduled } = destination;
     target.way = destination.way;
+    target.sendWay = destination.sendWay;
     for (;;) {
       const socket = scheduled.peek();
       if (socket === undefined) {

@@ -7,6 +7,7 @@ export type { NetstackEvent, SocketNews } from "./events.ts";
 export { Netstack } from "./netstack.ts";
 export type { ConnectOptions, NetstackOptions } from "./options.ts";
 export type { ReceiveWay } from "./receive_tuning.ts";
+export type { SendWay } from "./send_way.ts";
 export type { TcpSocket } from "./socket.ts";
 export type { TcpState } from "./state.ts";
 export type { UdpFlow } from "./udp_flow.ts";

@@ -40,13 +40,12 @@ import {
 import { OtherProtocols } from "./other_protocols.ts";
 import { OwnAddresses } from "./own_addresses.ts";
 import { handleSegment } from "./receive.ts";
-import { UNKNOWN_WAY } from "./receive_tuning.ts";
 import { Replies } from "./replies.ts";
 import { type SocketHost, TcpSocket } from "./socket.ts";
 import { SocketTable } from "./socket_table.ts";
 import { Tcb, type TcbOptions } from "./tcb.ts";
 import { handleMove, handlePathDeath, handleTimers, type PathFate, resume } from "./timeouts.ts";
-import type { TransmitTarget } from "./transmit.ts";
+import { TransmitTarget } from "./transmit.ts";
 import { ViewCache } from "./view_cache.ts";
 
 export class Netstack implements Core<NetstackEvent> {
@@ -73,12 +72,7 @@ export class Netstack implements Core<NetstackEvent> {
   readonly #outViews = new ViewCache();
   readonly #ip = new Ipv6Header();
   readonly #segment = new IncomingSegment();
-  readonly #target: TransmitTarget = {
-    view: this.#outViews.of(new Uint8Array(0)),
-    offset: 0,
-    now: 0,
-    way: UNKNOWN_WAY,
-  };
+  readonly #target = new TransmitTarget(this.#outViews.of(new Uint8Array(0)));
 
   /** Throws `RangeError` for no or malformed addresses and for options out of range. Addresses are copied. */
   constructor(options: NetstackOptions) {

@@ -95,7 +95,10 @@ function tellLoss(tcb: Tcb): void {
   const { rtt, snd, congestion } = tcb;
   congestion.handleLoss(Math.min(tcb.flightPeak.bytes, congestion.cwndBytes), {
     pathBytes: tcb.deliveryRate.pathBytes(rtt.minMs),
-    lostBytes: snd.sent.everLostBytes - tcb.lostBefore,
+    // Over a relay even a few losses say that it was too much: nothing else loses anything there.
+    lostBytes: tcb.sendWay.queueBytes === undefined
+      ? snd.sent.everLostBytes - tcb.lostBefore
+      : Infinity,
     isQueueing: hasGrown(rtt.recentMinMs, rtt.minMs),
   });
 }

@@ -23,6 +23,7 @@ import { ReceiveSpace } from "./receive_space.ts";
 import { ReceiveTuning } from "./receive_tuning.ts";
 import { RttEstimator } from "./rtt.ts";
 import { SendSpace } from "./send_space.ts";
+import { type SendWay, UNKNOWN_SEND_WAY } from "./send_way.ts";
 import { canMove, type TcpState } from "./state.ts";
 import { TcpTimer, TcpTimers } from "./timers.ts";
 
@@ -94,6 +95,8 @@ export class Tcb {
   deliveryRate = new DeliveryRate();
   flightPeak = new FlightPeak();
   pacer: Pacer;
+  /** The way that the last segments took. */
+  sendWay: SendWay = UNKNOWN_SEND_WAY;
   phase: RecoveryPhase = "open";
   /** Where the phase ends: SND.NXT at its beginning (RFC 6582 "recover", RFC 6675 "RecoveryPoint"). */
   recoveryPoint = 0;

@@ -10,18 +10,24 @@ import { TcpFlag, writeTcp, writeTcpChecksum } from "../wire/tcp.ts";
 import { armTailProbe } from "./acknowledge.ts";
 import { watchHole } from "./early_retransmit.ts";
 import { pipeBytes } from "./recovery.ts";
-import type { ReceiveWay } from "./receive_tuning.ts";
+import { type ReceiveWay, UNKNOWN_WAY } from "./receive_tuning.ts";
+import { type SendWay, UNKNOWN_SEND_WAY } from "./send_way.ts";
 import { canTransmitData } from "./state.ts";
 import { Debt } from "./owed.ts";
 import type { Tcb } from "./tcb.ts";
 import { TcpTimer } from "./timers.ts";
 
-/** Where a packet is written, when, and which way what it asks for will come: one object, reused. */
-export interface TransmitTarget {
+/** Where a packet is written, when, which way it takes, and which way what it asks for will come: one object, reused. */
+export class TransmitTarget {
   view: DataView;
-  offset: number;
-  now: Instant;
-  way: ReceiveWay;
+  offset = 0;
+  now: Instant = 0;
+  way: ReceiveWay = UNKNOWN_WAY;
+  sendWay: SendWay = UNKNOWN_SEND_WAY;
+
+  constructor(view: DataView) {
+    this.view = view;
+  }
 }
 
 /** Longest wait between two probes of a closed window. */
@@ -48,6 +54,8 @@ export function transmit(tcb: Tcb, target: TransmitTarget): number {
   }
   tcb.out.sackCount = 0;
   if (canTransmitData(tcb.state)) {
+    tcb.sendWay = target.sendWay;
+    tcb.pacer.handleWay(target.sendWay, tcb.rtt.srttMs);
     const length = transmitData(tcb, target);
     if (length > 0) return length;
   }

@@ -128,6 +128,7 @@ export class Outbound {
     const { wireguard } = peer;
     if (!device.canSeal(wireguard, now)) return device.want(wireguard, now);
     destination.way = router.receiveWay(peer, now);
+    destination.sendWay = router.sendWay(path);
     let hasSent = false;
     for (let slot = path.slot(MAX_SEALED_BYTES); slot; slot = path.slot(MAX_SEALED_BYTES)) {
       const { buffer, offset } = slot;

@@ -3,7 +3,7 @@
  * `addrForSendLocked`, `derp.go` `derpWriteChanOfAddr`): straight where that is known to work, else over a relay.
  */
 import type { Instant } from "../base/core.ts";
-import type { ReceiveWay } from "../netstack/mod.ts";
+import type { ReceiveWay, SendWay } from "../netstack/mod.ts";
 import type { Direct } from "./direct.ts";
 import type { Path } from "./path.ts";
 import type { Peer } from "./peers.ts";
@@ -23,6 +23,9 @@ const RELAY_WAY: ReceiveWay = {
   queueBytes: RELAY_QUEUE_PACKETS * MTU_BYTES,
   losesNothingElse: true,
 };
+/** Towards the peer, where the relay's queue is for the peer. */
+const RELAY_SEND_WAY: SendWay = { queueBytes: RELAY_QUEUE_PACKETS * MTU_BYTES };
+const OTHER_SEND_WAY: SendWay = {};
 
 export class Router {
   readonly #relays: Relays;
@@ -50,6 +53,11 @@ export class Router {
   /** The way that the peer's packets take to us, as far as we know: it is the peer that chooses. */
   receiveWay(peer: Peer, now: Instant): ReceiveWay {
     return this.#direct?.receiveWay(peer.id, now) ?? RELAY_WAY;
+  }
+
+  /** The way that packets take which leave by `path`. */
+  sendWay(path: Path): SendWay {
+    return path.where.kind === "relay" ? RELAY_SEND_WAY : OTHER_SEND_WAY;
   }
 
   /** The way over its home relay, else over the relay where it was heard. */

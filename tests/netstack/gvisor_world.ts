@@ -2,7 +2,13 @@
 import assert from "node:assert/strict";
 import { earlier } from "../../lib/base/deadlines.ts";
 import type { Instant } from "../../lib/base/core.ts";
-import { Netstack, type NetstackOptions, type ReceiveWay } from "../../lib/netstack/mod.ts";
+import {
+  type Destination,
+  Netstack,
+  type NetstackOptions,
+  type ReceiveWay,
+  type SendWay,
+} from "../../lib/netstack/mod.ts";
 import { TcpSocket } from "../../lib/netstack/socket.ts";
 import type { Draining } from "../../lib/tailnet/draining.ts";
 import { PacketLink, type PacketLinkOptions } from "../sim/packet_link.ts";
@@ -70,10 +76,19 @@ export class GvisorWorld {
 
   /** Tells the stack the way that the agent's packets take. */
   set way(way: ReceiveWay) {
+    this.#destination.way = way;
+  }
+
+  /** Tells the stack the way that its own packets take. */
+  set sendWay(way: SendWay) {
+    this.#destination.sendWay = way;
+  }
+
+  get #destination(): Destination<TcpSocket> {
     assert(this.app.socket !== undefined);
     const { destination } = TcpSocket.connectionOf(this.app.socket);
     assert(destination !== undefined, "a socket that sent has one");
-    destination.way = way;
+    return destination;
   }
 
   run(isDone: () => boolean, limit = 600_000): void {

@@ -202,6 +202,42 @@ Deno.test("a relay that goes away while it carries the bulk: the lossy path take
   }
 });
 
+Deno.test("an upload over a far relay comes there in bursts of less than half of its queue for the agent, straight in greater ones", () => {
+  const HALF_QUEUE_PACKETS = 16;
+  const PASSED_PER_MS = 20;
+  let [at, queued, most] = [0, 0, 0];
+  const world: World = new World({
+    network: { delayMs: 25 },
+    agentDelayMs: 0.1,
+    fate: () => {
+      queued = Math.max(0, queued - PASSED_PER_MS * (world.now - at)) + 1;
+      at = world.now;
+      most = Math.max(most, queued);
+      return "forward";
+    },
+  });
+  world.reach();
+  beginTransfer(world, ENDLESS);
+  world.pass(1_000);
+  ok(most > 0 && most <= HALF_QUEUE_PACKETS, `${most} at once`);
+  const moved = world.agent.bulks.at(-1)?.receivedBytes ?? 0;
+  ok(moved > 1_500_000, `${moved} bytes in a second`);
+  const { client, clientHost, internet } = world.useDirect({
+    client: "198.51.100.1:41000",
+    agent: "198.51.100.2:42000",
+  });
+  internet.delayMs = 25;
+  ok(world.until(() => client.direct.paths.inUse(AGENT_ID) !== undefined, 5_000), "not direct");
+  const sent = () => [...clientHost.sentTo.values()].reduce((sum, { count }) => sum + count, 0);
+  let before = sent();
+  const isBurst = () => {
+    const count = sent() - before;
+    before += count;
+    return count > HALF_QUEUE_PACKETS;
+  };
+  ok(world.until(isBurst, 2_000), "no bursts");
+});
+
 Deno.test("keystrokes stay on a lossy path", () => {
   for (const seed of SEEDS) {
     const world = new World({ seed, agentSendBytes: 1_000, network: { delayMs: 10 } });
