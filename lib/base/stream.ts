@@ -36,6 +36,8 @@ export interface ByteStream {
   abort(message?: string): void;
   /** Resolves once, when the stream is over in both directions; never rejects. */
   readonly closed: Promise<StreamEnd>;
+  /** The least time from here to the other end and back that was measured on the present way, in ms; `undefined` when nobody measures. */
+  readonly roundTripMs?: number | undefined;
 }
 
 /** A stream broke; `end` says how. */

@@ -28,6 +28,10 @@ export class TcpStream implements ByteStream {
     this.#resolveClosed = resolve;
   }
 
+  get roundTripMs(): number | undefined {
+    return this.#socket.minRttMs;
+  }
+
   async read(into: Uint8Array): Promise<number | null> {
     for (;;) {
       const count = this.#socket.read(into, this.#owner.now());

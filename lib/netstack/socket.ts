@@ -89,6 +89,12 @@ export class TcpSocket {
     return this.#tcb.rtt.hasSample ? this.#tcb.rtt.srttMs : undefined;
   }
 
+  /** Least round-trip time on the present path in ms; `undefined` before the first sample. */
+  get minRttMs(): number | undefined {
+    const { minMs } = this.#tcb.rtt;
+    return minMs === Infinity ? undefined : minMs;
+  }
+
   /** Moves what has arrived into `into`; returns the count, 0 when nothing is there. */
   read(into: Uint8Array, _now: Instant): number {
     const tcb = this.#tcb;

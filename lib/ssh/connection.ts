@@ -12,7 +12,8 @@ import { RemoteFiles } from "./remote_files.ts";
 import type { SessionRequest } from "../base/session.ts";
 import { PreparedSession, type SshSession } from "./session.ts";
 import type { SshChannel } from "./ssh2_channel.ts";
-import { type IncomingConnection, loadSsh2, SshTransport } from "./ssh2_client.ts";
+import { type IncomingConnection, SshTransport } from "./ssh2_client.ts";
+import { loadSsh2 } from "./ssh2_load.ts";
 
 const HANDSHAKE_TIMEOUT_MS = 30_000;
 const CLOSE_TIMEOUT_MS = 2_000;
@@ -273,6 +274,7 @@ export async function connectSsh(
   let refusal: unknown;
   let ahead: Promise<OpenedChannel> | undefined;
   const transport = new SshTransport(ssh2, stream, {
+    now: () => clock.now(),
     username: options.username ?? "coder",
     verifyHostKey: async (key) => {
       try {

@@ -5,19 +5,27 @@
 import { ExpectedError } from "../base/errors.ts";
 import type { Readable } from "node:stream";
 import { ByteWriter } from "../base/bytes.ts";
+import type { Instant } from "../base/core.ts";
 import { type StreamEnd, StreamError } from "../base/stream.ts";
+import { ChannelWindow, LARGEST_WINDOW_BYTES, type RoundTrip } from "./channel_window.ts";
 import type { TerminalSize } from "./host.ts";
 import { NodeByteStream, NodeSource } from "./node_stream.ts";
 import type { Ssh2Channel, Ssh2Protocol, Ssh2UtilsModule } from "./ssh2_types.ts";
 
 const MSG_CHANNEL_REQUEST = 98; // RFC 4254 §9
 const WANT_REPLY = true;
+/** In which something may be said on a channel (RFC 4254 §5.3). */
+const OPEN_STATES: ReadonlySet<string> = new Set(["open", "eof"]);
 
 export interface SshChannelContext {
   readonly protocol: Ssh2Protocol;
   readonly sendPacket: Ssh2UtilsModule["default"]["sendPacket"];
   readonly takeAgentChannels: () => void;
   readonly drained: () => Promise<void>;
+  readonly now: () => Instant;
+  readonly roundTrip: RoundTrip;
+  /** What the other side was told that it may send. */
+  readonly windowBytes: number;
   /** How a channel ended that closes now. */
   readonly endOf: () => StreamEnd;
   /** The workspace sent more than the window it was given (RFC 4254 §5.2), which ssh2 lets pass. */
@@ -51,7 +59,8 @@ export class SshChannel extends NodeByteStream {
     });
     this.#channel = channel;
     this.#context = context;
-    for (const half of [channel, channel.stderr]) guardWindow(half, channel, context);
+    const window = takeWindow(channel, context);
+    for (const half of [channel, channel.stderr]) guardWindow(half, window, { channel, context });
     this.stderr = new NodeSource(channel.stderr);
     if (!isSession) this.stderr.discard();
     channel.on("exit", (code: number | null, signal?: string) => {
@@ -152,14 +161,33 @@ export class SshChannel extends NodeByteStream {
   }
 }
 
-/**
- * Takes only what fits the window: whoever does not wait for us could fill our memory while nobody reads. ssh2 has counted a
- * packet already when it pushes it; what comes at a window of just zero it drops itself.
- */
-function guardWindow(half: Readable, channel: Ssh2Channel, context: SshChannelContext): void {
+/** ssh2 counts down a window that is always the largest, so that it never sees a reason to open it; `ChannelWindow` has the count. */
+function takeWindow(channel: Ssh2Channel, context: SshChannelContext): ChannelWindow {
+  const { now } = context;
+  const window = new ChannelWindow(context.windowBytes, context.roundTrip, now());
+  const { incoming } = channel;
+  window.handleReceived(LARGEST_WINDOW_BYTES - incoming.window, now()); // came behind the answer to the opening
+  channel.incoming = {
+    ...incoming,
+    get window() {
+      return LARGEST_WINDOW_BYTES;
+    },
+    set window(left: number) {
+      window.handleReceived(LARGEST_WINDOW_BYTES - left, now());
+    },
+  };
+  return window;
+}
+
+/** Takes only what fits the window: whoever does not wait for us could fill our memory while nobody reads. */
+function guardWindow(
+  half: Readable,
+  window: ChannelWindow,
+  { channel, context }: { readonly channel: Ssh2Channel; readonly context: SshChannelContext },
+): void {
   const push = half.push.bind(half);
   half.push = (chunk, encoding) => {
-    if (chunk !== null && channel.incoming.window < 0) {
+    if (chunk !== null && window.isOverrun) {
       context.overrun();
       return false;
     }
@@ -168,7 +196,12 @@ function guardWindow(half: Readable, channel: Ssh2Channel, context: SshChannelCo
   const read = half.read.bind(half);
   half.read = (size) => {
     const bytes: unknown = read(size);
-    if (bytes !== null) context.onRead();
+    if (!(bytes instanceof Uint8Array)) return bytes;
+    const grantedBytes = window.handleRead(bytes.length);
+    if (grantedBytes > 0 && OPEN_STATES.has(channel.outgoing.state)) {
+      context.protocol.channelWindowAdjust(channel.outgoing.id, grantedBytes);
+    }
+    context.onRead();
     return bytes;
   };
 }

@@ -5,21 +5,20 @@
  */
 import { equalBytes } from "../base/bytes.ts";
 import { ExpectedError } from "../base/errors.ts";
+import type { Instant } from "../base/core.ts";
 import type { ByteStream, StreamEnd } from "../base/stream.ts";
+import { firstWindowBytes, LARGEST_WINDOW_BYTES, type RoundTrip } from "./channel_window.ts";
 import { ByteStreamDuplex } from "./duplex.ts";
 import { forwardedAgent } from "./ssh2_agent.ts";
 import { authenticateAtOnce } from "./ssh2_authentication.ts";
 import { SshChannel } from "./ssh2_channel.ts";
-import { prepareSsh2 } from "./ssh2_load.ts";
+import type { LoadedSsh2 } from "./ssh2_load.ts";
 import type {
-  Ssh2AgentModule,
   Ssh2Channel,
   Ssh2Client,
-  Ssh2ClientModule,
   Ssh2Sftp,
   Ssh2TcpConnection,
   Ssh2UnixConnection,
-  Ssh2UtilsModule,
 } from "./ssh2_types.ts";
 
 /** ssh2's pure JavaScript is three times faster with this one than with AES-GCM; the rest is for servers without it. */
@@ -33,7 +32,6 @@ const CIPHERS = [
 ] as const;
 
 /** What ssh2 announces for the channels it opens itself. */
-const WINDOW_BYTES = 2 * 1024 * 1024;
 const PACKET_BYTES = 32 * 1024;
 /** Bytes received on all channels together that nobody has read: beyond them the connection itself is not read. */
 const MAX_UNREAD_BYTES = 32 * 1024 * 1024;
@@ -51,6 +49,7 @@ export interface IncomingConnection {
 }
 
 export interface SshTransportOptions {
+  readonly now: () => Instant;
   readonly username: string;
   /** Decides on the server's key, the public key blob of RFC 4253 §6.6; throws to refuse. */
   readonly verifyHostKey: (key: Uint8Array) => Promise<void>;
@@ -60,25 +59,6 @@ export interface SshTransportOptions {
   readonly onReceived: () => void;
   /** Called when authentication was asked for and sessions may be, without waiting for the answer: a refusal ends them with the connection. */
   readonly onAsked: () => void;
-}
-
-interface LoadedSsh2 {
-  readonly Client: Ssh2ClientModule["default"];
-  readonly BaseAgent: Ssh2AgentModule["default"]["BaseAgent"];
-  readonly sendPacket: Ssh2UtilsModule["default"]["sendPacket"];
-}
-
-/** Loads ssh2, which takes 50 ms and more: worth starting while the network is still being reached. */
-export async function loadSsh2(): Promise<LoadedSsh2> {
-  await prepareSsh2();
-  const client: Ssh2ClientModule = await import("ssh2/lib/client.js");
-  const agent: Ssh2AgentModule = await import("ssh2/lib/agent.js");
-  const utils: Ssh2UtilsModule = await import("ssh2/lib/protocol/utils.js");
-  return {
-    Client: client.default,
-    BaseAgent: agent.default.BaseAgent,
-    sendPacket: utils.default.sendPacket,
-  };
 }
 
 /** One SSH connection: handshake, authentication `none`, channels. */
@@ -93,6 +73,8 @@ export class SshTransport {
   readonly #duplex: ByteStreamDuplex;
   readonly #sendPacket: LoadedSsh2["sendPacket"];
   readonly #verifyHostKey: (key: Uint8Array) => Promise<void>;
+  readonly #now: () => Instant;
+  readonly #roundTrip: RoundTrip;
   readonly #channels = new Set<SshChannel>();
   #acceptedKey: Uint8Array | undefined;
   #error: Error | undefined;
@@ -104,6 +86,10 @@ export class SshTransport {
   constructor(ssh2: LoadedSsh2, stream: ByteStream, options: SshTransportOptions) {
     this.#sendPacket = ssh2.sendPacket;
     this.#verifyHostKey = options.verifyHostKey;
+    this.#now = options.now;
+    let knownMs: number | undefined;
+    // On a new path nothing is known for a moment: no reason to let a megabyte go.
+    this.#roundTrip = () => knownMs = stream.roundTripMs ?? knownMs;
     this.#client = new ssh2.Client();
     this.#duplex = new ByteStreamDuplex(stream, {
       onReceived: options.onReceived,
@@ -158,32 +144,30 @@ export class SshTransport {
 
   /** Opens a session channel on which nothing runs yet. */
   async openSession(): Promise<SshChannel> {
-    const channel = await this.#call<Ssh2Channel>((done) => {
-      const opened = Object.assign(
-        (error: Error | undefined, channel: Ssh2Channel) => done(error, channel),
-        { type: "session" },
-      );
-      const number = this.#client._chanMgr.add(opened);
-      if (number === -1) throw new ExpectedError("No free channels available");
-      this.#client._protocol.session(number, WINDOW_BYTES, PACKET_BYTES);
-    });
-    return this.#wrap(channel);
+    return await this.#open(
+      "session",
+      (number, windowBytes) => this.#client._protocol.session(number, windowBytes, PACKET_BYTES),
+    );
   }
 
   /** A TCP connection made by the workspace to `host`, which it resolves (RFC 4254 §7.2). */
   async openTcp(host: string, port: number): Promise<SshChannel> {
-    const channel = await this.#call<Ssh2Channel>((done) =>
-      this.#client.forwardOut("127.0.0.1", 0, host, port, done)
+    const ends = { srcIP: "127.0.0.1", srcPort: 0, dstIP: host, dstPort: port };
+    return await this.#open(
+      "direct-tcpip",
+      (number, windowBytes) =>
+        this.#client._protocol.directTcpip(number, windowBytes, PACKET_BYTES, ends),
     );
-    return this.#wrap(channel);
   }
 
   /** A connection made by the workspace to a unix socket there (OpenSSH PROTOCOL §2.4). */
   async openUnix(path: string): Promise<SshChannel> {
-    const channel = await this.#call<Ssh2Channel>((done) =>
-      this.#client.openssh_forwardOutStreamLocal(path, done)
+    const end = { socketPath: path };
+    return await this.#open(
+      "direct-streamlocal@openssh.com",
+      (number, windowBytes) =>
+        this.#client._protocol.openssh_directStreamLocal(number, windowBytes, PACKET_BYTES, end),
     );
-    return this.#wrap(channel);
   }
 
   /** Starts the SFTP server of the workspace. */
@@ -267,7 +251,7 @@ export class SshTransport {
       from: call.from,
       boundTo: call.boundTo,
       accept: () => {
-        const channel = this.#wrap(call.accept());
+        const channel = this.#wrap(call.accept(), LARGEST_WINDOW_BYTES);
         this.#incomingCount++;
         channel.closed.then(() => this.#incomingCount--);
         return channel;
@@ -276,8 +260,29 @@ export class SshTransport {
     };
   }
 
-  #wrap(channel: Ssh2Channel): SshChannel {
+  /** As ssh2's own ways of opening a channel, which announce the largest window. */
+  async #open(
+    type: string,
+    ask: (number: number, windowBytes: number) => void,
+  ): Promise<SshChannel> {
+    const windowBytes = firstWindowBytes(this.#roundTrip);
+    const channel = await this.#call<Ssh2Channel>((done) => {
+      const opened = Object.assign(
+        (error: Error | undefined, channel: Ssh2Channel) => done(error, channel),
+        { type },
+      );
+      const number = this.#client._chanMgr.add(opened);
+      if (number === -1) throw new ExpectedError("No free channels available");
+      ask(number, windowBytes);
+    });
+    return this.#wrap(channel, windowBytes);
+  }
+
+  #wrap(channel: Ssh2Channel, windowBytes: number): SshChannel {
     const wrapped = new SshChannel(channel, {
+      now: this.#now,
+      roundTrip: this.#roundTrip,
+      windowBytes,
       protocol: this.#client._protocol,
       sendPacket: this.#sendPacket,
       takeAgentChannels: () => this.#client._agentFwdEnabled = true,

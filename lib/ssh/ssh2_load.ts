@@ -5,6 +5,7 @@
  * (mscdex/ssh2 `lib/protocol/crypto.js`, `ChaChaPolyCipherNative`). Deno keeps a cipher until it is finished: a session would grow by
  * a kilobyte with each packet, for as long as it lasts. So ssh2 is given ciphers that are finished after their first use.
  */
+import type { Ssh2AgentModule, Ssh2ClientModule, Ssh2UtilsModule } from "./ssh2_types.ts";
 
 interface UsableCipher {
   update(data: Uint8Array): Uint8Array;
@@ -19,9 +20,28 @@ interface CipherMakers {
   createDecipheriv: Make;
 }
 
+export interface LoadedSsh2 {
+  readonly Client: Ssh2ClientModule["default"];
+  readonly BaseAgent: Ssh2AgentModule["default"]["BaseAgent"];
+  readonly sendPacket: Ssh2UtilsModule["default"]["sendPacket"];
+}
+
 /** The stream cipher: nothing comes out of it at the end. */
 const ONE_SHOT_ALGORITHM = "chacha20";
 const replacements = new WeakSet<Make>();
+
+/** Loadsssh2, which takes 50 ms and more: worth starting while the network is still being reached. */
+export async function loadSsh2(): Promise<LoadedSsh2> {
+  await prepareSsh2();
+  const client: Ssh2ClientModule = await import("ssh2/lib/client.js");
+  const agent: Ssh2AgentModule = await import("ssh2/lib/agent.js");
+  const utils: Ssh2UtilsModule = await import("ssh2/lib/protocol/utils.js");
+  return {
+    Client: client.default,
+    BaseAgent: agent.default.BaseAgent,
+    sendPacket: utils.default.sendPacket,
+  };
+}
 
 /** Idempotent. What it changes of the platform is put back before it resolves. */
 export async function prepareSsh2(): Promise<void> {

@@ -29,8 +29,8 @@ export interface Ssh2Channel extends Duplex {
   /** `session`, `direct-tcpip`, … */
   readonly type: string;
   readonly outgoing: { readonly id: number; readonly state: string };
-  /** What the other side may still send, by our count: below zero it did not ask. */
-  readonly incoming: { readonly window: number };
+  /** What the other side may still send, by ssh2's count. */
+  incoming: { readonly window: number };
   subtype: string | undefined;
   close(): void;
   setWindow(rows: number, columns: number, heightPixels: number, widthPixels: number): void;
@@ -117,14 +117,6 @@ export interface Ssh2Client {
   unforwardIn(address: string, port: number, done: Answer<void>): void;
   openssh_forwardInStreamLocal(path: string, done: Answer<void>): void;
   openssh_unforwardInStreamLocal(path: string, done: Answer<void>): void;
-  forwardOut(
-    originHost: string,
-    originPort: number,
-    host: string,
-    port: number,
-    done: Answer<Ssh2Channel>,
-  ): void;
-  openssh_forwardOutStreamLocal(path: string, done: Answer<Ssh2Channel>): void;
   /** Answers to global requests, in order; `false` is success. */
   readonly _callbacks: ((failure: boolean | Error) => void)[];
   readonly _chanMgr: {
@@ -142,6 +134,24 @@ export interface Ssh2Protocol {
   /** Called by ssh2 itself when the service is granted. */
   authNone(username: string): void;
   session(channel: number, windowBytes: number, packetBytes: number): void;
+  directTcpip(
+    channel: number,
+    windowBytes: number,
+    packetBytes: number,
+    ends: {
+      readonly srcIP: string;
+      readonly srcPort: number;
+      readonly dstIP: string;
+      readonly dstPort: number;
+    },
+  ): void;
+  openssh_directStreamLocal(
+    channel: number,
+    windowBytes: number,
+    packetBytes: number,
+    end: { readonly socketPath: string },
+  ): void;
+  channelWindowAdjust(channel: number, bytes: number): void;
   env(channel: number, name: string, value: string, wantReply: true): void;
   pty(
     channel: number,

@@ -6,7 +6,7 @@ import { equalBytes } from "../../lib/base/bytes.ts";
 import { randomBytes } from "../../lib/base/core.ts";
 import type { Sandbox } from "../../lib/sandbox/mod.ts";
 import { ByteStreamDuplex } from "../../lib/ssh/duplex.ts";
-import { loadSsh2 } from "../../lib/ssh/ssh2_client.ts";
+import { loadSsh2 } from "../../lib/ssh/ssh2_load.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { dialTo, encode, sandboxTest } from "./support.ts";
 

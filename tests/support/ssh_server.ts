@@ -4,7 +4,7 @@
  */
 import type { Duplex, Writable } from "node:stream";
 import { ByteStreamDuplex } from "../../lib/ssh/duplex.ts";
-import { loadSsh2 } from "../../lib/ssh/ssh2_client.ts";
+import { loadSsh2 } from "../../lib/ssh/ssh2_load.ts";
 import type { Ssh2Protocol, Ssh2UtilsModule } from "../../lib/ssh/ssh2_types.ts";
 import { type BytePipeOptions, createBytePipe, type PipeEnd } from "./byte_pipe.ts";
 

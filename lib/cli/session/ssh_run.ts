@@ -187,7 +187,7 @@ class SessionLoading {
 async function loadSession(): Promise<typeof import("./ssh_session.ts")> {
   const [session, { loadSsh2 }] = await Promise.all([
     import("./ssh_session.ts"),
-    import("../../ssh/ssh2_client.ts"),
+    import("../../ssh/ssh2_load.ts"),
   ]);
   loadSsh2().catch(() => {}); // told by the session, which loads it again
   return session;

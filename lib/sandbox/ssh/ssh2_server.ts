@@ -3,7 +3,7 @@
  * it. Names with an underscore are ssh2's own; the version is pinned for them.
  */
 import type { Duplex, Writable } from "node:stream";
-import { loadSsh2 } from "../../ssh/ssh2_client.ts";
+import { loadSsh2 } from "../../ssh/ssh2_load.ts";
 
 /** The server's side of a channel. `end()` closes it in both directions; `eof()` is the half-close. */
 export interface ServerChannel extends Duplex {
