@@ -27,7 +27,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
     ...[...Deno.readDirSync(new URL("../lib/cli/command", import.meta.url))]
       .map(({ name }) => name.replace(/\.ts$/, ""))
       .filter((name) => name !== "demo" && !CORE.includes(name)),
-    ...["program", "help", "debug_options", "host_relays", "network_survey", "local_files"],
+    ...["program", "help", "debug_options", "network_survey", "local_files"],
     // The last two are of shells through the deployment's web terminal.
     ...["windows_credentials", "instead", "byte_stream"],
   ],

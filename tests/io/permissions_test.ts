@@ -21,37 +21,37 @@ async function probe(permissions: readonly string[]): Promise<unknown> {
 
 const ROWS = [
   {
-    name: "all of both",
+    name: "direct connections with every permission",
     permissions: ["--allow-net", "--allow-ffi"],
     says: { hasCalls: isLinux, targets: ["yes", "yes", "yes"], listens: [true, true] },
   },
   {
-    name: "libraries but for one",
+    name: "direct connections with the permission for libraries but for one",
     permissions: ["--allow-net", "--allow-ffi", "--deny-ffi=/other.so"],
     says: { hasCalls: false, targets: ["yes", "yes", "yes"], listens: [true, true] },
   },
   {
-    name: "libraries but for this one",
+    name: "direct connections with the permission for libraries but for the system's",
     permissions: ["--allow-net", "--allow-ffi", "--deny-ffi=libc.so.6"],
     says: { hasCalls: false, targets: ["yes", "yes", "yes"], listens: [true, true] },
   },
   {
-    name: "one library",
+    name: "direct connections with the permission for one library",
     permissions: ["--allow-net", "--allow-ffi=libc.so.6"],
     says: { hasCalls: false, targets: ["yes", "yes", "yes"], listens: [true, true] },
   },
   {
-    name: "the network but for an address",
+    name: "direct connections with the permission for the network but for an address",
     permissions: ["--allow-net", "--deny-net=192.0.2.2", "--allow-ffi"],
     says: { hasCalls: isLinux, targets: ["yes", "no", "yes"], listens: [true, true] },
   },
   {
-    name: "two addresses",
+    name: "direct connections with the permission for two addresses",
     permissions: ["--allow-net=192.0.2.1,[2001:db8::1]", "--allow-ffi"],
     says: { hasCalls: isLinux, targets: ["yes", "no", "yes"], listens: [false, false] },
   },
   {
-    name: "nothing",
+    name: "direct connections with no permission",
     permissions: [],
     says: { hasCalls: false, targets: ["no", "no", "no"], listens: [false, false] },
   },
@@ -59,7 +59,7 @@ const ROWS = [
 
 for (const { name, permissions, says } of ROWS) {
   Deno.test({
-    name: `direct connections with the permission for ${name}`,
+    name,
     ignore: Deno.build.os === "windows",
     fn: async () => assert.deepEqual(await probe(permissions), says),
   });
