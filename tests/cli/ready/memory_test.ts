@@ -137,9 +137,36 @@ const DAMAGED = {
   "null": "null",
   "a time that is none":
     `{"format":1,"connection":{},"agents":[{"name":"dev","id":"${KNOWN.agentId}"}],"websocket_until":"x"}`,
+  ...damagedTraces({
+    "a key that is too short": { node_key: "ab" },
+    "a key that is none": { disco_key: "g".repeat(64) },
+    "a region that is none": { region: 0 },
+    "half a region": { region: 1.5 },
+    "a lag that would be in the past": { ready_lag_ms: -1 },
+    "a lag that is none": { ready_lag_ms: null },
+  }),
   "too long": " ".repeat(600_000) +
     `{"format":1,"connection":{},"agents":[{"name":"dev","id":"${KNOWN.agentId}"}]}`,
 };
+
+/** A file with what is said of an agent, each time with one thing that is wrong. */
+function damagedTraces(
+  wrongs: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
+): Record<string, string> {
+  const key = "5".repeat(64);
+  const right = { node_key: key, disco_key: key, region: 999, ready_lag_ms: 7 };
+  return Object.fromEntries(
+    Object.entries(wrongs).map(([what, wrong]) => {
+      const agent = { name: "dev", id: KNOWN.agentId, trace: { ...right, ...wrong } };
+      return [what, JSON.stringify({ format: 1, connection: {}, agents: [agent] })];
+    }),
+  );
+}
+
+Deno.test("the same file is read where nothing is wrong", async () => {
+  const { text = "" } = damagedTraces({ text: {} });
+  ok((await recall(placeOn(new FakeHost({ files: { [PATH]: text } })), "dev")).agent?.trace);
+});
 
 for (const [what, text] of Object.entries(DAMAGED)) {
   Deno.test(`a file with ${what} is as none, and is written anew`, async () => {
