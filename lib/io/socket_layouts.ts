@@ -1,6 +1,7 @@
 /**
  * Structures of the C library's calls on sockets (`socket_calls.ts`), as x86_64 and aarch64 have them, the processors that the runtime
- * knows on Linux: both little-endian, pointers of 8 bytes.
+ * knows on Linux: both little-endian, pointers of 8 bytes. Where musl has a number of 32 bits and padding for the kernel's 64, the upper
+ * half is zero here as well.
  *   struct sockaddr_in, 16 bytes: family u16 | port u16, big-endian | address 4 | zero 8
  *   struct sockaddr_in6, 28 bytes: family u16 | port u16, big-endian | flow u32 | address 16 | scope u32
  *   struct iovec, 16 bytes: base u64 | length u64
