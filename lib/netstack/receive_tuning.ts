@@ -50,11 +50,12 @@ export class ReceiveTuning implements Arrivals {
   #rate = 0;
   #rateBefore = 0;
   #rttMs = Infinity;
-  #growth = GROWTH;
+  /** What the limit grows to. */
   #targetBytes = Infinity;
   #limitBytes = Infinity;
   /** From here on the limit grows by little; `Infinity` on ways without short queues. */
   #calmBytes = Infinity;
+  /** Of the way; 0 where it is not short. */
   #queueBytes = 0;
   #hadHole = false;
 
@@ -74,37 +75,31 @@ export class ReceiveTuning implements Arrivals {
   limitBytes(rcvNxt: number, way: ReceiveWay, minRttMs: number, now: Instant): number {
     const isKnown = way.burstBytes !== Infinity;
     this.#rttMs = isKnown ? Math.min(way.rttMs ?? Infinity, minRttMs) : Infinity;
-    if (this.#rttMs === Infinity) {
-      this.#calmBytes = Infinity;
-      this.#queueBytes = 0;
-      this.#targetBytes = Infinity;
-      this.#limitBytes = Infinity;
-      return Infinity;
-    }
+    this.#useQueue(way);
+    if (this.#rttMs === Infinity) return this.#limitBytes = this.#targetBytes = Infinity;
     this.#measure(rcvNxt, Math.max(MIN_INTERVAL_MS, this.#rttMs), now);
-    if (way.queueBytes === undefined || this.#rttMs < MIN_ROUND_TRIP_MS) {
-      this.#calmBytes = Infinity;
-      this.#queueBytes = 0;
-      this.#growth = GROWTH;
+    if (this.#queueBytes === 0) {
       this.#targetBytes = Math.max(way.burstBytes, GROWTH * this.roundTripBytes);
-      this.#limitBytes = this.#targetBytes;
-      return this.#limitBytes;
+      return this.#limitBytes = this.#targetBytes;
     }
-    if (way.queueBytes !== this.#queueBytes) {
-      this.#queueBytes = way.queueBytes;
-      const turnBytes = way.queueBytes * this.#rttMs / TURN_MS;
-      this.#calmBytes = way.losesNothingElse === true ? turnBytes : Infinity;
-    }
-    this.#growth = GENTLE_GROWTH;
-    this.#targetBytes = Math.max(way.queueBytes, GENTLE_GROWTH * this.roundTripBytes);
-    this.#limitBytes = Math.min(this.#targetBytes, Math.max(way.queueBytes, this.#limitBytes));
-    return this.#limitBytes;
+    this.#targetBytes = Math.max(this.#queueBytes, GENTLE_GROWTH * this.roundTripBytes);
+    const limitBytes = Math.max(this.#queueBytes, this.#limitBytes);
+    return this.#limitBytes = Math.min(this.#targetBytes, limitBytes);
+  }
+
+  #useQueue({ queueBytes, losesNothingElse = false }: ReceiveWay): void {
+    const isFar = this.#rttMs !== Infinity && this.#rttMs >= MIN_ROUND_TRIP_MS;
+    const usedBytes = isFar && queueBytes !== undefined ? queueBytes : 0;
+    if (usedBytes === this.#queueBytes) return;
+    this.#queueBytes = usedBytes;
+    const turnBytes = usedBytes * this.#rttMs / TURN_MS;
+    this.#calmBytes = usedBytes > 0 && losesNothingElse ? turnBytes : Infinity;
   }
 
   /** The limit when `bytes` more are acknowledged at once. */
   grow(bytes: number): number {
     const growthBytes = this.#limitBytes < this.#calmBytes
-      ? (this.#growth - 1) * bytes
+      ? (GENTLE_GROWTH - 1) * bytes
       : CALM_SEGMENTS * this.#mssBytes * bytes / this.#limitBytes;
     this.#limitBytes = Math.min(this.#targetBytes, this.#limitBytes + growthBytes);
     return this.#limitBytes;
