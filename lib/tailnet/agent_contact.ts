@@ -93,10 +93,9 @@ export class AgentContact implements Core<AgentContactEvent> {
     return regionIn(this.#phase);
   }
 
-  /** How long the agent took to learn of us, without the way there and back; `undefined`: it did not say. */
+  /** How long after we told of us the next run should greet, without the way there and back; `undefined`: the agent did not say. */
   get readyLagMs(): number | undefined {
-    const { readyLagMs } = this.#news;
-    return readyLagMs === undefined ? undefined : this.#greeting.nextLagMs(readyLagMs);
+    return this.#greeting.nextLagMs(this.#news);
   }
 
   /** Asks the agent for a sign of life; the node's `pong` tells the answer. */
@@ -119,7 +118,6 @@ export class AgentContact implements Core<AgentContactEvent> {
   /** The coordinator was told of us, first or anew. */
   handleTold(now: Instant): void {
     if (this.#phase.kind !== "seeking") return;
-    this.#news.handleTold(now);
     this.#greeting.handleTold(now);
   }
 
@@ -135,7 +133,8 @@ export class AgentContact implements Core<AgentContactEvent> {
     { source }: { readonly source: "message" | "timeout" | "unsupported" },
     now: Instant,
   ): void {
-    this.#news.handleReady(source === "message" ? now : undefined);
+    this.#news.handleReady();
+    if (source === "message") this.#greeting.handleReady(now);
     if (this.#phase.kind === "announced" && !this.#phase.knowsUs) {
       this.#enter({ ...this.#phase, knowsUs: true, silentAt: now + HANDSHAKE_LIMIT_MS });
     }

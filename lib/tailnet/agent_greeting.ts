@@ -38,6 +38,9 @@ export class AgentGreeting {
   readonly #node: TunnelNode;
   readonly #trace: AgentTrace | undefined;
   #state: State = { kind: "waiting" };
+  /** When the coordinator was told of us, and when the agent said first that it knows us. */
+  #toldAt: Instant | undefined;
+  #readyAt: Instant | undefined;
   #sentAt: Instant | undefined;
   /** Whether it was answered; `undefined`: not known, or nobody was greeted. */
   #isAnswered: boolean | undefined;
@@ -56,6 +59,7 @@ export class AgentGreeting {
 
   /** The coordinator was told of us, and that we ask for the agent. */
   handleTold(now: Instant): void {
+    this.#toldAt ??= now;
     if (this.#state.kind !== "waiting" || this.#trace === undefined) return;
     const { nodeKey, discoKey, homeRegion, readyLagMs } = this.#trace;
     const greetAt = now + readyLagMs + MARGIN_MS;
@@ -76,8 +80,21 @@ export class AgentGreeting {
     if (this.#sentAt !== undefined) this.#isAnswered ??= now - this.#sentAt <= answerMs;
   }
 
-  /** When to greet next time, where the agent said after `lagMs` that it knows us: what it says need not be true yet. */
-  nextLagMs(lagMs: number): number {
+  /** The agent said that it knows us. */
+  handleReady(now: Instant): void {
+    this.#readyAt ??= now;
+  }
+
+  /**
+   * How long after we told of us to greet next time, without the way there and back to a coordinator so far away; `undefined`: the
+   * agent did not say when it knew us. What it says need not be true yet.
+   */
+  nextLagMs(
+    { roundTripMs }: { readonly roundTripMs: number | undefined },
+  ): number | undefined {
+    if (this.#toldAt === undefined || this.#readyAt === undefined) return undefined;
+    if (roundTripMs === undefined) return undefined;
+    const lagMs = Math.max(0, this.#readyAt - this.#toldAt - roundTripMs);
     if (this.#trace === undefined || this.#isAnswered === undefined) return lagMs;
     const { readyLagMs } = this.#trace;
     const nextMs = this.#isAnswered ? readyLagMs : readyLagMs * LATER.factor + LATER.addedMs;

@@ -23,32 +23,22 @@ export class AgentNews implements Core<AgentNewsEvent> {
   /** When the coordinator was asked for the agent, to tell how far away it is. */
   #askedAt: Instant | undefined;
   #answerMs = MAX_ANSWER_MS;
-  /** When the coordinator was told of us, how far away it is, and when the agent said first that it knows us. */
-  #toldAt: Instant | undefined;
   #roundTripMs: number | undefined;
-  #readyAt: Instant | undefined;
 
   /** How long an answer of the agent may take: guessed from the coordinator's answer to the first question. */
   get answerMs(): number {
     return this.#answerMs;
   }
 
-  /** How long the agent took to learn of us, without the way there and back; `undefined`: it did not say. */
-  get readyLagMs(): number | undefined {
-    if (this.#toldAt === undefined || this.#readyAt === undefined) return undefined;
-    if (this.#roundTripMs === undefined) return undefined;
-    return Math.max(0, this.#readyAt - this.#toldAt - this.#roundTripMs);
+  /** How far away the coordinator was at its first answer; `undefined` before that. */
+  get roundTripMs(): number | undefined {
+    return this.#roundTripMs;
   }
 
   /** The coordinator was asked for the agent. */
   handleConnected(now: Instant): void {
     this.#presence.handleConnected(now);
     this.#askedAt = now;
-  }
-
-  /** The coordinator was told of us. */
-  handleTold(now: Instant): void {
-    this.#toldAt ??= now;
   }
 
   handleNode(word: AgentWord, now: Instant): void {
@@ -62,9 +52,8 @@ export class AgentNews implements Core<AgentNewsEvent> {
     this.#word = this.#changes.offer(word, now);
   }
 
-  /** The agent said so at `saidAt`, if it did: it knows us. */
-  handleReady(saidAt: Instant | undefined): void {
-    this.#readyAt ??= saidAt;
+  /** The agent said that it knows us, or has had its time to. */
+  handleReady(): void {
     this.#changes.noteReady();
   }
 
