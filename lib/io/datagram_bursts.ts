@@ -76,7 +76,12 @@ export class BurstSocket {
     this.#canSegment = knowsSegments(all.calls, socket);
   }
 
-  /** How many datagrams waited, which `DatagramBursts.received` has now; `undefined`: there is no telling. */
+  /** What the last `take` of any socket brought. */
+  get received(): ReceiveBurst {
+    return this.#all.received;
+  }
+
+  /** How many datagrams waited, which `received` has now; `undefined`: there is no telling. */
   take(): number | undefined {
     if (!this.#canReceive || !this.#socket.isThere()) return undefined;
     const count = this.#all.received.take(this.#socket);

@@ -3,20 +3,15 @@
  * called what has arrived behind the first datagram, many a call. What a burst led to leaves before the next one is handled.
  */
 import type { Endpoint } from "../wire/endpoint.ts";
-import type { BurstSocket, DatagramBursts } from "./datagram_bursts.ts";
+import type { BurstSocket } from "./datagram_bursts.ts";
 import { eventLoopTurn, isSystemError, MAX_UNBROKEN } from "./datagram_turns.ts";
 import type { EndpointNames } from "./endpoint_names.ts";
 import { BURST_DATAGRAMS } from "./receive_burst.ts";
 
-interface Bursts {
-  readonly all: DatagramBursts;
-  readonly socket: BurstSocket;
-}
-
 export interface DatagramReaderOptions {
   readonly conn: Deno.DatagramConn;
   /** `undefined`: one datagram a call. */
-  readonly bursts: Bursts | undefined;
+  readonly bursts: BurstSocket | undefined;
   readonly names: EndpointNames;
   /** Something has arrived: the datagrams until the next call came together. */
   readonly onArrival: () => void;
@@ -99,7 +94,7 @@ export class DatagramReader {
   }
 
   /** Handles what waits behind the first datagram, as long as it is much. */
-  async #takeBursts(bursts: Bursts): Promise<void> {
+  async #takeBursts(bursts: BurstSocket): Promise<void> {
     const { isClosed } = this.#options;
     for (;;) {
       const count = this.#takeBurst(bursts);
@@ -115,20 +110,20 @@ export class DatagramReader {
   }
 
   /** How many there were, if that can be told. */
-  #takeBurst({ all, socket }: Bursts): number | undefined {
+  #takeBurst(bursts: BurstSocket): number | undefined {
     const { names, onArrival, onDatagram, onUnnamed, isClosed } = this.#options;
-    const burst = all.received;
-    const count = socket.take();
+    const count = bursts.take();
+    const { received } = bursts;
     if (count === undefined) return undefined;
     onArrival();
     let last: Endpoint | undefined;
     for (let i = 0; i < count && !isClosed(); i++) {
-      if (last === undefined || !burst.isFrom(i, last)) {
-        const sender = burst.sender(i);
+      if (last === undefined || !received.isFrom(i, last)) {
+        const sender = received.sender(i);
         last = sender && names.remembered(sender);
       }
       if (last === undefined) onUnnamed();
-      else onDatagram(burst.datagram(i), last);
+      else onDatagram(received.datagram(i), last);
     }
     return count;
   }

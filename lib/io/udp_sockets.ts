@@ -166,7 +166,7 @@ export class UdpSockets {
     const { onArrival, onDatagram, onPause } = this.#options;
     const reader = new DatagramReader({
       conn,
-      bursts: this.#bursts && bursts ? { all: this.#bursts, socket: bursts } : undefined,
+      bursts,
       names: this.#names,
       onArrival,
       onDatagram,

@@ -116,7 +116,7 @@ export async function runSsh(host: Host, plan: SshPlan): Promise<number> {
       try {
         return await runPersistent(steps, { connect: connectOptions, prepare, interrupt, options });
       } catch (error) {
-        await goInstead(error);
+        await goInstead(error); // never: it says so, and throws
       }
     } else if (!isWebOnly) {
       await using connected = await connect(steps, { ...connectOptions, early });
