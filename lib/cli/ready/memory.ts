@@ -51,6 +51,8 @@ const MAX_FILE_BYTES = 512 * 1024;
 const MAX_NAMES = 64;
 /** Of file names, on every system that we run on. */
 const MAX_FILE_NAME_CHARS = 200;
+/** Of the group, and of everybody. */
+const OTHERS_MAY_WRITE = 0o022;
 
 /**
  * Whoever was in a network that lets nothing but websockets through, or not even those to relays, may be in another: what costs less
@@ -200,6 +202,8 @@ async function readFile(place: MemoryPlace): Promise<File | undefined> {
   try {
     const stat = await host.files.stat(path);
     if (stat?.kind !== "file" || stat.sizeBytes > MAX_FILE_BYTES) return undefined;
+    // Who wrote it says which relays hear the user's headers, and whom we greet.
+    if (((stat.mode ?? 0) & OTHERS_MAY_WRITE) !== 0) return undefined;
     const file = v.safeParse(FILE, parse(await host.files.readText(path) ?? ""));
     return file.success ? file.output : undefined;
   } catch (error) {

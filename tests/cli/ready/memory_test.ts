@@ -177,6 +177,24 @@ for (const [what, text] of Object.entries(DAMAGED)) {
   });
 }
 
+Deno.test("a file that others may write is as none, and is the user's alone again", async () => {
+  const host = new FakeHost();
+  await remember(placeOn(host), "dev", MEMORY);
+  const entry = host.files.entries.get(PATH);
+  ok(entry !== undefined);
+  for (const mode of [0o644, 0o640]) {
+    entry.mode = mode;
+    deepStrictEqual(await recall(placeOn(host), "dev"), MEMORY);
+  }
+  for (const mode of [0o620, 0o602, 0o666]) {
+    entry.mode = mode;
+    deepStrictEqual(await recall(placeOn(host), "dev"), NOTHING);
+  }
+  await remember(placeOn(host), "dev", MEMORY);
+  strictEqual(host.files.entries.get(PATH)?.mode, 0o600);
+  deepStrictEqual(await recall(placeOn(host), "dev"), MEMORY);
+});
+
 Deno.test("a place that cannot be read or written costs a line in the log", async () => {
   const host = new FakeHost();
   const lines: string[] = [];
