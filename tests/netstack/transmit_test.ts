@@ -274,24 +274,6 @@ Deno.test("SACK blocks name newer segments first: that is no reordering (RFC 898
   assert.ok(t.tcb.rack.isReorderingSeen);
 });
 
-Deno.test("What came again is acknowledged again and again until something new comes, four times at most", () => {
-  const t = new TcpScript().establish();
-  const old = { seq: 1, ack: 1, payload: bytesFrom(1, 100) };
-  t.send(10, old);
-  t.recv(10, { seq: 1, ack: 101, payloadBytes: 0 });
-  t.recvNothing(9_999);
-  t.send(10_000, old);
-  for (const at of [10_000, 10_200, 10_600, 11_400]) {
-    t.recv(at, { seq: 1, ack: 101, payloadBytes: 0 });
-  }
-  t.recvNothing(30_000);
-  t.send(30_000, old);
-  t.recv(30_000, { ack: 101 });
-  t.send(30_100, { seq: 101, ack: 1, payload: bytesFrom(101, 100) });
-  t.recv(30_100, { ack: 201 });
-  t.recvNothing(60_000);
-});
-
 Deno.test("A tail whose round trip was never measured is probed after a second (RFC 8985 §7.2)", () => {
   const t = new TcpScript().connect();
   t.recv(0, { flags: "S" });
