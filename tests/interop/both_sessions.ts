@@ -2,6 +2,7 @@
 import { match, strictEqual } from "node:assert/strict";
 import type { Desk } from "../live/desk.ts";
 import type { Process } from "../live/process.ts";
+import { withoutWaits } from "../live/waits.ts";
 
 export const LIMIT_MS = 60_000;
 
@@ -19,8 +20,7 @@ export async function openBoth(desk: Desk): Promise<{ stdio: Process; own: Proce
 export async function expectLost(process: Process, text: RegExp): Promise<void> {
   const exit = await process.exit();
   strictEqual(exit.code, 255, exit.stderr);
-  // On a busy machine the beginning takes so long that it is told what is waited for.
-  match(exit.stderr.replace(/^\.\.\. .*\n/gm, ""), text);
+  match(withoutWaits(exit.stderr), text);
 }
 
 export const LOST_PIPE = /^[^\n]+\n$/;
