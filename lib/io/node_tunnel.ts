@@ -28,6 +28,7 @@ import { NodeDriver } from "./node_driver.ts";
 import { proxyFor } from "./proxy.ts";
 import { Silences } from "./silences.ts";
 import { SYSTEM_RANDOM } from "./random.ts";
+import { RelayLatencies } from "./relay_latencies.ts";
 import { probeRelays } from "./relay_probe.ts";
 
 export interface NodeTunnelOptions
@@ -70,8 +71,7 @@ export class NodeTunnel implements AgentTunnel {
   readonly #left = Promise.withResolvers<void>();
   readonly #closing = new AbortController();
   #probing: Promise<void> = Promise.resolve();
-  /** To the relays that answered, by region; `undefined` before anybody asked them. */
-  #latencies: ReadonlyMap<number, number> | undefined;
+  readonly #latencies: RelayLatencies;
   #fetching: Promise<void> = Promise.resolve();
   #fault: TunnelFault | undefined;
   #stop: Promise<void> | undefined;
@@ -81,6 +81,11 @@ export class NodeTunnel implements AgentTunnel {
     this.#options = options;
     this.refused = this.#refusal.promise;
     const { clock, dial, log } = options;
+    this.#latencies = new RelayLatencies(clock, (map) =>
+      probeRelays(map, {
+        ...{ clock, dial, headers: options.relayHeaders, timeoutMs: RELAY_PROBE_MS },
+        signal: this.#closing.signal,
+      }));
     const now = clock.now();
     this.#session = new AgentSession({
       ...options,
@@ -129,10 +134,10 @@ export class NodeTunnel implements AgentTunnel {
 
   relayLatencies(): Readonly<Record<string, number>> {
     const { derpMap, deploymentUrl } = this.#options;
-    if (this.#latencies === undefined && this.#stop === undefined) {
+    if (this.#latencies.isWanted && this.#stop === undefined) {
       this.#probing = this.#probe(rewriteEmbeddedRelay(derpMap, deploymentUrl));
     }
-    const rounded = [...this.#latencies ?? []].map(([region, latencyMs]) =>
+    const rounded = [...this.#latencies.known].map(([region, latencyMs]) =>
       [this.#session.regionName(region), Math.round(latencyMs * 1_000) / 1_000] as const
     );
     return Object.fromEntries(rounded);
@@ -281,18 +286,9 @@ export class NodeTunnel implements AgentTunnel {
   }
 
   async #probe(map: DerpMap): Promise<void> {
-    const { clock, dial, relayHeaders: headers } = this.#options;
-    this.#latencies ??= new Map();
     try {
-      const latencies = await probeRelays(map, {
-        clock,
-        dial,
-        headers,
-        timeoutMs: RELAY_PROBE_MS,
-        signal: this.#closing.signal,
-      });
+      const latencies = await this.#latencies.ask(map);
       if (this.#closing.signal.aborted) return;
-      this.#latencies = latencies;
       this.#session.handleRelayLatencies(latencies, this.#driver.now());
       this.#driver.schedule();
     } catch (error) {
