@@ -4,7 +4,7 @@
  * What comes of it is `FOLDER/hawser-VERSION-SYSTEM.tar.gz`; Windows unpacks these too.
  */
 import { VERSION } from "../lib/cli/version.ts";
-import { FLAGS, optionOf, run, WINDOWS_FLAGS } from "./packaging.ts";
+import { FLAGS, optionOf, run } from "./packaging.ts";
 
 /** Systems by the name of Deno's package for them. */
 const SYSTEMS = [
@@ -44,9 +44,8 @@ async function makeArchive(system: string): Promise<void> {
   await Deno.copyFile("LICENSE", `${folder}/LICENSE`);
   await Deno.copyFile("packaging/LICENSE-deno", `${folder}/LICENSE-deno`);
   const launcher = await Deno.readTextFile(`packaging/portable.${isWindows ? "cmd" : "sh"}`);
-  const flags = isWindows ? [...FLAGS, ...WINDOWS_FLAGS] : FLAGS;
   const path = `${folder}/${isWindows ? "hawser.cmd" : "hawser"}`;
-  await Deno.writeTextFile(path, launcher.replace("@FLAGS@", flags.join(" ")), { mode: 0o755 });
+  await Deno.writeTextFile(path, launcher.replace("@FLAGS@", FLAGS.join(" ")), { mode: 0o755 });
   await run("tar", ["-C", work, "-czf", `${dist}/${name}.tar.gz`, name]);
   await Deno.remove(folder, { recursive: true });
 }

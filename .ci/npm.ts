@@ -4,7 +4,7 @@
  * What comes of it is `FOLDER/hawser-hawser-VERSION.tgz`; `npm install -g ./dist/…` installs it.
  */
 import { VERSION } from "../lib/cli/version.ts";
-import { FLAGS, optionOf, run, WINDOWS_FLAGS } from "./packaging.ts";
+import { FLAGS, optionOf, run } from "./packaging.ts";
 
 const dist = optionOf(Deno.args, "dist") ?? "dist";
 const root = `${dist}/npm`;
@@ -35,8 +35,7 @@ await Deno.mkdir(`${root}/bin`);
 for (const [from, to] of COPIES) await Deno.copyFile(from, `${root}/${to}`);
 await Deno.chmod(`${root}/bin/hawser.cjs`, 0o755);
 const start = await Deno.readTextFile("packaging/start.cjs");
-const started = start.replace('"@FLAGS@"', JSON.stringify(FLAGS))
-  .replace('"@WINDOWS_FLAGS@"', JSON.stringify(WINDOWS_FLAGS));
+const started = start.replace('"@FLAGS@"', JSON.stringify(FLAGS));
 await Deno.writeTextFile(`${root}/start.cjs`, started);
 await Deno.writeTextFile(`${root}/package.json`, `${JSON.stringify(MANIFEST, null, 2)}\n`);
 // npm takes a bare path of two words for a repository.

@@ -1,16 +1,13 @@
 /** What the makers of packages have in common. */
 
-/** How Deno starts a bundle; README.md explains the permissions. `ffi`, which elsewhere only the demo's terminal wants, is not among them. */
+/** How Deno starts a bundle, with the permissions that executables have; README.md explains them. */
 export const FLAGS: readonly string[] = [
   "--no-prompt",
   "--no-config",
   "--no-lock",
   "--unstable-net",
-  ...["net", "env", "read", "write", "run", "sys"].map((name) => `--allow-${name}`),
+  ...["net", "env", "read", "write", "run", "sys", "ffi"].map((name) => `--allow-${name}`),
 ];
-
-/** What Windows wants besides: its store of secrets. */
-export const WINDOWS_FLAGS: readonly string[] = ["--allow-ffi"];
 
 /** The value of `--name=value`. */
 export function optionOf(args: readonly string[], name: string): string | undefined {

@@ -8,13 +8,11 @@ const path = require("node:path");
 
 /** Of `deno run`; put here when the package is made. */
 const FLAGS = "@FLAGS@";
-const WINDOWS_FLAGS = "@WINDOWS_FLAGS@";
 
 /** The program and its arguments. Throws when there is no Deno for this machine. */
 function command() {
   const main = path.join(__dirname, "bundle", "main.js");
-  const more = process.platform === "win32" ? WINDOWS_FLAGS : [];
-  return [denoPath(), "run", ...FLAGS, ...more, main];
+  return [denoPath(), "run", ...FLAGS, main];
 }
 
 /** Where the script of Deno's package puts it; that is run here when npm was told to run none. */
