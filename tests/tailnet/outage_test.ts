@@ -35,7 +35,7 @@ Deno.test("a relay that restarts loses, doubles and reorders nothing, whenever i
 
 Deno.test("datagrams arrive once and whole, wait while the relay is away, and go on after it", () => {
   for (let seed = 1; seed <= 10; seed++) {
-    const { world, bulk } = transferring({ seed });
+    const { world, bulk } = transferring({ ...PATIENT, seed });
     const { session, datagrams } = world.client;
     const flow = session.openUdp({ remote: session.agentAddress, port: 53 });
     const send = (count: number) => {
