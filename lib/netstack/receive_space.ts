@@ -11,7 +11,6 @@ import { MAX_WINDOW_SCALE, type TcpHeader } from "../wire/tcp.ts";
 import { Assembler } from "./assembler.ts";
 import { ByteRing } from "./byte_ring.ts";
 import { MAX_DUPLICATE_ACKS_OWED } from "./limits.ts";
-import { DUPLICATE_THRESHOLD } from "./rack.ts";
 
 const MAX_WINDOW_FIELD = 0xffff;
 
@@ -47,11 +46,6 @@ export class ReceiveSpace {
   readonly #owedLeft = new Uint32Array(MAX_DUPLICATE_ACKS_OWED);
   readonly #owedRight = new Uint32Array(MAX_DUPLICATE_ACKS_OWED);
   #firstOwed = 0;
-  /** Duplicates of the last ACK. */
-  #duplicatesSaid = 0;
-  /** Bytes of what came last that the peer was not told of (`early_retransmit.ts`). */
-  #bytesKeptBack = 0;
-  #isInsisting = false;
 
   constructor(bufferBytes: number, mssBytes: number) {
     this.#ring = new ByteRing(bufferBytes);
@@ -94,11 +88,6 @@ export class ReceiveSpace {
 
   get hasHole(): boolean {
     return !this.#assembler.isEmpty;
-  }
-
-  /** Whether the peer has heard too little of a hole to see a loss in it, and more can be said. */
-  get mayInsist(): boolean {
-    return this.hasHole && this.#bytesKeptBack > 0 && this.held === "open";
   }
 
   /** Should be called when the peer's initial sequence number is known. */
@@ -154,9 +143,7 @@ export class ReceiveSpace {
   /** The window field for a segment that acknowledges RCV.NXT but for `unsaidBytes`; from then on the peer may fill it. */
   advertise(unsaidBytes = 0): number {
     const isFrozen = this.#isFrozen();
-    const ack = seqAdd(this.rcvNxt, -unsaidBytes);
-    if (ack !== this.#lastAckSent) this.#duplicatesSaid = 0;
-    this.#lastAckSent = ack;
+    this.#lastAckSent = seqAdd(this.rcvNxt, -unsaidBytes);
     const edge = isFrozen ? this.rcvAdv : this.#advertisedEdge();
     if (this.held === "closing") {
       this.held = "closed";
@@ -173,8 +160,8 @@ export class ReceiveSpace {
 
   /**
    * Fills in the SACK blocks of the next duplicate ACK owed and counts it down. Each of them names what was new with
-   * its segment and no more, for gVisor ignores a duplicate that says nothing new; the last one says all, but for what may
-   * be kept back. False when nothing is left to say.
+   * its segment and no more, for gVisor ignores a duplicate that says nothing new; the last one says all.
+   * False when nothing is left to say.
    */
   takeDuplicateAck(header: TcpHeader): boolean {
     const owed = this.duplicateAcksOwed;
@@ -182,39 +169,21 @@ export class ReceiveSpace {
     const index = this.#firstOwed;
     this.duplicateAcksOwed = owed - 1;
     this.#firstOwed = owed === 1 ? 0 : index + 1;
-    this.#isInsisting &&= this.hasHole;
-    if (!this.hasHole) return false;
+    if (this.#assembler.isEmpty) return false;
     if (owed === 1) {
-      if (this.#isLastAckRepeated) this.#duplicatesSaid++;
-      this.writeSackBlocks(header);
-      this.#isInsisting &&= this.#bytesKeptBack > 0;
-      if (this.#isInsisting) this.duplicateAcksOwed = 1;
+      this.#assembler.writeSackBlocks(header);
       return true;
     }
     if (!seqGt(this.#owedLeft[index] ?? 0, this.rcvNxt)) return false; // below RCV.NXT it would be a DSACK
     header.sackLeft[0] = this.#owedLeft[index] ?? 0;
     header.sackRight[0] = this.#owedRight[index] ?? 0;
     header.sackCount = 1;
-    if (this.#isLastAckRepeated) this.#duplicatesSaid++;
     return true;
   }
 
-  /** Owes as many duplicate ACKs as make the peer see a loss, each with something new. */
-  insist(): void {
-    if (!this.mayInsist) return;
-    this.#isInsisting = true;
-    this.duplicateAcksOwed = Math.max(1, this.duplicateAcksOwed);
-  }
-
-  /** SACK blocks for an ACK. The last bytes of the first are kept back while the peer may have to hear more duplicates. */
+  /** SACK blocks for an ACK that is owed for another reason. */
   writeSackBlocks(header: TcpHeader): void {
     this.#assembler.writeSackBlocks(header);
-    const said = this.#isLastAckRepeated ? this.#duplicatesSaid : 0;
-    const left = header.sackLeft[0] ?? 0;
-    const right = header.sackRight[0] ?? 0;
-    const bytes = Math.max(0, DUPLICATE_THRESHOLD - said);
-    this.#bytesKeptBack = bytes < seqDiff(right, left) ? bytes : 0;
-    header.sackRight[0] = seqAdd(right, -this.#bytesKeptBack);
   }
 
   /** Forgets out-of-order data, when nothing more can come. What is in order stays readable. */
@@ -222,12 +191,6 @@ export class ReceiveSpace {
     this.#assembler.clear();
     this.duplicateAcksOwed = 0;
     this.#firstOwed = 0;
-    this.#isInsisting = false;
-  }
-
-  /** Whether an ACK of all acknowledges nothing new. */
-  get #isLastAckRepeated(): boolean {
-    return this.rcvNxt === this.#lastAckSent;
   }
 
   #oweDuplicateAck(seq: number): void {
@@ -241,7 +204,7 @@ export class ReceiveSpace {
   }
 
   #isFrozen(): boolean {
-    return !this.#assembler.isEmpty && this.#isLastAckRepeated;
+    return !this.#assembler.isEmpty && this.rcvNxt === this.#lastAckSent;
   }
 
   /** Where the right edge could be. */

@@ -54,9 +54,6 @@ function handleTimer(tcb: Tcb, timer: TcpTimer, now: Instant): void {
     case TcpTimer.repeatAck:
       handleRepeatAck(tcb, now);
       return;
-    case TcpTimer.earlyRetransmit:
-      tcb.receive.insist();
-      return;
     default:
       assertNever(timer);
   }

@@ -27,12 +27,10 @@ export const TcpTimer = {
   paceAck: 9,
   /** When to acknowledge once more what came again (`repeated_ack.ts`). */
   repeatAck: 10,
-  /** When to make the peer see that something behind a hole is all that comes (`early_retransmit.ts`). */
-  earlyRetransmit: 11,
 } as const;
 export type TcpTimer = (typeof TcpTimer)[keyof typeof TcpTimer];
 
-const TIMER_COUNT = 12;
+const TIMER_COUNT = 11;
 const TIMERS: readonly TcpTimer[] = Object.values(TcpTimer);
 
 export class TcpTimers {

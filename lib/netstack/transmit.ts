@@ -8,7 +8,6 @@ import { seqAdd, seqDiff, seqGte } from "../base/seq.ts";
 import { DEFAULT_HOP_LIMIT, IPV6_HEADER_BYTES, NextHeader, writeIpv6 } from "../wire/ipv6.ts";
 import { TcpFlag, writeTcp, writeTcpChecksum } from "../wire/tcp.ts";
 import { armTailProbe } from "./acknowledge.ts";
-import { watchHole } from "./early_retransmit.ts";
 import { pipeBytes } from "./recovery.ts";
 import { type ReceiveWay, UNKNOWN_WAY } from "./receive_tuning.ts";
 import { type SendWay, UNKNOWN_SEND_WAY } from "./send_way.ts";
@@ -253,7 +252,6 @@ function writeAck(
   payAck(tcb);
   const length = writeAcknowledging(tcb, target, 0, allowedBytes);
   tcb.out.sackCount = 0;
-  watchHole(tcb, target.now);
   return length;
 }
 

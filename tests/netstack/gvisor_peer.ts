@@ -69,8 +69,6 @@ export class GvisorPeer {
   #finAt = -1;
   isFinReceived = false;
   #segments: Segment[] = [];
-  /** What SACK blocks said, in positions: sorted and disjoint. */
-  #sacked: [number, number][] = [];
   #una = 0;
   #nxt = 0;
   /** What lies below was perhaps sent twice: it tells no round trip. */
@@ -225,7 +223,12 @@ export class GvisorPeer {
   #sendAck(newest = -1): void {
     const header = this.#header(TcpFlag.ack, Math.max(this.#nxt, this.#resent)); // SND.NXT never goes back
     if (this.#hasSack && this.#ooo.length > 0) {
-      const merged = merge(this.#ooo);
+      const merged: [number, number][] = [];
+      for (const [left, right] of [...this.#ooo].sort((a, b) => a[0] - b[0])) {
+        const last = merged.at(-1);
+        if (last !== undefined && last[1] >= left) last[1] = Math.max(last[1], right);
+        else merged.push([left, right]);
+      }
       merged.sort((a, b) => Number(isIn(newest, b)) - Number(isIn(newest, a)));
       for (const [left, right] of merged.slice(0, 3)) {
         header.sackLeft[header.sackCount] = seqAdd(this.#rcvIrs, 1 + left);
@@ -258,7 +261,6 @@ export class GvisorPeer {
     const timed = done.findLast(({ end, retransmitted }) => !retransmitted && end > this.#resent);
     if (timed !== undefined) this.#rtt.sample(now - timed.sentAt);
     this.#una = ack;
-    this.#sacked = this.#sacked.filter(([, right]) => right > ack);
     this.#nxt = Math.max(this.#nxt, ack); // after a timeout it had gone back
     this.#dupAcks = 0;
     this.#retries = 0;
@@ -308,18 +310,13 @@ export class GvisorPeer {
     for (let i = 0; i < header.sackCount; i++) {
       const left = seqDiff(header.sackLeft[i] ?? 0, seqAdd(ISS, 1));
       const right = seqDiff(header.sackRight[i] ?? 0, seqAdd(ISS, 1));
-      if (left <= this.#una || right > this.#nxt || this.#isSacked(left, right)) continue;
-      hasNews = true;
-      this.#sacked = merge([...this.#sacked, [left, right]]);
-    }
-    for (const segment of this.#segments) {
-      segment.sacked ||= this.#isSacked(segment.start, segment.end);
+      for (const segment of this.#segments) {
+        if (segment.sacked || segment.start < left || segment.end > right) continue;
+        segment.sacked = true;
+        hasNews = true;
+      }
     }
     return hasNews;
-  }
-
-  #isSacked(left: number, right: number): boolean {
-    return this.#sacked.some(([from, to]) => from <= left && right <= to);
   }
 
   #sendNew(now: Instant): void {
@@ -364,7 +361,6 @@ export class GvisorPeer {
     this.#dupAcks = 0;
     // It goes back to SND.UNA and sends everything again as the window grows.
     this.#segments = [];
-    this.#sacked = [];
     this.#resent = Math.max(this.#resent, this.#nxt);
     this.#nxt = this.#una;
     this.#rtoAt = Infinity;
@@ -411,16 +407,6 @@ export class GvisorPeer {
     writeTcpChecksum(view, IPV6_BYTES, ip.payloadBytes, headerBytes, addressSum, payloadSum);
     this.#out.push(packet.subarray(0, IPV6_BYTES + ip.payloadBytes));
   }
-}
-
-function merge(ranges: readonly (readonly [number, number])[]): [number, number][] {
-  const merged: [number, number][] = [];
-  for (const [left, right] of ranges.toSorted((a, b) => a[0] - b[0])) {
-    const last = merged.at(-1);
-    if (last !== undefined && last[1] >= left) last[1] = Math.max(last[1], right);
-    else merged.push([left, right]);
-  }
-  return merged;
 }
 
 function isIn(position: number, [left, right]: readonly [number, number]): boolean {

@@ -35,7 +35,6 @@ export class PacketLink {
   isDown = false;
   sentPackets = 0;
   droppedPackets = 0;
-  readonly #lost = new Set<number>();
   readonly #o: Required<PacketLinkOptions>;
   readonly #random: SeededRandom;
   /** Sorted by arrival, the next one last. */
@@ -60,16 +59,10 @@ export class PacketLink {
     this.#random = new SeededRandom(options.seed);
   }
 
-  /** These packets are lost as well, by their numbers from the first that is sent, which is 0. */
-  lose(numbers: readonly number[]): void {
-    for (const number of numbers) this.#lost.add(number);
-  }
-
   /** Takes a packet, copied. */
   send(packet: Uint8Array, now: Instant): void {
-    const isLost = this.#lost.has(this.sentPackets);
     this.sentPackets++;
-    if (this.isDown || isLost || this.#random.chance(this.#o.lossRate)) {
+    if (this.isDown || this.#random.chance(this.#o.lossRate)) {
       this.droppedPackets++;
       return;
     }
