@@ -18,7 +18,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   core: CORE,
   // Of those who asked for a shared tunnel.
   sharing: ["sharing", "tunnel_sharing", "held_session", "host_keys", "host_key_names"],
-  session: ["ssh_session", "ssh2_client", "connection", "local_sockets"],
+  session: ["ssh_session", "ssh2_load", "connection", "local_sockets"],
   // Its modules run as soon as they are there, which must not be before `ssh2_load.ts` has arranged things; the server's and those
   // for keys are asked for one by one.
   ssh2: ["crypto", "utils", "client", "agent"],
