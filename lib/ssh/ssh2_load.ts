@@ -30,7 +30,7 @@ export interface LoadedSsh2 {
 const ONE_SHOT_ALGORITHM = "chacha20";
 const replacements = new WeakSet<Make>();
 
-/** Loadsssh2, which takes 50 ms and more: worth starting while the network is still being reached. */
+/** Loads ssh2, which takes 50 ms and more: worth starting while the network is still being reached. */
 export async function loadSsh2(): Promise<LoadedSsh2> {
   await prepareSsh2();
   const client: Ssh2ClientModule = await import("ssh2/lib/client.js");

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { TcpSocket } from "../../lib/netstack/socket.ts";
 import { TcpScript } from "./tcp_script.ts";
 
-/** One at once; three more for what came again, or for a hole of which too little is known. */
+/** One at once; three more for what came again. */
 const MOST = 4;
 const AFTER_ALL_MS = 100_000;
 

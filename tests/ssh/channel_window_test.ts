@@ -8,7 +8,7 @@ import {
 } from "../../lib/ssh/channel_window.ts";
 import type { ByteStream } from "../../lib/base/stream.ts";
 import { connectSsh, type SshConnection } from "../../lib/ssh/connection.ts";
-import type { PipeEnd } from "../support/byte_pipe.ts";
+import { countReads, type PipeEnd } from "../support/byte_pipe.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { type ServerChannel, TestSshServer } from "../support/ssh_server.ts";
 
@@ -154,23 +154,17 @@ Deno.test("SshConnection gives a channel little where it knows the round trip, a
       });
       const stream: PipeEnd & { roundTripMs?: number | undefined } = server.stream;
       stream.roundTripMs = 20;
-      let receivedBytes = 0;
-      const read = stream.read.bind(stream);
-      stream.read = async (into) => {
-        const count = await read(into);
-        receivedBytes += count ?? 0;
-        return count;
-      };
+      const reads = countReads(stream);
       const connection = await connectSsh(stream, { clock: new ManualClock() });
       await connection.openSession({ command: "first" });
       stream.roundTripMs = undefined; // as when the path is another
-      const before = receivedBytes;
+      const before = reads.bytes;
       const readMore = await open(connection);
-      for (let turn = 0, last = -1; last !== receivedBytes || turn < 20; turn++) {
-        last = receivedBytes;
+      for (let turn = 0, last = -1; last !== reads.bytes || turn < 20; turn++) {
+        last = reads.bytes;
         await new Promise((resolve) => setTimeout(resolve));
       }
-      const unasked = receivedBytes - before;
+      const unasked = reads.bytes - before;
       assert.ok(unasked > LEAST_BYTES && unasked < LEAST_BYTES + 10_000, `${unasked} came`);
       const into = new Uint8Array(65_536);
       let total = 0;

@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { StreamError } from "../../lib/base/stream.ts";
 import { connectSsh } from "../../lib/ssh/connection.ts";
+import { countReads } from "../support/byte_pipe.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import {
   payloadSender,
@@ -63,7 +64,6 @@ Deno.test("SshConnection takes all that the window allows, whoever reads late", 
 Deno.test("SshConnection is not read while its channels hold much that nobody reads, and is not dead for that", async () => {
   const SESSIONS = 16;
   const EACH_BYTES = 3 * 1024 * 1024;
-  let receivedBytes = 0;
   const onSession = ({ channel }: TestSession) => {
     const chunk = Buffer.alloc(64 * 1024, 120);
     const more = (left: number) => {
@@ -79,21 +79,16 @@ Deno.test("SshConnection is not read while its channels hold much that nobody re
   const server = await TestSshServer.start({ onSession });
   const keepalive = { intervalMs: 1_000, countMax: 3 };
   const { stream } = server;
-  const read = stream.read.bind(stream);
-  stream.read = async (into) => {
-    const count = await read(into);
-    receivedBytes += count ?? 0;
-    return count;
-  };
+  const reads = countReads(stream);
   const connection = await connectSsh(stream, { clock, keepalive });
   const sessions = await Promise.all(
     Array.from({ length: SESSIONS }, () => connection.openSession({ command: "much" })),
   );
-  for (let before = -1; receivedBytes !== before;) {
-    before = receivedBytes;
+  for (let before = -1; reads.bytes !== before;) {
+    before = reads.bytes;
     for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve));
   }
-  ok(receivedBytes > 31 * 1024 * 1024 && receivedBytes < 34 * 1024 * 1024, `${receivedBytes}`);
+  ok(reads.bytes > 31 * 1024 * 1024 && reads.bytes < 34 * 1024 * 1024, `${reads.bytes}`);
   for (let second = 0; second < 10; second++) {
     clock.advance(1_000);
     await new Promise((resolve) => setTimeout(resolve));
@@ -135,15 +130,9 @@ Deno.test("SshConnection hears no more questions of a workspace that takes no an
   const QUESTIONS_IN_ALL = 60_000;
   for (const { name, payload } of QUESTIONS) {
     await t.step(name, async () => {
-      let receivedBytes = 0;
       const server = await TestSshServer.start({ onSession: () => {} });
       const { stream } = server;
-      const read = stream.read.bind(stream);
-      stream.read = async (into) => {
-        const count = await read(into);
-        receivedBytes += count ?? 0;
-        return count;
-      };
+      const reads = countReads(stream);
       const connection = await connectSsh(stream, { clock: new ManualClock() });
       const session = await connection.openSession({ command: "asks" });
       // From now on nothing that we say is taken.
@@ -151,12 +140,12 @@ Deno.test("SshConnection hears no more questions of a workspace that takes no an
       stream.write = () => stuck.promise;
       const send = await payloadSender(await server.connected);
       let sent = 0;
-      for (let before = -1; sent < QUESTIONS_IN_ALL && receivedBytes !== before;) {
-        before = receivedBytes;
+      for (let before = -1; sent < QUESTIONS_IN_ALL && reads.bytes !== before;) {
+        before = reads.bytes;
         for (let i = 0; i < 2_000; i++, sent++) send(payload);
         for (let turn = 0; turn < 8; turn++) await new Promise((resolve) => setTimeout(resolve));
       }
-      ok(sent < QUESTIONS_IN_ALL, `${receivedBytes} bytes of ${sent} questions were heard`);
+      ok(sent < QUESTIONS_IN_ALL, `${reads.bytes} bytes of ${sent} questions were heard`);
       stuck.reject(new StreamError({ kind: "reset", message: "enough" }));
       strictEqual((await session.ended).kind, "lost");
       await connection.close();

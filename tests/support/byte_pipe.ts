@@ -187,3 +187,15 @@ export class PipeEnd implements ByteStream {
     this.#resolveClosed(end);
   }
 }
+
+/** Counts what is read from `stream` from now on. */
+export function countReads(stream: ByteStream): { readonly bytes: number } {
+  const reads = { bytes: 0 };
+  const read = stream.read.bind(stream);
+  stream.read = async (into) => {
+    const count = await read(into);
+    reads.bytes += count ?? 0;
+    return count;
+  };
+  return reads;
+}
